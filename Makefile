@@ -1,0 +1,56 @@
+# Everything runs in .venv, made here with the newest suitable Python of the machine. `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+STAMP := $(VENV)/.installed
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
+UV ?= uv
+
+.PHONY: help run test check fmt clean lock
+
+help: ## Show what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
+
+# A Python may be on the path and still not run (the shim of a version that is not there), so each is tried. An
+# environment that works is kept and brought up to date.
+$(STAMP): pyproject.toml requirements.lock
+	@if ! $(BIN)/python -c '$(SUITABLE)' >/dev/null 2>&1; then \
+	    for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	      if "$$python" -c '$(SUITABLE)' >/dev/null 2>&1; then found=$$python; break; fi; \
+	    done; \
+	    if [ -z "$$found" ]; then echo '$(NO_PYTHON)' >&2; exit 1; fi; \
+	    echo "Making $(VENV) with $$found"; \
+	    "$$found" -m venv --clear $(VENV) || exit 1; \
+	  fi
+	@echo 'Installing the exact versions of requirements.lock (about a minute, once)'
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Ctrl-C reaches the demo, which ends in order; the shell's own trap keeps it from dying first.
+run: $(STAMP) ## Start Kafka, Valkey and the processor, and play a sample company's pipelines
+	@trap : INT; $(BIN)/lineage demo
+
+test: $(STAMP) ## Run every test, on real Kafka and Valkey
+	@$(BIN)/pytest
+
+check: $(STAMP) ## Lint, check the format and the types, and run every test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest
+
+fmt: $(STAMP) ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+clean: ## Remove what was built and installed here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: ## Resolve the exact versions anew into requirements.lock (needs uv)
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --upgrade --all-extras --no-emit-package lineage-processor --output-file requirements.lock pyproject.toml

@@ -1,0 +1,1 @@
+"""Pure values: identities, facts of an event, schemas, mappings, changes, alerts, errors."""

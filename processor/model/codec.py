@@ -1,0 +1,303 @@
+"""Changes and alerts as bytes: Avro in single-object encoding.
+
+A record is `C3 01`, the 8-byte CRC-64-AVRO fingerprint of the writer's schema (little-endian) and the
+Avro binary of `schemas/lineage_change.avsc` or `schemas/lineage_alert.avsc`.
+Source: Avro 1.12 specification, "Single-object encoding".
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+from typing import Any, Final
+
+import msgspec
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
+from processor.model.change import Cause, Change, ChangeItem, EdgeChange, ItemKind, RunChange, SchemaChange
+from processor.model.errors import LineageError
+from processor.model.history import Observer
+from processor.model.identity import Kind, Node
+from processor.model.observation import EdgeType, Evidence, Place, Role, RunState
+from processor.model.tables import ColumnChange, ColumnChangeKind
+from processor.resources import schema_text
+
+__all__ = ["UnreadableRecordError", "decode_alert", "decode_change", "encode_alert", "encode_change"]
+
+CHANGE_SCHEMA: Final = "lineage_change.avsc"
+ALERT_SCHEMA: Final = "lineage_alert.avsc"
+_MAGIC: Final = b"\xc3\x01"
+_HEADER_BYTES: Final = 10
+_UNKNOWN: Final = "UNKNOWN"
+
+_Fields = dict[str, Any]
+
+
+class UnreadableRecordError(LineageError):
+    """These bytes are no change or alert that this version can read; the message says why."""
+
+
+def encode_change(change: Change) -> bytes:
+    """Encode a change, ready for the topic."""
+    items = [_from_item(item) for item in change.items]
+    return _encode(CHANGE_SCHEMA, {"change_id": change.change_id, "node": _from_node(change.node), "items": items})
+
+
+def decode_change(data: bytes) -> Change:
+    """Inverse of `encode_change`; items of kinds that only a newer version knows are left out."""
+    fields = _decode(CHANGE_SCHEMA, data)
+    items = tuple(_to_item(item) for item in fields["items"] if item["kind"] != _UNKNOWN)
+    return Change(fields["change_id"], _to_node(fields["node"]), items)
+
+
+def encode_alert(alert: Alert) -> bytes:
+    """Encode an alert, ready for the topic."""
+    return _encode(ALERT_SCHEMA, alert_fields(alert))
+
+
+def decode_alert(data: bytes) -> Alert:
+    """Inverse of `encode_alert`."""
+    return _to_alert(_decode(ALERT_SCHEMA, data))
+
+
+def alert_fields(alert: Alert) -> _Fields:
+    """Give an alert as the schema says: what people see as JSON."""
+    finding = alert.finding
+    return {
+        "alert_id": finding.alert_id,
+        "kind": finding.kind.value,
+        "severity": finding.severity.value,
+        "status": alert.status.value,
+        "subject": _from_node(finding.subject),
+        "summary": finding.summary,
+        "cause": _from_cause(finding.cause),
+        "changes": [_from_column(change) for change in finding.changes],
+        "impact": _from_impact(finding.impact),
+        "started_at": alert.started_us,
+        "ends_at": alert.ends_us,
+        "runbook_url": alert.runbook_url,
+        "version": alert.version,
+    }
+
+
+@cache
+def _schema(name: str) -> tuple[Any, bytes]:
+    """Parse a schema and make the header of its records. Times stay integers: logical types are left out."""
+    raw = msgspec.json.decode(schema_text(name))
+    # fastavro gives the fingerprint's bytes in the order that the header wants, least significant first.
+    crc = bytes.fromhex(fingerprint(to_parsing_canonical_form(raw), "CRC-64-AVRO"))
+    return parse_schema(_without_logical_types(raw)), _MAGIC + crc
+
+
+def _without_logical_types(schema: Any) -> Any:  # noqa: ANN401  an Avro schema is any JSON
+    if isinstance(schema, list):
+        return [_without_logical_types(part) for part in schema]
+    if isinstance(schema, dict):
+        return {key: _without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
+    return schema
+
+
+def _encode(name: str, fields: _Fields) -> bytes:
+    schema, header = _schema(name)
+    out = BytesIO()
+    out.write(header)
+    schemaless_writer(out, schema, fields)
+    return out.getvalue()
+
+
+def _decode(name: str, data: bytes) -> _Fields:
+    schema, header = _schema(name)
+    if data[:_HEADER_BYTES] != header:
+        raise UnreadableRecordError(f"not written with {name} of this version (header {data[:_HEADER_BYTES].hex()})")
+    body = BytesIO(data)
+    body.seek(_HEADER_BYTES)
+    try:
+        fields = schemaless_reader(body, schema, None)
+    except (EOFError, ValueError, IndexError, OverflowError, MemoryError) as error:
+        raise UnreadableRecordError(f"broken Avro for {name}: {error}") from error
+    if not isinstance(fields, dict) or body.read(1):
+        raise UnreadableRecordError(f"bytes left after a record of {name}")
+    return fields
+
+
+def _from_node(node: Node) -> _Fields:
+    return {"kind": node.kind.value, "namespace": node.namespace, "name": node.name, "field": node.field}
+
+
+def _to_node(fields: _Fields) -> Node:
+    return Node(Kind(fields["kind"]), fields["namespace"], fields["name"], fields["field"])
+
+
+def _from_cause(cause: Cause) -> _Fields:
+    place = cause.place
+    return {
+        "job": _from_node(cause.job) if cause.job else None,
+        "run_id": cause.run_id,
+        "producer": cause.producer,
+        "place": {"topic": place.topic, "partition": place.partition, "offset": place.offset} if place else None,
+    }
+
+
+def _to_cause(fields: _Fields) -> Cause:
+    job, place = fields["job"], fields["place"]
+    return Cause(
+        _to_node(job) if job else None,
+        fields["run_id"],
+        fields["producer"],
+        Place(**place) if place else None,
+    )
+
+
+def _from_column(change: ColumnChange) -> _Fields:
+    return {
+        "path": change.path,
+        "change": change.change.value,
+        "from_type": change.from_type,
+        "to_type": change.to_type,
+    }
+
+
+def _to_column(fields: _Fields) -> ColumnChange:
+    return ColumnChange(fields["path"], ColumnChangeKind(fields["change"]), fields["from_type"], fields["to_type"])
+
+
+def _from_item(item: ChangeItem) -> _Fields:
+    return {
+        "item_id": item.item_id,
+        "kind": item.kind.value,
+        "event_time": item.event_time_us,
+        "cause": _from_cause(item.cause),
+        "edge": _from_edge(item.edge) if item.edge else None,
+        "schema": _from_schema(item.schema) if item.schema else None,
+        "run": _from_run(item.run) if item.run else None,
+        "output": _from_node(item.output) if item.output else None,
+        "detail": item.detail,
+    }
+
+
+def _to_item(fields: _Fields) -> ChangeItem:
+    return ChangeItem(
+        item_id=fields["item_id"],
+        kind=ItemKind(fields["kind"]),
+        event_time_us=fields["event_time"],
+        cause=_to_cause(fields["cause"]),
+        edge=_to_edge(fields["edge"]) if fields["edge"] else None,
+        schema=_to_schema(fields["schema"]) if fields["schema"] else None,
+        run=_to_run(fields["run"]) if fields["run"] else None,
+        output=_to_node(fields["output"]) if fields["output"] else None,
+        detail=fields["detail"],
+    )
+
+
+def _from_edge(edge: EdgeChange) -> _Fields:
+    evidence = [bit.name.lower() for bit in edge.evidence if bit.name]
+    return {"type": edge.type.value, "from": _from_node(edge.src), "to": _from_node(edge.dst), "evidence": evidence}
+
+
+def _to_edge(fields: _Fields) -> EdgeChange:
+    evidence = Evidence(0)
+    for name in fields["evidence"]:
+        evidence |= Evidence.__members__.get(name.upper(), Evidence(0))
+    return EdgeChange(EdgeType(fields["type"]), _to_node(fields["from"]), _to_node(fields["to"]), evidence)
+
+
+def _from_schema(schema: SchemaChange) -> _Fields:
+    observer = schema.observer
+    return {
+        "observer": {"role": observer.role.name, "namespace": observer.namespace or None, "name": observer.name},
+        "from_fingerprint": schema.from_fingerprint,
+        "to_fingerprint": schema.to_fingerprint,
+        "columns": [_from_column(change) for change in schema.columns],
+    }
+
+
+def _to_schema(fields: _Fields) -> SchemaChange:
+    who = fields["observer"]
+    return SchemaChange(
+        Observer(Role[who["role"]], who["namespace"] or "", who["name"]),
+        fields["from_fingerprint"],
+        fields["to_fingerprint"],
+        tuple(_to_column(change) for change in fields["columns"]),
+    )
+
+
+def _from_run(run: RunChange) -> _Fields:
+    # Times that nobody stated are 0 in the model and null in the record.
+    return {
+        "run_id": run.run_id,
+        "state": run.state.value,
+        "started_at": run.started_us or None,
+        "ended_at": run.ended_us or None,
+        "inputs": run.inputs,
+        "outputs": run.outputs,
+    }
+
+
+def _to_run(fields: _Fields) -> RunChange:
+    return RunChange(
+        fields["run_id"],
+        RunState(fields["state"]),
+        fields["started_at"] or 0,
+        fields["ended_at"] or 0,
+        fields["inputs"],
+        fields["outputs"],
+    )
+
+
+def _from_affected(affected: Affected) -> _Fields:
+    return {
+        "node": _from_node(affected.node),
+        "depth": affected.depth,
+        "direct": affected.direct,
+        "possible": affected.possible,
+    }
+
+
+def _to_affected(fields: _Fields) -> Affected:
+    return Affected(_to_node(fields["node"]), fields["depth"], fields["direct"], fields["possible"])
+
+
+def _from_impact(impact: Impact) -> _Fields:
+    return {
+        "columns": [_from_affected(each) for each in impact.columns],
+        "datasets": [_from_affected(each) for each in impact.datasets],
+        "jobs": [_from_affected(each) for each in impact.jobs],
+        "owners": list(impact.owners),
+        "truncated": impact.truncated,
+        "total": impact.total,
+    }
+
+
+def _to_impact(fields: _Fields) -> Impact:
+    return Impact(
+        columns=tuple(_to_affected(each) for each in fields["columns"]),
+        datasets=tuple(_to_affected(each) for each in fields["datasets"]),
+        jobs=tuple(_to_affected(each) for each in fields["jobs"]),
+        owners=tuple(fields["owners"]),
+        truncated=fields["truncated"],
+        total=fields["total"],
+    )
+
+
+def _to_alert(fields: _Fields) -> Alert:
+    finding = Finding(
+        alert_id=fields["alert_id"],
+        kind=AlertKind(fields["kind"]),
+        severity=Severity(fields["severity"]),
+        subject=_to_node(fields["subject"]),
+        summary=fields["summary"],
+        since_us=fields["started_at"],
+        cause=_to_cause(fields["cause"]),
+        changes=tuple(_to_column(change) for change in fields["changes"]),
+        impact=_to_impact(fields["impact"]),
+    )
+    return Alert(
+        finding,
+        Status(fields["status"]),
+        fields["started_at"],
+        fields["ends_at"],
+        fields["runbook_url"],
+        fields["version"],
+    )

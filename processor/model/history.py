@@ -1,0 +1,154 @@
+"""What the index knows of a thing over time: the values that detectors and people look at.
+
+Times are microseconds since 1970-01-01 UTC; `last_seen_us` is kept to the hour (floor).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from processor.model.identity import Node
+from processor.model.mapping import Mapping
+from processor.model.observation import EdgeType, Evidence, Lifecycle, Role, RunState
+from processor.model.tables import Columns
+
+
+class Observer(NamedTuple):
+    """Who states a schema: a job in a role (`namespace`, `name`), or a producer (`name` is its URI)."""
+
+    role: Role
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaVersion:
+    """One schema that an observer stated. `run_id` is the run that stated it first, if any."""
+
+    fingerprint: bytes
+    columns: Columns
+    first_seen_us: int
+    last_seen_us: int
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Schema history of one dataset as one observer states it.
+
+    `versions` are sorted by first seen. `current` is the newest statement's fingerprint: None when
+    the newest statement cleared the schema. `current_us` is that statement's time.
+    """
+
+    dataset: Node
+    observer: Observer
+    versions: tuple[SchemaVersion, ...]
+    current: bytes | None
+    current_us: int
+
+    def version(self, fingerprint: bytes | None) -> SchemaVersion | None:
+        """The version of that fingerprint, if the lane has it."""
+        return next((v for v in self.versions if v.fingerprint == fingerprint), None)
+
+
+class FinishedRun(NamedTuple):
+    """A run that ended. `inputs`, `outputs`: how many datasets; `mapped`: outputs with columns' lineage.
+
+    `signature` is equal for runs with the same inputs, outputs and mapped outputs.
+    """
+
+    run_id: str
+    started_us: int
+    ended_us: int
+    state: RunState
+    inputs: int
+    outputs: int
+    mapped: int
+    signature: bytes
+
+
+class OpenRun(NamedTuple):
+    """A run that started and has not ended."""
+
+    run_id: str
+    started_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobHistory:
+    """A job's newest finished runs (newest end first, at most `RECENT_RUNS`) and its open runs.
+
+    `processing_type`: BATCH, STREAMING, SERVICE or None; `integration`, `job_type` as in jobType.
+    """
+
+    job: Node
+    finished: tuple[FinishedRun, ...] = ()
+    open: tuple[OpenRun, ...] = ()
+    processing_type: str | None = None
+    integration: str | None = None
+    job_type: str | None = None
+    first_seen_us: int = 0
+    last_seen_us: int = 0
+
+
+RECENT_RUNS = 32
+"""How many finished runs a job keeps, newest by end."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node as the index knows it. `facets` holds the newest JSON of each kept facet by name."""
+
+    node: Node
+    first_seen_us: int
+    last_seen_us: int
+    facets: dict[str, bytes] = field(default_factory=dict)
+    last_write_us: int | None = None
+    lifecycle: Lifecycle | None = None
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEdge:
+    """An edge of the index. `job` is set where a job carries a column edge; `direct` likewise."""
+
+    type: EdgeType
+    src: Node
+    dst: Node
+    evidence: Evidence
+    first_seen_us: int
+    last_seen_us: int
+    job: Node | None = None
+    direct: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMapping:
+    """A mapping of the index: `owner` (a job, or the output itself) states it for `output`."""
+
+    owner: Node
+    output: Node
+    mapping: Mapping
+    evidence: Evidence
+    first_seen_us: int
+    last_seen_us: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as the index knows it. `state` is the terminal state once there is one."""
+
+    job: Node
+    run_id: str
+    state: RunState
+    first_seen_us: int
+    last_event_us: int
+    started_us: int | None
+    ended_us: int | None
+    inputs: tuple[bytes, ...] = ()
+    outputs: tuple[bytes, ...] = ()
+    parent: tuple[Node, str] | None = None
+    nominal_us: tuple[int, int | None] | None = None
+    error: str | None = None

@@ -1,0 +1,128 @@
+"""Column mappings: what one statement says an output dataset derives from.
+
+A mapping is kept whole under its fingerprint, once for each job that states it. Its normal form is
+sorted, so that the same statement has the same fingerprint however it was written down.
+Source: OpenLineage facets `columnLineage` 1-2-0 and `lineage` 1-0-0.
+"""
+
+from __future__ import annotations
+
+from collections import abc
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from processor.model.identity import Kind, Node
+
+
+class Transformation(NamedTuple):
+    """How an input reaches an output. DIRECT carries the value, INDIRECT only influences it."""
+
+    direct: bool
+    subtype: str = ""
+    masking: bool = False
+
+
+class Source(NamedTuple):
+    """One input of an output column: `field` is None when the whole dataset is meant."""
+
+    namespace: str
+    name: str
+    field: str | None
+    transformations: tuple[Transformation, ...] = ()
+
+    @property
+    def node(self) -> Node:
+        """The input column, or the input dataset when no field is named."""
+        if self.field is None:
+            return Node(Kind.DATASET, self.namespace, self.name)
+        return Node(Kind.COLUMN, self.namespace, self.name, self.field)
+
+    @property
+    def direct(self) -> bool:
+        """An input without stated transformations carries its value."""
+        return not self.transformations or any(t.direct for t in self.transformations)
+
+
+class OutputField(NamedTuple):
+    """One output column and its inputs, sorted."""
+
+    field: str
+    sources: tuple[Source, ...]
+
+
+class Mapping(NamedTuple):
+    """All that one job states for one output dataset.
+
+    `fields`: each output column with its inputs. `every`: inputs of the whole output: they reach
+    every column of it (the facet's `dataset` list).
+    """
+
+    fields: tuple[OutputField, ...] = ()
+    every: tuple[Source, ...] = ()
+
+    def datasets(self) -> frozenset[Node]:
+        """The datasets that the output derives from."""
+        return frozenset(source.node.dataset for source in self.sources())
+
+    def sources(self) -> Iterator[Source]:
+        """Every input of every output column, with repetitions."""
+        for output in self.fields:
+            yield from output.sources
+        yield from self.every
+
+
+EMPTY = Mapping()
+
+
+def normal(fields: abc.Mapping[str, Iterable[Source]], every: Iterable[Source] = ()) -> Mapping:
+    """Sort and merge a statement into its normal form."""
+    outputs = (OutputField(name, _merged(fields[name])) for name in sorted(fields))
+    return Mapping(tuple(outputs), _merged(every))
+
+
+def _merged(sources: Iterable[Source]) -> tuple[Source, ...]:
+    together: dict[tuple[str, str, str | None], set[Transformation]] = {}
+    for source in sources:
+        together.setdefault(source[:3], set()).update(source.transformations)
+    keys = sorted(together, key=lambda k: (k[0], k[1], k[2] is not None, k[2] or ""))
+    return tuple(Source(*key, tuple(sorted(together[key]))) for key in keys)
+
+
+def encode_mapping(mapping: Mapping) -> bytes:
+    """Stored form: msgpack [datasets, fields, every]; inputs name their dataset by position."""
+    datasets = sorted({(s.namespace, s.name) for s in mapping.sources()})
+    at = {pair: position for position, pair in enumerate(datasets)}
+    fields = [[out.field, [_packed(s, at) for s in out.sources]] for out in mapping.fields]
+    every = [_packed(s, at) for s in mapping.every]
+    return msgspec.msgpack.encode([datasets, fields, every])
+
+
+_PackedTransformation = tuple[bool, str, bool]
+_PackedSource = tuple[int, str | None, tuple[_PackedTransformation, ...]]
+_Packed = tuple[
+    tuple[tuple[str, str], ...],
+    tuple[tuple[str, tuple[_PackedSource, ...]], ...],
+    tuple[_PackedSource, ...],
+]
+_decoder = msgspec.msgpack.Decoder(_Packed)
+
+
+def decode_mapping(data: bytes) -> Mapping:
+    """Inverse of `encode_mapping`."""
+    datasets, fields, every = _decoder.decode(data)
+    outputs = (OutputField(name, _unpacked(sources, datasets)) for name, sources in fields)
+    return Mapping(tuple(outputs), _unpacked(every, datasets))
+
+
+def _packed(source: Source, at: dict[tuple[str, str], int]) -> list[object]:
+    position = at[source.namespace, source.name]
+    return [position, source.field, source.transformations]
+
+
+def _unpacked(sources: tuple[_PackedSource, ...], datasets: tuple[tuple[str, str], ...]) -> tuple[Source, ...]:
+    return tuple(
+        Source(*datasets[position], field, tuple(Transformation(*t) for t in transformations))
+        for position, field, transformations in sources
+    )

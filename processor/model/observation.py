@@ -1,0 +1,136 @@
+"""What one event says, in the processor's own words, whatever format it came in.
+
+An `Observation` is all that the index needs of an event. It holds no order and no position: where
+it was read (topic, partition, offset) travels beside it as `Place`.
+Times are integers, microseconds since 1970-01-01 UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag, StrEnum
+from typing import NamedTuple
+
+from processor.model.errors import FacetProblem
+from processor.model.identity import Node
+from processor.model.mapping import Mapping
+from processor.model.tables import Columns
+
+Facets = dict[str, bytes | None]
+"""Facets by name: JSON as it came, or None where the event takes the facet back (`_deleted`)."""
+
+
+class Evidence(IntFlag):
+    """How an edge is known; several may hold at once. Bits are stored: never renumber."""
+
+    EXPLICIT = 1
+    COLUMN = 2
+    INPUTS_OUTPUTS = 4
+    DECLARED = 8
+    SYMLINK = 16
+    RENAME = 32
+
+
+class EdgeType(StrEnum):
+    """Kinds of edges; from → to follows the data."""
+
+    READS = "reads"
+    WRITES = "writes"
+    DERIVES = "derives"
+    PARENT = "parent"
+    SYMLINK = "symlink"
+
+
+class Role(StrEnum):
+    """In which role an event speaks of a dataset. Values are stored: never change them."""
+
+    WRITER = "w"
+    READER = "r"
+    PRODUCER = "p"
+
+
+class RunState(StrEnum):
+    """State that an event reports for its run; OTHER says nothing about the state."""
+
+    START = "START"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    FAIL = "FAIL"
+    ABORT = "ABORT"
+    OTHER = "OTHER"
+
+
+TERMINAL = frozenset({RunState.COMPLETE, RunState.FAIL, RunState.ABORT})
+
+
+class Edge(NamedTuple):
+    """A stated edge between datasets and jobs. Column edges live in mappings."""
+
+    type: EdgeType
+    src: Node
+    dst: Node
+    evidence: Evidence
+
+
+class Lifecycle(NamedTuple):
+    """`lifecycleStateChange`: the state, and for RENAME the dataset's former identity."""
+
+    state: str
+    previous: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFact:
+    """What the event says of its run."""
+
+    run_id: str
+    state: RunState = RunState.OTHER
+    parent: tuple[Node, str] | None = None
+    nominal_us: tuple[int, int | None] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFact:
+    """What the event says of a dataset, in one role.
+
+    `columns`: None says nothing, empty clears the schema. `mapping`: None says nothing, empty takes
+    column lineage back. `explicit`: the mapping comes from a `lineage` facet, so nothing beyond it
+    may be inferred.
+    """
+
+    node: Node
+    role: Role
+    facets: Facets
+    columns: Columns | None = None
+    mapping: Mapping | None = None
+    explicit: bool = False
+    lifecycle: Lifecycle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that one event states.
+
+    `digest`: 8 bytes, the event's identity, breaks ties between equal times. `job` is None for an
+    event about a dataset alone. `edges` holds reads, writes, parent and symlink edges.
+    """
+
+    time_us: int
+    digest: bytes
+    producer: str
+    job: Node | None = None
+    job_facets: Facets | None = None
+    run: RunFact | None = None
+    datasets: tuple[DatasetFact, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    problems: tuple[FacetProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record was read."""
+
+    topic: str
+    partition: int
+    offset: int
