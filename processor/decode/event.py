@@ -1,0 +1,187 @@
+"""JSON bytes → one typed event, held to the contract.
+
+Steps, each of which may reject the event:
+1. the envelope: types of its members, with run, job and datasets still as JSON;
+2. the structure: run and job, job, or dataset; never what `schemaURL` claims;
+3. the time;
+4. run, job and datasets, each with its facets; a dataset without a name is dropped and reported.
+
+Everything read goes into the event's digest in canonical form, so that equal events have equal
+digests whatever their spelling and transport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from processor.decode.compile import Contract
+from processor.decode.explain import Breach
+from processor.decode.facets import Typed
+from processor.decode.limits import Limits
+from processor.decode.node import NodeBreakError, NodeReader, ReadNode, canonical_json, first_breach
+from processor.decode.rules import is_name, is_run_id, time_us
+from processor.model.errors import FacetProblem, Reason, Rejected, Stage
+
+Kind: TypeAlias = Literal["run", "job", "dataset"]
+
+DIGEST_BYTES = 8
+
+_NODES_OF: dict[Kind, tuple[str, ...]] = {"run": ("run", "job"), "job": ("job",), "dataset": ("dataset",)}
+_ABSENT = b"null"
+
+_is_json = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+@dataclass(frozen=True, slots=True)
+class TypedEvent:
+    """One event, typed.
+
+    `kind` follows from the structure. `body` has the attributes that the contract names, None where
+    the event has none. `bad_facets`: what was dropped of it. `digest`: 8 bytes, equal for equal
+    events. `event_time_us`: microseconds since 1970-01-01 UTC.
+    """
+
+    kind: Kind
+    body: Typed
+    bad_facets: tuple[FacetProblem, ...]
+    digest: bytes
+    event_time_us: int
+
+
+class _RejectError(Exception):
+    """Carries a rejection out of the depth of an event."""
+
+    def __init__(self, reason: Reason, pointer: str, detail: str, stage: Stage = Stage.VALIDATE) -> None:
+        super().__init__(detail)
+        self.rejected = Rejected(reason, stage, pointer, detail)
+
+
+class EventReader:
+    """Reads OpenLineage events from JSON. Keeps a memo, so one reader serves one thread."""
+
+    def __init__(self, contract: Contract, limits: Limits) -> None:
+        self._plan = contract.event
+        self._names = contract.names
+        self._nodes = NodeReader(contract, limits)
+
+    def read(self, value: bytes) -> TypedEvent | Rejected:
+        """Read one event from UTF-8 JSON."""
+        try:
+            return self._read(value)
+        except _RejectError as found:
+            return found.rejected
+        except RecursionError:
+            return Rejected(Reason.TOO_DEEP, Stage.DECODE, "", "nested too deep to be read")
+
+    def _read(self, value: bytes) -> TypedEvent:
+        envelope = self._envelope(value)
+        kind = _structure(envelope)
+        event_time_us = time_us(envelope.eventTime)
+        if event_time_us is None:
+            raise _RejectError(Reason.BAD_TIME, "/eventTime", "not an RFC 3339 time that exists")
+        problems: list[FacetProblem] = []
+        plain = {name: getattr(envelope, name) for name in self._plan.plain}
+        single = {name: self._single(name, getattr(envelope, name), problems) for name in _NODES_OF[kind]}
+        many = {name: self._many(name, getattr(envelope, name), problems) for name in self._plan.many}
+        body = self._plan.view(**plain, **single, **many)
+        return TypedEvent(kind, body, tuple(problems), _digest(kind, plain, single, many), event_time_us)
+
+    def _envelope(self, value: bytes) -> Typed:
+        try:
+            return self._plan.decoder.decode(value)
+        except msgspec.ValidationError as error:
+            raise self._broken_envelope(value, error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _not_json(error) from None
+
+    def _broken_envelope(self, value: bytes, error: msgspec.ValidationError) -> _RejectError:
+        """Why the envelope cannot be read: it is no JSON further on, or it breaks the contract."""
+        try:
+            _is_json(value)
+        except msgspec.DecodeError as malformed:
+            return _not_json(malformed)
+        found = first_breach(value, self._plan.schema, self._names, error)
+        return _RejectError(Reason.CONTRACT, found.pointer, found.detail)
+
+    def _single(self, name: str, raw: msgspec.Raw, problems: list[FacetProblem]) -> Typed:
+        at = f"/{name}"
+        found = self._node(name, bytes(raw), at)
+        broken = next(_blanks(found.value), None)
+        if broken is not None:
+            reason = Reason.BAD_RUN_ID if name == "run" else Reason.BAD_NAME
+            raise _RejectError(reason, at + broken.pointer, broken.detail)
+        problems += _placed(found.problems, at)
+        return found.value
+
+    def _many(self, name: str, raws: list[msgspec.Raw] | None, problems: list[FacetProblem]) -> tuple[Any, ...] | None:
+        if raws is None:
+            return None
+        kept = []
+        for index, raw in enumerate(raws):
+            at = f"/{name}/{index}"
+            found = self._node(name, bytes(raw), at)
+            blank = [FacetProblem(at + where.pointer, "", where.detail) for where in _blanks(found.value)]
+            problems += blank or _placed(found.problems, at)
+            if not blank:
+                kept.append(found.value)
+        return tuple(kept)
+
+    def _node(self, name: str, raw: bytes, at: str) -> ReadNode:
+        try:
+            if name == "run":
+                return self._nodes.read(self._plan.single[name], raw)
+            plan = self._plan.single.get(name) or self._plan.many[name]
+            return self._nodes.read_known(name, plan, raw)
+        except NodeBreakError as error:
+            raise _RejectError(Reason.CONTRACT, at + error.breach.pointer, error.breach.detail) from None
+
+
+def _not_json(error: Exception) -> _RejectError:
+    is_trailing = "trailing characters" in str(error)
+    return _RejectError(Reason.TRAILING_BYTES if is_trailing else Reason.NOT_JSON, "", str(error), Stage.DECODE)
+
+
+def _structure(envelope: Typed) -> Kind:
+    """What kind of event it is. Source: the `oneOf` of OpenLineage.json 2-0-2."""
+    has_run, has_job, has_dataset = (bytes(part) != _ABSENT for part in (envelope.run, envelope.job, envelope.dataset))
+    if has_run and has_job:
+        return "run"
+    if has_job and not has_dataset:
+        return "job"
+    if has_dataset and not has_job:
+        return "dataset"
+    if has_run:
+        raise _RejectError(Reason.CONTRACT, "/job", "missing: a run belongs to a job")
+    detail = "both a job and a dataset" if has_job else "neither a run, a job nor a dataset"
+    raise _RejectError(Reason.CONTRACT, "", f"the event has {detail}")
+
+
+def _blanks(node: Typed) -> Iterator[Breach]:
+    """What identifies a node and does not: a run id that is no UUID, a name that is empty."""
+    run_id = getattr(node, "runId", None)
+    if run_id is not None and not is_run_id(run_id):
+        yield Breach("/runId", "not a UUID")
+    for member in ("namespace", "name"):
+        if not is_name(getattr(node, member, "-")):
+            yield Breach(f"/{member}", "empty")
+
+
+def _placed(problems: tuple[FacetProblem, ...], at: str) -> list[FacetProblem]:
+    return [replace(problem, pointer=at + problem.pointer) for problem in problems]
+
+
+def _digest(kind: Kind, plain: dict[str, Any], single: dict[str, Any], many: dict[str, Any]) -> bytes:
+    content = blake2b(canonical_json((kind, plain)), digest_size=DIGEST_BYTES)
+    for name in sorted(single):
+        content.update(single[name].digest)
+    for name in sorted(many):
+        nodes = many[name]
+        content.update(b"-" if nodes is None else b"%d:" % len(nodes))
+        for node in nodes or ():
+            content.update(node.digest)
+    return content.digest()

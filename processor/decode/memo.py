@@ -1,0 +1,39 @@
+"""What was decoded before need not be decoded again: producers repeat themselves."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Memo(Generic[V]):
+    """Bytes → what they decode to, within a budget of key bytes.
+
+    Two generations instead of a list by age: a look-up is one dict access, and what is in use
+    survives each turn. A memo never changes a result, only how soon it is there.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._half = budget_bytes // 2
+        self._young: dict[tuple[str, bytes], V] = {}
+        self._old: dict[tuple[str, bytes], V] = {}
+        self._young_bytes = 0
+
+    def get(self, kind: str, key: bytes) -> V | None:
+        """What was put under (kind, key), if it is still here."""
+        found = self._young.get((kind, key))
+        if found is None:
+            found = self._old.get((kind, key))
+            if found is not None:
+                self.put(kind, key, found)
+        return found
+
+    def put(self, kind: str, key: bytes, value: V) -> None:
+        """Keep `value`; forgets the older half when the budget is reached."""
+        if len(key) > self._half:
+            return
+        if self._young_bytes + len(key) > self._half:
+            self._old, self._young, self._young_bytes = self._young, {}, 0
+        self._young[kind, key] = value
+        self._young_bytes += len(key)

@@ -1,0 +1,205 @@
+"""JSON of one run, job or dataset → its typed form, its facets held to their records.
+
+Rules kept here:
+- a facet that is null is absent;
+- a facet that breaks its record, or nests too deep, is dropped and reported, the rest stays;
+- a facet that no schema describes is carried;
+- `{"_deleted": true}` takes a facet of a job or dataset back, whatever else it lacks;
+- a fragment seen before is not decoded again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+
+from processor.decode.compile import ContainerPlan, Contract, FacetPlan, NodePlan
+from processor.decode.explain import Breach, breaches, point
+from processor.decode.facets import AvroType, FacetSet, Typed
+from processor.decode.limits import Limits
+from processor.decode.memo import Memo
+from processor.model.errors import FacetProblem
+
+DIGEST_BYTES = 16
+MAX_DETAIL = 200
+
+canonical_json = msgspec.json.Encoder(order="sorted").encode
+"""One spelling for equal values: members sorted, no spaces, members at their default left out."""
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_value = msgspec.json.Decoder().decode
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+class ReadNode(NamedTuple):
+    """A run, job or dataset. `value` has the members that the contract names, and `digest` (16 bytes).
+
+    Pointers of `problems` are relative to the node.
+    """
+
+    value: Typed
+    problems: tuple[FacetProblem, ...]
+
+
+class ReadFacet(NamedTuple):
+    """`typed` is None where no schema describes the facet, `canonical` where the facet is taken back."""
+
+    typed: Typed
+    canonical: bytes | None
+
+
+class NodeBreakError(Exception):
+    """A node breaks the contract outside of its facets: the event cannot be read."""
+
+    def __init__(self, breach: Breach) -> None:
+        super().__init__(breach.detail)
+        self.breach = breach
+
+
+class NodeReader:
+    """Reads runs, jobs and datasets. Keeps a memo, so one reader serves one thread."""
+
+    def __init__(self, contract: Contract, limits: Limits) -> None:
+        self._names = contract.names
+        self._depth = limits.depth
+        self._nodes: Memo[ReadNode] = Memo(limits.memo_bytes // 2)
+        self._facets: Memo[ReadFacet] = Memo(limits.memo_bytes // 2)
+        self._empty = {plan.on: plan.view() for plan in contract.containers.values()}
+
+    def read_known(self, kind: str, plan: NodePlan, raw: bytes) -> ReadNode:
+        """As `read`, for nodes that come again and again: jobs and datasets, `kind` tells them apart."""
+        found = self._nodes.get(kind, raw)
+        if found is None:
+            found = self.read(plan, raw)
+            self._nodes.put(kind, raw, found)
+        return found
+
+    def read(self, plan: NodePlan, raw: bytes) -> ReadNode:
+        """Read one node. Raises `NodeBreakError` where it breaks the contract outside of its facets."""
+        try:
+            carried = plan.decoder.decode(raw)
+        except msgspec.ValidationError as error:
+            raise NodeBreakError(first_breach(raw, plan.schema, self._names, error)) from None
+        problems: list[FacetProblem] = []
+        plain = {name: getattr(carried, name) for name in plan.plain}
+        sets = {
+            name: self._facet_set(container, getattr(carried, name), f"/{name}", problems)
+            for name, container in plan.containers.items()
+        }
+        return ReadNode(plan.view(**plain, **sets, digest=_digest(plain, sets)), tuple(problems))
+
+    def _facet_set(
+        self, plan: ContainerPlan, raws: dict[str, msgspec.Raw] | None, at: str, problems: list[FacetProblem]
+    ) -> FacetSet:
+        if not raws:
+            return self._empty[plan.on]
+        read: dict[str, ReadFacet] = {}
+        for name, raw in _present(raws):
+            found = self._facet(plan, name, raw)
+            if isinstance(found, Breach):
+                problems.append(FacetProblem(point(at, name) + found.pointer, name, found.detail))
+            else:
+                read[name] = found
+        return _view(plan, read)
+
+    def _facet(self, plan: ContainerPlan, name: str, raw: bytes) -> ReadFacet | Breach:
+        kind = f"{plan.on}/{name}"
+        found = self._facets.get(kind, raw)
+        if found is not None:
+            return found
+        fresh = self._fresh_facet(plan, name, raw)
+        if isinstance(fresh, ReadFacet):
+            self._facets.put(kind, raw, fresh)
+        return fresh
+
+    def _fresh_facet(self, plan: ContainerPlan, name: str, raw: bytes) -> ReadFacet | Breach:
+        if nesting(raw) > self._depth:
+            return Breach("", f"nested deeper than {self._depth}")
+        typed = plan.facets.get(name)
+        if typed is not None:
+            return self._typed_facet(typed, raw, is_deletable=plan.is_deletable)
+        try:
+            value = _value(raw)
+        except msgspec.DecodeError as error:
+            return Breach("", str(error))
+        is_deleted = plan.is_deletable and isinstance(value, dict) and value.get("_deleted") is True
+        return ReadFacet(None, None if is_deleted else canonical_json(value))
+
+    def _typed_facet(self, plan: FacetPlan, raw: bytes, *, is_deletable: bool) -> ReadFacet | Breach:
+        try:
+            facet = plan.decoder.decode(raw)
+            canonical = canonical_json(facet)
+        except msgspec.ValidationError:
+            odd = self._odd_facet(plan, raw)
+            if isinstance(odd, Breach):
+                return odd
+            facet, canonical = odd
+        if is_deletable and getattr(facet, "_deleted", None) is True:
+            return ReadFacet(None, None)
+        return ReadFacet(facet, canonical)
+
+    def _odd_facet(self, plan: FacetPlan, raw: bytes) -> tuple[Typed, bytes] | Breach:
+        """A facet with members that its record does not name, or one that breaks its record."""
+        try:
+            members = _members(raw)
+            named = {name: value for name, value in members.items() if name in plan.members}
+            facet = plan.decoder.decode(canonical_json(named))
+            extra = {name: _value(raw_value) for name, raw_value in _present(members) if name not in named}
+        except msgspec.ValidationError as error:
+            return first_breach(raw, plan.schema, self._names, error)
+        return facet, canonical_json({**extra, **_members(canonical_json(facet))})
+
+
+def first_breach(raw: bytes, schema: AvroType, names: Mapping[str, AvroType], error: msgspec.ValidationError) -> Breach:
+    """Where JSON that failed with `error` breaks its record."""
+    try:
+        value = _value(raw)
+    except msgspec.DecodeError as unreadable:
+        return Breach("", str(unreadable))
+    return next(breaches(value, schema, names), Breach("", str(error)[:MAX_DETAIL]))
+
+
+def nesting(raw: bytes) -> int:
+    """How deep the JSON nests, or a cheap upper bound of it while that is small."""
+    most = raw.count(b"{") + raw.count(b"[")
+    return most if most <= 16 else _nesting(raw)  # noqa: PLR2004 - small enough that the bound will do
+
+
+def _nesting(raw: bytes) -> int:
+    deepest = depth = 0
+    for found in _BRACKETS.finditer(raw):
+        first = raw[found.start()]
+        if first in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"}]":
+            depth -= 1
+    return deepest
+
+
+def _present(raws: dict[str, msgspec.Raw]) -> Iterable[tuple[str, bytes]]:
+    for name, wrapped in raws.items():
+        raw = bytes(wrapped)
+        if raw != b"null":
+            yield name, raw
+
+
+def _view(plan: ContainerPlan, read: dict[str, ReadFacet]) -> FacetSet:
+    typed = {name: facet.typed for name, facet in read.items() if name in plan.facets}
+    rest = {
+        name: facet.canonical for name, facet in read.items() if name not in plan.facets and facet.canonical is not None
+    }
+    return plan.view(**typed, rest=rest, canonical={name: facet.canonical for name, facet in read.items()})
+
+
+def _digest(plain: dict[str, Any], sets: dict[str, FacetSet]) -> bytes:
+    facets = {name: {key: _as_raw(json) for key, json in found.canonical.items()} for name, found in sets.items()}
+    return blake2b(canonical_json((plain, facets)), digest_size=DIGEST_BYTES).digest()
+
+
+def _as_raw(json: bytes | None) -> msgspec.Raw | None:
+    return None if json is None else msgspec.Raw(json)

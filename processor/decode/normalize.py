@@ -1,0 +1,246 @@
+"""From a typed OpenLineage event to an `Observation`.
+
+Rules kept here:
+- evidence in one event, strongest first: the `lineage` facet, then `columnLineage`, then inputs and
+  outputs; with a `lineage` facet nothing beyond it is inferred for the outputs it governs;
+- a dataset that only column lineage names is read by the job: the edge is taken;
+- absent says nothing, empty clears, `_deleted` takes back;
+- parents are containment; jobDependencies are control flow and no edge at all.
+Source: OpenLineage spec 2-0-2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from processor.decode.event import TypedEvent
+from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
+from processor.decode.rules import time_us
+from processor.model.errors import FacetProblem
+from processor.model.identity import Node, dataset, job
+from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal
+from processor.model.observation import (
+    DatasetFact,
+    Edge,
+    EdgeType,
+    Evidence,
+    Facets,
+    Lifecycle,
+    Observation,
+    Role,
+    RunFact,
+    RunState,
+)
+from processor.model.tables import Column, Columns
+
+KEPT_BYTES = 65_536
+"""A larger facet is not kept with its node; what it says about lineage counts all the same."""
+
+_ERROR_CHARS = 2_000
+_ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
+
+
+def normalize(event: TypedEvent) -> Observation:
+    """What one OpenLineage event states."""
+    body, problems = event.body, list(event.bad_facets)
+    if event.kind == "dataset":
+        return _dataset_event(event, body, problems)
+    own = job(body.job.namespace, body.job.name)
+    explicit = explicit_lineage(body.job.facets.lineage, own)
+    facts = list(_facts(body, explicit, problems))
+    return Observation(
+        time_us=event.event_time_us,
+        digest=event.digest,
+        producer=body.producer,
+        job=own,
+        job_facets=_kept(body.job.facets, "/job/facets", problems),
+        run=_run(body) if event.kind == "run" else None,
+        datasets=tuple(facts),
+        edges=tuple(dict.fromkeys(_edges(body, own, facts, explicit))),
+        problems=tuple(problems),
+    )
+
+
+def _dataset_event(event: TypedEvent, body: Part, problems: list[FacetProblem]) -> Observation:
+    fact = _fact(body.dataset, Role.PRODUCER, "/dataset", problems)
+    return Observation(
+        time_us=event.event_time_us,
+        digest=event.digest,
+        producer=body.producer,
+        datasets=(fact,),
+        edges=tuple(_alias_edges(body.dataset, fact)),
+        problems=tuple(problems),
+    )
+
+
+# The run
+
+
+def _run(body: Part) -> RunFact:
+    facets = body.run.facets
+    error = facets.errorMessage.message[:_ERROR_CHARS] if facets.errorMessage else None
+    return RunFact(
+        run_id=body.run.runId.lower(),
+        state=RunState(body.eventType or RunState.OTHER),
+        parent=_parent(facets.parent),
+        nominal_us=_nominal(facets.nominalTime),
+        error=error,
+    )
+
+
+def _parent(facet: Part) -> tuple[Node, str] | None:
+    return (job(facet.job.namespace, facet.job.name), facet.run.runId.lower()) if facet else None
+
+
+def _nominal(facet: Part) -> tuple[int, int | None] | None:
+    start = time_us(facet.nominalStartTime) if facet and facet.nominalStartTime else None
+    if start is None:
+        return None
+    return start, time_us(facet.nominalEndTime) if facet.nominalEndTime else None
+
+
+# Datasets
+
+
+def _facts(body: Part, explicit: Explicit | None, problems: list[FacetProblem]) -> Iterator[DatasetFact]:
+    for position, part in enumerate(body.inputs or ()):
+        fact = _fact(part, Role.READER, f"/inputs/{position}", problems)
+        yield replace(fact, mapping=None, explicit=False)
+    governed = set[Node]()
+    for position, part in enumerate(body.outputs or ()):
+        fact = _fact(part, Role.WRITER, f"/outputs/{position}", problems)
+        governed.add(fact.node)
+        yield fact if explicit is None else _governed(fact, explicit)
+    if explicit is not None:
+        yield from _unlisted(explicit, governed)
+
+
+def _governed(fact: DatasetFact, explicit: Explicit) -> DatasetFact:
+    """An output of a job with a `lineage` facet derives from what that facet says, and no more."""
+    stated = explicit.mappings.get(fact.node, EMPTY)
+    fields = stated.fields or (fact.mapping.fields if fact.mapping else ())
+    return replace(fact, mapping=Mapping(fields, stated.every), explicit=True)
+
+
+def _unlisted(explicit: Explicit, listed: set[Node]) -> Iterator[DatasetFact]:
+    for node, mapping in explicit.mappings.items():
+        if node not in listed:
+            yield DatasetFact(node, Role.WRITER, {}, mapping=mapping, explicit=True)
+
+
+def _fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]) -> DatasetFact:
+    facets = part.facets
+    own = facets.lineage
+    return DatasetFact(
+        node=dataset(part.namespace, part.name),
+        role=role,
+        facets=_kept(facets, f"{pointer}/facets", problems),
+        columns=_columns(facets),
+        mapping=_explicit_mapping(part, own) if own else _mapping(facets),
+        explicit=bool(own),
+        lifecycle=_lifecycle(facets.lifecycleStateChange),
+    )
+
+
+def _kept(facets: Part, pointer: str, problems: list[FacetProblem]) -> Facets:
+    kept = {name: data for name, data in facets.kept().items() if name not in _ELSEWHERE}
+    for name in [n for n, data in kept.items() if data is not None and len(data) > KEPT_BYTES]:
+        problems.append(FacetProblem(f"{pointer}/{name}", name, f"over {KEPT_BYTES} bytes: not kept"))
+        del kept[name]
+    return kept
+
+
+def _columns(facets: Part) -> Columns | None:
+    if "schema" in facets.deleted:
+        return ()
+    if facets.schema is None or facets.schema.fields is None:
+        return None
+    flat = _flatten(facets.schema.fields, "")
+    return tuple({column.path: column for column in flat}.values())
+
+
+def _flatten(fields: Iterable[Part], prefix: str) -> Iterator[Column]:
+    for field in fields:
+        path = f"{prefix}{field.name}"
+        yield Column(path, field.type)
+        yield from _flatten(field.fields or (), f"{path}.")
+
+
+def _mapping(facets: Part) -> Mapping | None:
+    if "columnLineage" in facets.deleted:
+        return EMPTY
+    facet = facets.columnLineage
+    if facet is None or (facet.fields is None and facet.dataset is None):
+        return None
+    fields = {name: list(_field_sources(stated)) for name, stated in (facet.fields or {}).items()}
+    return normal(fields, sources(facet.dataset, direct=False))
+
+
+def _field_sources(stated: Part) -> Iterator[Source]:
+    """Inputs of one output column; the deprecated `transformationType` speaks for inputs without."""
+    for source in sources(stated.inputFields):
+        if source.transformations or not stated.transformationType:
+            yield source
+        else:
+            yield source._replace(transformations=(_deprecated(stated.transformationType),))
+
+
+def _deprecated(name: str) -> Transformation:
+    """IDENTITY and MASKED were the deprecated types; both carry the value."""
+    return Transformation(direct=name.upper() != "INDIRECT", subtype=name, masking=name.upper() == "MASKED")
+
+
+def _explicit_mapping(part: Part, facet: Part) -> Mapping:
+    fields = {name: list(sources(stated.inputs)) for name, stated in (facet.fields or {}).items()}
+    fallback = _mapping(part.facets) if not fields else None
+    if fallback is not None:
+        return Mapping(fallback.fields, normal({}, sources(facet.inputs)).every)
+    return normal(fields, sources(facet.inputs))
+
+
+def _lifecycle(facet: Part) -> Lifecycle | None:
+    if facet is None or facet.lifecycleStateChange is None:
+        return None
+    former = facet.previousIdentifier
+    return Lifecycle(facet.lifecycleStateChange, dataset(former.namespace, former.name) if former else None)
+
+
+# Edges
+
+
+def _edges(body: Part, own: Node, facts: list[DatasetFact], explicit: Explicit | None) -> Iterator[Edge]:
+    parent = _parent(body.run.facets.parent) if body.run else None
+    if parent is not None and parent[0] != own:
+        yield Edge(EdgeType.PARENT, parent[0], own, Evidence.EXPLICIT)
+    listed = {dataset(part.namespace, part.name) for part in body.outputs or ()}
+    for fact in facts:
+        yield from _data_edges(own, fact, listed)
+    for part, fact in zip([*(body.inputs or ()), *(body.outputs or ())], facts, strict=False):
+        yield from _alias_edges(part, fact)
+    if explicit is not None:
+        yield from explicit.edges
+
+
+def _data_edges(own: Node, fact: DatasetFact, listed: set[Node]) -> Iterator[Edge]:
+    if fact.role is Role.READER:
+        yield Edge(EdgeType.READS, fact.node, own, Evidence.INPUTS_OUTPUTS)
+        return
+    evidence = Evidence.INPUTS_OUTPUTS if fact.node in listed else Evidence(0)
+    if fact.explicit:
+        evidence |= Evidence.EXPLICIT
+    yield Edge(EdgeType.WRITES, own, fact.node, evidence)
+    stated = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
+    for source in sorted(fact.mapping.datasets()) if fact.mapping else ():
+        yield Edge(EdgeType.READS, source, own, stated)
+
+
+def _alias_edges(part: Part, fact: DatasetFact) -> Iterator[Edge]:
+    symlinks = part.facets.symlinks
+    for other in symlinks.identifiers or () if symlinks else ():
+        node = dataset(other.namespace, other.name)
+        if node != fact.node:
+            yield Edge(EdgeType.SYMLINK, fact.node, node, Evidence.SYMLINK)
+    former = fact.lifecycle.previous if fact.lifecycle else None
+    if former is not None and fact.lifecycle and fact.lifecycle.state == "RENAME" and former != fact.node:
+        yield Edge(EdgeType.SYMLINK, former, fact.node, Evidence.RENAME)

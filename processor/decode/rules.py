@@ -1,0 +1,52 @@
+"""What an event must hold to beyond its types.
+
+Rules kept here:
+- a time is RFC 3339, with up to nanoseconds (cut to microseconds), an offset or `Z`, or no zone: UTC;
+  seconds may be missing and a zone name may follow in brackets, as java.time prints it;
+- a run id is a UUID in its usual form, of any version;
+- a name that is empty or blank names nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(:\d{2})?(?:\.(\d{1,18}))?([Zz]|[+-]\d{2}:?\d{2})?(?:\[[\w/+:-]{1,64}\])?",
+    re.ASCII,
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def time_us(text: str) -> int | None:
+    """Microseconds since 1970-01-01 UTC of an event's time, or None if it is no time that exists.
+
+    Source: RFC 3339 section 5.6, OpenLineage `eventTime`, and what its clients were seen to send.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    day, minute, second, fraction, zone = found.groups()
+    try:
+        parsed = datetime.fromisoformat(f"{day}T{minute}{second or ':00'}{_offset(zone)}")
+    except ValueError:
+        return None
+    fraction_us = int((fraction or "")[:6].ljust(6, "0"))
+    return (parsed - _EPOCH) // _MICROSECOND + fraction_us
+
+
+def is_run_id(text: str) -> bool:
+    """Whether it is a UUID, of any version, in its usual form."""
+    return _UUID.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether it names anything."""
+    return bool(text) and not text.isspace()
+
+
+def _offset(zone: str | None) -> str:
+    return "+00:00" if zone is None or zone in "Zz" else zone

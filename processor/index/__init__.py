@@ -1,0 +1,1 @@
+"""The convergent index: joins, stores that apply them, and the views that read them."""

@@ -1,0 +1,102 @@
+"""From an outbox entry to the change that is published.
+
+An entry says what was news and what stood there before; the contents that fingerprints name are
+read from the same bucket. Ids are hashes of the content: the same news has the same id.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from processor.index import joins
+from processor.index.items import PackedCause, unframe, unpack_cause
+from processor.index.layout import unpack_identity, unpack_observer
+from processor.index.store import Key, OutboxEntry, Store
+from processor.model.change import (
+    Cause,
+    Change,
+    ChangeItem,
+    EdgeChange,
+    ItemKind,
+    RunChange,
+    SchemaChange,
+)
+from processor.model.identity import Kind, Node
+from processor.model.observation import EdgeType, Evidence, Place
+from processor.model.tables import Columns, decode_columns, diff_columns
+
+_RUN_NEWS = {b"F": ItemKind.RUN_FAILED, b"D": ItemKind.RUN_DIFFERED}
+
+
+def change_of(entry: OutboxEntry, store: Store) -> Change:
+    """The change that an entry stands for. May raise DependencyError while reading contents."""
+    subject, *frames = unframe(entry.payload)
+    node = unpack_identity(subject)
+    reader = _Reader(node, entry.bucket, store)
+    pairs = zip(frames[::2], frames[1::2], strict=True)
+    items = tuple(reader.item(item, before) for item, before in pairs)
+    return Change(_hash(b"".join(i.item_id.encode() for i in items)), node, items)
+
+
+class _Reader:
+    """Reads the items of one entry."""
+
+    def __init__(self, node: Node, bucket: int, store: Store) -> None:
+        self._node = node
+        self._bucket = bucket
+        self._store = store
+
+    def item(self, data: bytes, before: bytes) -> ChangeItem:
+        kind_name, cause_data, details = unframe(data)
+        kind, packed = ItemKind(kind_name.decode()), unpack_cause(cause_data)
+        cause, item_id = _cause(packed), self._id(kind, packed, details, before)
+        if kind is ItemKind.EDGE_ADDED:
+            return ChangeItem(item_id, kind, packed.time_us, cause, edge=_edge(details))
+        if kind is ItemKind.SCHEMA_CHANGED:
+            schema = self._schema(details, before)
+            return ChangeItem(item_id, kind, packed.time_us, cause, schema=schema)
+        if kind is ItemKind.MAPPING_CHANGED:
+            output = unpack_identity(details)
+            return ChangeItem(item_id, kind, packed.time_us, cause, output=output)
+        if kind is ItemKind.RUN_DIFFERED:
+            run, news = _run(before[1:]), _RUN_NEWS[before[:1]]
+            return ChangeItem(item_id, news, packed.time_us, cause, run=run)
+        return ChangeItem(item_id, kind, packed.time_us, cause, detail=details.decode() or None)
+
+    def _id(self, kind: ItemKind, cause: PackedCause, details: bytes, before: bytes) -> str:
+        """What happened to whom, by which event; not where the event was read."""
+        what = f"{kind}:{self._node}:{cause.time_us}:{cause.job}:{cause.run_id}".encode()
+        return _hash(what + details + before)
+
+    def _schema(self, details: bytes, before: bytes) -> SchemaChange:
+        new, observer = unframe(details)
+        old = joins.unpack_stamped(before).payload if before else b""
+        changes = diff_columns(self._columns(old), self._columns(new)) if old and new else ()
+        return SchemaChange(unpack_observer(observer), old.hex() or None, new.hex() or None, changes)
+
+    def _columns(self, fingerprint: bytes) -> Columns:
+        key = Key(self._bucket, "s", self._node.id.hex())
+        content = self._store.fetch_fields(key, [b"b" + fingerprint])[0]
+        return decode_columns(content) if content else ()
+
+
+def _cause(packed: PackedCause) -> Cause:
+    job = Node(Kind.JOB, *packed.job) if packed.job else None
+    place = Place(*packed.place) if packed.place else None
+    return Cause(job, packed.run_id, packed.producer or None, place)
+
+
+def _edge(details: bytes) -> EdgeChange:
+    type_name, evidence, src, dst = unframe(details)
+    nodes = (unpack_identity(src), unpack_identity(dst))
+    return EdgeChange(EdgeType(type_name.decode()), *nodes, Evidence(evidence[0]))
+
+
+def _run(figures: bytes) -> RunChange:
+    recent = joins.unpack_recent(figures)
+    counts = (recent.inputs, recent.outputs)
+    return RunChange(recent.run_id, recent.state, recent.started_us, recent.ended_us, *counts)
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,91 @@
+"""From a Redis URL to a client.
+
+Understood: redis://, rediss:// (TLS), unix://, redis+cluster:// and rediss+cluster:// with one or
+several hosts, redis+sentinel:// and rediss+sentinel:// with the sentinels as hosts and the service as
+path. Query parameters go to redis-py (`ssl_ca_certs=…`, `db=…`); user and password stand in the URL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis import Redis, RedisCluster
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
+from redis.retry import Retry
+
+from processor.model.errors import DependencyError, UsageError
+
+_untyped: Any = redis
+"""redis-py leaves some of its constructors without types; they are called through this name."""
+
+Client = Any
+"""Redis or RedisCluster, replies as bytes; their stubs differ too much to name both."""
+
+_SCHEMES = frozenset({"redis", "rediss", "unix"})
+_MODES = frozenset({"", "cluster", "sentinel"})
+_PORT = 6379
+_SENTINEL_PORT = 26379
+
+
+def connect(url: str, *, timeout_s: float = 10.0) -> Client:
+    """A client with no retries of its own: how long to try is the caller's to say.
+
+    Raises UsageError for a URL that is none, DependencyError when a cluster cannot be reached.
+    """
+    scheme, _, mode = urlsplit(url).scheme.partition("+")
+    if scheme not in _SCHEMES or mode not in _MODES:
+        raise UsageError(
+            f"Redis URL begins with {scheme + mode!r}: use redis://, rediss://, unix://, "
+            "redis+cluster:// or redis+sentinel://"
+        )
+    shared: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    if mode == "cluster":
+        return _cluster(url, shared)
+    if mode == "sentinel":
+        return _sentinel(url, shared)
+    return Redis.from_url(url, retry=_once(), **shared)
+
+
+def _cluster(url: str, shared: dict[str, Any]) -> Client:
+    hosts, options = _hosts(url, "cluster", _PORT)
+    nodes = [_untyped.cluster.ClusterNode(host, port) for host, port in hosts]
+    try:
+        return RedisCluster(startup_nodes=nodes, retry=_once(), **shared, **options)
+    except (RedisError, RedisClusterException, OSError) as error:
+        raise DependencyError("Redis", str(error)) from error
+
+
+def _sentinel(url: str, shared: dict[str, Any]) -> Client:
+    hosts, options = _hosts(url, "sentinel", _SENTINEL_PORT)
+    service = urlsplit(url).path.strip("/") or "mymaster"
+    options.pop("db", None)
+    watch = _untyped.sentinel.Sentinel(hosts, sentinel_kwargs=shared)
+    return watch.master_for(service, retry=_once(), **shared, **options)
+
+
+def _hosts(url: str, mode: str, port: int) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """Hosts and ports, and what else the URL says as redis-py's keywords."""
+    credentials, at, hosts = urlsplit(url).netloc.rpartition("@")
+    first = hosts.split(",")[0]
+    plain = urlsplit(url.replace(f"+{mode}", "", 1))
+    path = "" if mode == "sentinel" else plain.path
+    options = dict(
+        _untyped.connection.parse_url(plain._replace(netloc=f"{credentials}{at}{first}", path=path).geturl())
+    )
+    options.pop("host", None)
+    options.pop("port", None)
+    if options.pop("connection_class", None) is not None:
+        options["ssl"] = True
+    return [_host(host, port) for host in hosts.split(",")], options
+
+
+def _host(text: str, port: int) -> tuple[str, int]:
+    host, colon, number = text.rpartition(":")
+    return (host, int(number)) if colon and number.isdigit() else (text, port)
+
+
+def _once() -> Retry:
+    return Retry(NoBackoff(), 0)

@@ -1,0 +1,228 @@
+"""The joins that every write of the index is made of.
+
+Rules kept here:
+- a join is commutative, associative and idempotent, so the index is a function of the set of
+  events, never of their order;
+- `scripts/apply.lua` does the same inside Redis; one contract suite holds both to it;
+- times are doubles (exact to 2^53 µs, the year 2255), so that Lua sees what Python sees;
+- equal times are decided by bytes that depend on the event alone.
+
+Stored forms (big-endian):
+    S span      first seen >d · last seen, hours >i4 · evidence bits >I2
+    L latest    time >d · event digest 8 · payload      the newest wins
+    E earliest  time >d · event digest 8 · payload      the oldest wins
+    X maximum   time >d · anything that follows from the field
+    O once      anything that follows from the field
+    T touch     time >d · 4-byte hashes of the facet names stated      newest wins, see `dominated`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from processor.model.history import RECENT_RUNS
+from processor.model.observation import Evidence, RunState
+
+HOUR_US = 3_600_000_000
+_SPAN = struct.Struct(">diH")
+_STAMP = struct.Struct(">d8s")
+_TIME = struct.Struct(">d")
+_RECENT = struct.Struct(">ddBHHH16s")
+_STATES = (RunState.COMPLETE, RunState.FAIL, RunState.ABORT)
+_COUNT_MAX = 65_535
+NAME_BYTES = 4
+
+
+class Span(NamedTuple):
+    """When a fact was seen first and last (hours since 1970), and on what evidence."""
+
+    first_us: int
+    last_hour: int
+    evidence: Evidence
+
+    @property
+    def last_us(self) -> int:
+        """Last seen, floored to its hour, but never before first seen."""
+        return max(self.last_hour * HOUR_US, self.first_us)
+
+
+class Stamped(NamedTuple):
+    """A register: its time, the digest of the event that set it, and what it set."""
+
+    time_us: int
+    digest: bytes
+    payload: bytes
+
+
+class Recent(NamedTuple):
+    """A finished run among its job's recent ones."""
+
+    ended_us: int
+    started_us: int
+    state: RunState
+    inputs: int
+    outputs: int
+    mapped: int
+    signature: bytes
+    run_id: str
+
+
+def pack_span(time_us: int, evidence: int = 0) -> bytes:
+    """A span of one moment."""
+    return _SPAN.pack(float(time_us), time_us // HOUR_US, evidence)
+
+
+def unpack_span(data: bytes) -> Span:
+    """Inverse of `pack_span`, after any number of joins."""
+    first, hour, evidence = _SPAN.unpack(data)
+    return Span(int(first), hour, Evidence(evidence))
+
+
+def pack_stamped(time_us: int, digest: bytes, payload: bytes = b"") -> bytes:
+    """A register's value; `digest` is 8 bytes."""
+    return _STAMP.pack(float(time_us), digest) + payload
+
+
+def unpack_stamped(data: bytes) -> Stamped:
+    """Inverse of `pack_stamped`."""
+    time_us, digest = _STAMP.unpack_from(data)
+    return Stamped(int(time_us), digest, data[_STAMP.size :])
+
+
+def pack_time(time_us: int, rest: bytes = b"") -> bytes:
+    """A maximum's or a touch's value."""
+    return _TIME.pack(float(time_us)) + rest
+
+
+def unpack_time(data: bytes) -> int:
+    """The time in front of a value."""
+    return int(_TIME.unpack_from(data)[0])
+
+
+def _join_span(old: bytes, new: bytes) -> bytes:
+    first, hour, bits = _SPAN.unpack(old)
+    other_first, other_hour, other_bits = _SPAN.unpack(new)
+    return _SPAN.pack(min(first, other_first), max(hour, other_hour), bits | other_bits)
+
+
+def _stamp(data: bytes) -> tuple[float, bytes]:
+    time_us, digest = _STAMP.unpack_from(data)
+    return time_us, digest
+
+
+def _join_latest(old: bytes, new: bytes) -> bytes:
+    return new if _stamp(new) > _stamp(old) else old
+
+
+def _join_earliest(old: bytes, new: bytes) -> bytes:
+    return new if _stamp(new) < _stamp(old) else old
+
+
+def _join_maximum(old: bytes, new: bytes) -> bytes:
+    return new if _TIME.unpack_from(new) > _TIME.unpack_from(old) else old
+
+
+def _join_once(old: bytes, _new: bytes) -> bytes:
+    return old
+
+
+JOINS: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "S": _join_span,
+    "L": _join_latest,
+    "E": _join_earliest,
+    "X": _join_maximum,
+    "T": _join_maximum,
+    "O": _join_once,
+}
+"""By letter: (value there, value that comes) → value that stays."""
+
+
+def is_news(join: str, old: bytes | None, new: bytes) -> bool:
+    """Whether a join that won is worth announcing: something new, or a register's other payload."""
+    if old is None:
+        return True
+    return join == "L" and old[_STAMP.size :] != new[_STAMP.size :]
+
+
+def dominated(touches: Mapping[bytes, bytes]) -> list[bytes]:
+    """Fields of the touches all of whose facets a later touch states too.
+
+    Dropping them is part of the join: what a dropped one stated can never be newest again unless it
+    is stated again, which puts it back. Order of equal times: the field's bytes.
+    """
+    newest_first = sorted(touches, key=lambda f: (_TIME.unpack_from(touches[f]), f), reverse=True)
+    stated: set[bytes] = set()
+    late = []
+    for touch in newest_first:
+        names = _names(touches[touch])
+        if stated.issuperset(names):
+            late.append(touch)
+        stated |= names
+    return late if len(late) < len(newest_first) else late[1:]
+
+
+def _names(touch: bytes) -> set[bytes]:
+    rest = touch[_TIME.size :]
+    return {rest[i : i + NAME_BYTES] for i in range(0, len(rest), NAME_BYTES)}
+
+
+def recent_run(run: Mapping[bytes, bytes]) -> Recent | None:
+    """What a run's hash (see `layout`) makes of it among its job's recent runs; None while open."""
+    end = run.get(b"e")
+    if end is None:
+        return None
+    ended = unpack_stamped(end)
+    run_id = run[b"i"].decode("utf-8", "surrogatepass")
+    counts = (_count(run, b"I"), _count(run, b"O"), _count(run, b"M"))
+    state = RunState(ended.payload.decode())
+    return Recent(ended.time_us, started_us(run), state, *counts, signature(run), run_id)
+
+
+def started_us(run: Mapping[bytes, bytes]) -> int:
+    """Time of the earliest START, else of the earliest event."""
+    start = run.get(b"b")
+    return unpack_stamped(start).time_us if start else unpack_span(run[b"t"]).first_us
+
+
+def signature(run: Mapping[bytes, bytes]) -> bytes:
+    """16 hex digits, equal for runs with the same inputs, outputs and mapped outputs."""
+    members = sorted(field for field in run if field[:1] in {b"I", b"O", b"M"})
+    digest = hashlib.sha1(b"".join(members), usedforsecurity=False)
+    return digest.hexdigest()[:16].encode()
+
+
+def _count(run: Mapping[bytes, bytes], letter: bytes) -> int:
+    return min(sum(field[:1] == letter for field in run), _COUNT_MAX)
+
+
+def pack_recent(recent: Recent) -> bytes:
+    """Stored form: end >d, start >d, state, inputs >I2, outputs >I2, mapped >I2, signature 16, run id."""
+    ended, started, state, *counts, sig, run_id = recent
+    code = _STATES.index(state)
+    name = run_id.encode("utf-8", "surrogatepass")
+    return _RECENT.pack(float(ended), float(started), code, *counts, sig) + name
+
+
+def unpack_recent(data: bytes) -> Recent:
+    """Inverse of `pack_recent`."""
+    ended, started, code, inputs, outputs, mapped, sig = _RECENT.unpack_from(data)
+    run_id = data[_RECENT.size :].decode("utf-8", "surrogatepass")
+    return Recent(int(ended), int(started), _STATES[code], inputs, outputs, mapped, sig, run_id)
+
+
+def newest_other(recents: Mapping[bytes, bytes], field: bytes) -> Recent | None:
+    """The recent run with the latest end, leaving `field` out."""
+    others = [f for f in recents if f != field]
+    if not others:
+        return None
+    return unpack_recent(recents[max(others, key=lambda f: (_TIME.unpack_from(recents[f]), f))])
+
+
+def overflow(recents: Mapping[bytes, bytes]) -> bytes | None:
+    """The field to drop when there are more than RECENT_RUNS: the oldest end."""
+    if len(recents) <= RECENT_RUNS:
+        return None
+    return min(recents, key=lambda f: (_TIME.unpack_from(recents[f]), f))

@@ -1,0 +1,51 @@
+"""How far the indexers have read, and which clock follows from it (DESIGN, idea D).
+
+While any partition is behind, now is the event time that has been reached; caught up, it is the
+wall clock. The watermark never runs ahead of the record's own Kafka timestamp.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class Clock(StrEnum):
+    """AUTO: stream time while behind, wall clock when caught up. STREAM: always stream time."""
+
+    AUTO = "auto"
+    STREAM = "stream"
+
+
+class Progress(NamedTuple):
+    """One partition: the newest event time reached, messages behind, and when that was written."""
+
+    watermark_us: int
+    lag: int
+    at_us: int
+
+
+def encode_progress(progress: Progress) -> bytes:
+    """Stored form."""
+    return msgspec.msgpack.encode(progress)
+
+
+def decode_progress(data: bytes) -> Progress:
+    """Inverse of `encode_progress`."""
+    return msgspec.msgpack.decode(data, type=Progress)
+
+
+def now_us(partitions: list[Progress], wall_us: int, clock: Clock) -> int | None:
+    """The time to judge by, in microseconds; None while nothing has been read at all.
+
+    Behind: the smallest watermark of the partitions that are behind. Caught up: the wall clock, or
+    with STREAM the newest watermark.
+    """
+    if not partitions:
+        return None
+    behind = [p.watermark_us for p in partitions if p.lag > 0]
+    if behind:
+        return min(behind)
+    return wall_us if clock is Clock.AUTO else max(p.watermark_us for p in partitions)

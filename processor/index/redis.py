@@ -1,0 +1,232 @@
+"""The index in Redis or Valkey, one server or a cluster.
+
+Rules kept here:
+- one atomic script a bucket and batch (`scripts/apply.lua`), all buckets in one round trip;
+- every write may be repeated: a time-out after the server applied it does no harm;
+- whatever the server or the network does wrong is a DependencyError; retrying is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, cast
+
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from processor.index.layout import BUCKETS, FORMAT_VERSION, INDEX_RECORDS
+from processor.index.store import Batch, BucketBatch, Key, OutboxEntry
+from processor.model.errors import DependencyError, IndexVersionError
+from processor.model.history import RECENT_RUNS
+
+Client = Any
+"""redis.Redis or redis.RedisCluster with decode_responses off; their stubs differ too much to name both."""
+
+_CHUNK = 512
+_SCRIPT = resources.files("processor.index").joinpath("scripts/apply.lua").read_text("utf-8")
+
+
+class RedisStore:
+    """A `Store` over a redis-py client. The client's own retries are expected to be off."""
+
+    def __init__(self, client: Client, prefix: str = "lineage", buckets: int = BUCKETS) -> None:
+        self._client = client
+        self._prefix = prefix
+        with _as_dependency():
+            self._generation, self._buckets = self._open(buckets)
+            self._sha = str(self._load_script())
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the index was created with."""
+        return self._buckets
+
+    @property
+    def client(self) -> Client:
+        """The redis-py client, for the state that is kept beside the index."""
+        return self._client
+
+    def name(self, key: Key) -> str:
+        """The Redis key of an index key."""
+        base = f"{self._prefix}:{{b{key.bucket}}}:g{self._generation}:{key.record}"
+        return f"{base}:{key.owner}" if key.owner else base
+
+    def apply(self, batch: Batch) -> list[OutboxEntry]:
+        """Join a batch, each bucket atomically, all in one round trip."""
+        buckets = [(bucket, self._call(bucket, part)) for bucket, part in batch.items()]
+        with _as_dependency():
+            replies = self._evaluate([call for _, call in buckets])
+        return [
+            OutboxEntry(bucket, entry_id, payload)
+            for (bucket, _), reply in zip(buckets, replies, strict=True)
+            for entry_id, payload in zip(reply[::2], reply[1::2], strict=True)
+        ]
+
+    def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
+        """Whole hashes, in the order of `keys`."""
+        return cast("list[dict[bytes, bytes]]", self._pipelined("HGETALL", keys))
+
+    def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
+        """Single fields of one hash."""
+        if not fields:
+            return []
+        with _as_dependency():
+            return cast("list[bytes | None]", self._client.hmget(self.name(key), list(fields)))
+
+    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+        """Page through the bucket-wide hashes of a record, with HSCAN."""
+        for bucket in range(self._buckets):
+            key, cursor = Key(bucket, record), 0
+            while True:
+                with _as_dependency():
+                    cursor, page = self._client.hscan(self.name(key), cursor, count=1000)
+                if page:
+                    yield key, list(page.items())
+                if cursor == 0:
+                    break
+
+    def keys(self) -> Iterator[Key]:
+        """Every key of the index itself, with SCAN: for digest and export only."""
+        pattern = f"{self._prefix}:{{b*}}:g{self._generation}:*"
+        seen: set[Key] = set()
+        with _as_dependency():
+            for name in self._client.scan_iter(match=pattern, count=1000):
+                key = self._parse(name.decode())
+                if key.record in INDEX_RECORDS and key not in seen:
+                    seen.add(key)
+                    yield key
+
+    def outbox(self) -> list[OutboxEntry]:
+        """Entries that nobody has confirmed yet, from all buckets."""
+        return [
+            OutboxEntry(key.bucket, entry_id, payload)
+            for key, there in self._every("outbox")
+            for entry_id, payload in there.items()
+        ]
+
+    def confirm(self, entries: Iterable[OutboxEntry]) -> None:
+        """Take confirmed entries out of the outbox, in one round trip."""
+        by_bucket: dict[int, list[bytes]] = {}
+        for entry in entries:
+            by_bucket.setdefault(entry.bucket, []).append(entry.entry_id)
+        with _as_dependency(), self._client.pipeline(transaction=False) as pipe:
+            for bucket, ids in by_bucket.items():
+                pipe.hdel(self.name(Key(bucket, "outbox")), *ids)
+            pipe.execute()
+
+    def offsets(self) -> list[dict[bytes, int]]:
+        """Next offset by b"topic:partition", one dict a bucket."""
+        return [{name: int(value) for name, value in there.items()} for _, there in self._every("offsets")]
+
+    def set_progress(self, partition: bytes, progress: bytes) -> None:
+        """Publish how far a partition has been read."""
+        with _as_dependency():
+            self._client.hset(self._progress_name, partition, progress)
+
+    def progress(self) -> dict[bytes, bytes]:
+        """What every indexer has published of its partitions."""
+        with _as_dependency():
+            return cast("dict[bytes, bytes]", self._client.hgetall(self._progress_name))
+
+    def ping(self) -> None:
+        """Write a probe; a server that only reads, loads or is full does not pass."""
+        with _as_dependency():
+            self._client.set(f"{self._prefix}:{{meta}}:probe", b"1", ex=60)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._client.close()
+
+    @property
+    def _progress_name(self) -> str:
+        return f"{self._prefix}:{{meta}}:g{self._generation}:progress"
+
+    def _open(self, buckets: int) -> tuple[int, int]:
+        """Read what the index was created with; the first to come creates it."""
+        name = f"{self._prefix}:{{meta}}:index"
+        fresh = {"format": FORMAT_VERSION, "generation": 1, "buckets": buckets}
+        for field, value in fresh.items():
+            self._client.hsetnx(name, field, value)
+        there = {k.decode(): int(v) for k, v in self._client.hgetall(name).items()}
+        if there["format"] != FORMAT_VERSION:
+            raise IndexVersionError(
+                f"the index under {self._prefix!r} has format {there['format']}, this version speaks "
+                f"{FORMAT_VERSION}: upgrade the worker, or use another prefix"
+            )
+        return there["generation"], there["buckets"]
+
+    def _load_script(self) -> str:
+        return cast("str", self._client.script_load(_SCRIPT))
+
+    def _call(self, bucket: int, part: BucketBatch) -> list[Any]:
+        order = {key: at for at, key in enumerate(part.ops, start=1)}
+        for settle in part.settles:
+            order.setdefault(settle.recent, len(order) + 1)
+        shared = (Key(bucket, "outbox"), Key(bucket, "offsets"), Key(bucket, "open"))
+        names = [self.name(key) for key in (*order, *shared)]
+        return [len(names), *names, *_arguments(part, order)]
+
+    def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
+        try:
+            return self._run_all("EVALSHA", self._sha, calls)
+        except NoScriptError:
+            self._sha = self._load_script()
+            return self._run_all("EVALSHA", self._sha, calls)
+
+    def _run_all(self, command: str, script: str, calls: list[list[Any]]) -> list[list[bytes]]:
+        with self._client.pipeline(transaction=False) as pipe:
+            for call in calls:
+                pipe.execute_command(command, script, *call)
+            return cast("list[list[bytes]]", pipe.execute())
+
+    def _every(self, record: str) -> list[tuple[Key, dict[bytes, bytes]]]:
+        keys = [Key(bucket, record) for bucket in range(self._buckets)]
+        return list(zip(keys, self.fetch(keys), strict=True))
+
+    def _pipelined(self, command: str, keys: Sequence[Key]) -> list[Any]:
+        replies: list[Any] = []
+        for start in range(0, len(keys), _CHUNK):
+            with _as_dependency(), self._client.pipeline(transaction=False) as pipe:
+                for key in keys[start : start + _CHUNK]:
+                    pipe.execute_command(command, self.name(key))
+                replies.extend(pipe.execute())
+        return replies
+
+    def _parse(self, name: str) -> Key:
+        rest = name[len(self._prefix) + 3 :]
+        bucket, _, rest = rest.partition("}:")
+        _, _, record = rest.partition(":")
+        record, _, owner = record.partition(":")
+        return Key(int(bucket), record, owner)
+
+
+def _arguments(part: BucketBatch, order: dict[Key, int]) -> list[Any]:
+    """The script's ARGV; see the head of apply.lua."""
+    arguments: list[Any] = [len(order)]
+    for key in order:
+        ops = part.ops.get(key, [])
+        arguments += (part.subjects.get(key, b""), len(ops))
+        for op in ops:
+            arguments += (op.join, op.field, op.value, op.item or b"")
+    arguments.append(len(part.settles))
+    for settle in part.settles:
+        arguments += (order[settle.run], order[settle.recent])
+        arguments += (settle.run_field, settle.open_field, settle.item)
+    arguments.append(len(part.offsets))
+    for partition, offset in part.offsets.items():
+        arguments += (partition, offset)
+    return [*arguments, RECENT_RUNS]
+
+
+@contextmanager
+def _as_dependency() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, RedisClusterException, OSError) as error:
+        raise DependencyError("Redis", _sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:500]

@@ -1,0 +1,288 @@
+"""From observations to joins: what each event writes, many events in one batch.
+
+`reduce` is where the index's content is decided. Joins of one field are joined here already, so a
+batch writes each field once. Nothing here knows the state of the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
+
+from processor.index import joins
+from processor.index.items import edge_details, frame, pack_cause, pack_item
+from processor.index.layout import (
+    KIND_LETTERS,
+    LINK_LETTERS,
+    bucket_of,
+    key_of,
+    lane_id,
+    last_word,
+    pack_identity,
+    pack_observer,
+    run_key_of,
+    word_id,
+)
+from processor.index.store import Batch, BucketBatch, Key, Op, Settle
+from processor.model.change import ItemKind
+from processor.model.history import Observer
+from processor.model.identity import Node, hash_parts, run_key
+from processor.model.mapping import EMPTY, Mapping, encode_mapping
+from processor.model.observation import (
+    TERMINAL,
+    DatasetFact,
+    Edge,
+    EdgeType,
+    Evidence,
+    Facets,
+    Observation,
+    Place,
+    Role,
+    RunFact,
+    RunState,
+)
+from processor.model.tables import Columns, encode_columns, fingerprint
+
+Sourced = tuple[Observation, Place | None]
+"""An observation and where it was read, if it came over Kafka."""
+
+
+def reduce(observations: Iterable[Sourced], buckets: int) -> Batch:
+    """The joins that these observations stand for, by bucket."""
+    writer = _Writer(buckets)
+    for observation, place in observations:
+        _Event(writer, observation, pack_cause(observation, place)).write()
+    return writer.batch()
+
+
+class _Writer:
+    """Collects joins, one for each key and field."""
+
+    def __init__(self, buckets: int) -> None:
+        self.buckets = buckets
+        self._ops: dict[Key, dict[bytes, Op]] = {}
+        self._subjects: dict[Key, bytes] = {}
+        self._settles: dict[Key, Settle] = {}
+
+    def put(self, key: Key, op: Op) -> None:
+        """Join `op` into the batch."""
+        fields = self._ops.setdefault(key, {})
+        there = fields.get(op.field)
+        fields[op.field] = op if there is None else _merged(there, op)
+
+    def about(self, key: Key, node: Node) -> None:
+        """Name the node that this key's changes are about."""
+        self._subjects[key] = pack_identity(node)
+
+    def settle(self, settle: Settle) -> None:
+        """Derive this run's place after the joins; the last event of a batch names the cause."""
+        self._settles[settle.run] = settle
+
+    def key(self, record: str, id_: bytes) -> Key:
+        """The key of a node's record."""
+        return key_of(record, id_, self.buckets)
+
+    def batch(self) -> Batch:
+        """Everything collected, by bucket."""
+        batch: Batch = {}
+        for key, fields in self._ops.items():
+            part = batch.setdefault(key.bucket, BucketBatch())
+            part.ops[key] = list(fields.values())
+            if key in self._subjects:
+                part.subjects[key] = self._subjects[key]
+        for settle in self._settles.values():
+            batch[settle.run.bucket].settles.append(settle)
+        return batch
+
+
+def _merged(old: Op, new: Op) -> Op:
+    value = joins.JOINS[old.join](old.value, new.value)
+    if value == old.value:
+        return old
+    if value == new.value:
+        return new
+    first = min(old, new, key=lambda op: joins.unpack_time(op.value))
+    return Op(old.join, old.field, value, first.item)
+
+
+@dataclass(slots=True)
+class _Event:
+    """One observation on its way into the batch."""
+
+    writer: _Writer
+    seen: Observation
+    cause: bytes
+
+    def write(self) -> None:
+        if self.seen.job is not None:
+            self.node(self.seen.job, self.seen.job_facets)
+        for edge in self.seen.edges:
+            self.edge(edge)
+        for fact in self.seen.datasets:
+            self.dataset(fact)
+        if self.seen.job is not None and self.seen.run is not None:
+            self.run(self.seen.job, self.seen.run)
+
+    def item(self, kind: ItemKind, details: bytes = b"") -> bytes:
+        return pack_item(kind, self.cause, details)
+
+    def stamped(self, payload: bytes = b"") -> bytes:
+        return joins.pack_stamped(self.seen.time_us, self.seen.digest, payload)
+
+    def span(self, evidence: int = 0) -> bytes:
+        return joins.pack_span(self.seen.time_us, evidence)
+
+    # Nodes and their facets
+
+    def node(self, node: Node, facets: Facets | None = None) -> Key:
+        key = self.writer.key("n", node.id)
+        self.writer.about(key, node)
+        self.writer.put(key, Op("O", b"i", pack_identity(node), self.item(ItemKind.NODE_ADDED)))
+        self.writer.put(key, Op("S", b"t", self.span()))
+        self.register(node)
+        if facets:
+            self.facets(key, facets)
+        return key
+
+    def register(self, node: Node) -> None:
+        registry = Key(bucket_of(node.id, self.writer.buckets), f"reg.{node.kind.value}")
+        self.writer.put(registry, Op("O", node.id, b""))
+        word = self.writer.key("w", word_id(last_word(node.name)))
+        self.writer.put(word, Op("O", KIND_LETTERS[node.kind] + node.id, b""))
+
+    def facets(self, key: Key, facets: Facets) -> None:
+        content, touch = _fragment(tuple(sorted(facets.items())))
+        name = fingerprint(content)
+        self.writer.put(key, Op("O", b"B" + name, content))
+        self.writer.put(key, Op("T", b"T" + name, joins.pack_time(self.seen.time_us, touch)))
+
+    # Edges
+
+    def edge(self, edge: Edge) -> None:
+        self.node(edge.src)
+        self.node(edge.dst)
+        self.link(edge.type, edge.src, edge.dst, edge.evidence, announced=edge)
+
+    def link(self, type_: EdgeType, src: Node, dst: Node, evidence: Evidence, *, announced: Edge) -> None:
+        letter, value = LINK_LETTERS[type_], self.span(evidence)
+        item = self.item(ItemKind.EDGE_ADDED, edge_details(announced))
+        at_src = type_ in {EdgeType.READS, EdgeType.SYMLINK}
+        out, into = self.writer.key("o", src.id), self.writer.key("i", dst.id)
+        self.writer.about(out, src)
+        self.writer.about(into, dst)
+        self.writer.put(out, Op("S", letter + dst.id, value, item if at_src else None))
+        self.writer.put(into, Op("S", letter + src.id, value, None if at_src else item))
+
+    # Datasets
+
+    def dataset(self, fact: DatasetFact) -> None:
+        key = self.node(fact.node, fact.facets)
+        if fact.role is Role.WRITER and self.seen.run is not None:
+            self.writer.put(key, Op("X", b"w", joins.pack_time(self.seen.time_us)))
+        if fact.lifecycle is not None:
+            payload = fact.lifecycle.state.encode()
+            item = self.item(ItemKind.LIFECYCLE_CHANGED, payload)
+            self.writer.put(key, Op("L", b"d", self.stamped(payload), item))
+        if fact.columns is not None:
+            self.schema(fact, fact.columns)
+        if fact.mapping is not None:
+            self.mapping(fact, fact.mapping)
+
+    def observer(self, fact: DatasetFact) -> Observer:
+        if self.seen.job is None:
+            return Observer(Role.PRODUCER, "", self.seen.producer)
+        return Observer(fact.role, self.seen.job.namespace, self.seen.job.name)
+
+    def schema(self, fact: DatasetFact, columns: Columns) -> None:
+        content = encode_columns(columns) if columns else b""
+        mark, observer = fingerprint(content), self.observer(fact)
+        lane = lane_id(observer)
+        key = self.writer.key("s", fact.node.id)
+        self.writer.about(key, fact.node)
+        self.writer.put(key, Op("O", b"l" + lane, pack_observer(observer)))
+        details = frame(mark) + frame(pack_observer(observer))
+        item = self.item(ItemKind.SCHEMA_CHANGED, details)
+        self.writer.put(key, Op("L", b"c" + lane, self.stamped(mark), item))
+        if not content:
+            return
+        run_id = self.seen.run.run_id.encode() if self.seen.run else b""
+        self.writer.put(key, Op("O", b"b" + mark, content))
+        self.writer.put(key, Op("S", b"v" + lane + mark, self.span()))
+        self.writer.put(key, Op("E", b"e" + lane + mark, self.stamped(run_id)))
+
+    def mapping(self, fact: DatasetFact, mapping: Mapping) -> None:
+        owner = self.seen.job or fact.node
+        evidence = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
+        taken_back = mapping == EMPTY and not fact.explicit
+        content = b"" if taken_back else encode_mapping(mapping)
+        mark, output = fingerprint(content), fact.node
+        key = self.writer.key("m", owner.id)
+        self.writer.about(key, owner)
+        item = self.item(ItemKind.MAPPING_CHANGED, pack_identity(output))
+        self.writer.put(key, Op("L", b"c" + output.id, self.stamped(mark), item))
+        if not content:
+            return
+        self.writer.put(key, Op("O", b"b" + mark, content))
+        self.writer.put(key, Op("S", b"v" + output.id + mark, self.span(evidence)))
+        self.derives(owner, output, mapping, evidence)
+
+    def derives(self, owner: Node, output: Node, mapping: Mapping, evidence: Evidence) -> None:
+        value = self.span(evidence)
+        self.writer.put(self.writer.key("i", output.id), Op("S", b"d" + owner.id, value))
+        for source in mapping.datasets():
+            self.node(source)
+            field = b"d" + owner.id + output.id
+            self.writer.put(self.writer.key("o", source.id), Op("S", field, value))
+
+    # Runs
+
+    def run(self, job: Node, fact: RunFact) -> None:
+        run = run_key(job, fact.run_id)
+        key = run_key_of(job.id, run, self.writer.buckets)
+        self.writer.about(key, job)
+        for op in self.run_ops(fact):
+            self.writer.put(key, op)
+        for field in self.run_members():
+            self.writer.put(key, Op("O", field, b""))
+        item = self.item(ItemKind.RUN_DIFFERED)
+        recent = self.writer.key("j", job.id)
+        self.writer.settle(Settle(key, recent, run, job.id + run, item))
+
+    def run_ops(self, fact: RunFact) -> Iterable[Op]:
+        yield Op("O", b"i", fact.run_id.encode())
+        yield Op("S", b"t", self.span())
+        yield Op("X", b"u", joins.pack_time(self.seen.time_us))
+        if fact.state is RunState.START:
+            yield Op("E", b"b", self.stamped())
+        if fact.state in TERMINAL:
+            yield Op("L", b"e", self.stamped(fact.state.value.encode()))
+        elif fact.state is not RunState.OTHER:
+            yield Op("L", b"q", self.stamped(fact.state.value.encode()))
+        if fact.parent is not None:
+            node, run_id = fact.parent
+            payload = msgspec.msgpack.encode([node.namespace, node.name, run_id])
+            yield Op("L", b"p", self.stamped(payload))
+        if fact.nominal_us is not None:
+            yield Op("L", b"n", self.stamped(msgspec.msgpack.encode(fact.nominal_us)))
+        if fact.error is not None:
+            yield Op("L", b"x", self.stamped(fact.error.encode()))
+
+    def run_members(self) -> Iterable[bytes]:
+        for edge in self.seen.edges:
+            if edge.type is EdgeType.READS:
+                yield b"I" + edge.src.id
+            elif edge.type is EdgeType.WRITES:
+                yield b"O" + edge.dst.id
+        for fact in self.seen.datasets:
+            if fact.mapping is not None and fact.mapping != EMPTY:
+                yield b"M" + fact.node.id
+
+
+@lru_cache(maxsize=16_384)
+def _fragment(facets: tuple[tuple[str, bytes | None], ...]) -> tuple[bytes, bytes]:
+    """A set of facets as stored, and the hashes of their names."""
+    names = b"".join(hash_parts("facet", name)[: joins.NAME_BYTES] for name, _ in facets)
+    return msgspec.msgpack.encode(dict(facets)), names

@@ -1,0 +1,146 @@
+"""From what a person types to a node of the index.
+
+`kind:NAMESPACE:NAME[:FIELD]` is tried at every colon, longest namespace first; anything else is a
+name, or the trailing part of one, that must be unique.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from processor.index.layout import last_word, word_id
+from processor.index.view import View
+from processor.model.errors import UsageError
+from processor.model.history import NodeRecord
+from processor.model.identity import Kind, Node, dataset, job
+
+_SEPARATORS = (".", "/", ":")
+
+
+class UnknownNodeError(UsageError):
+    """Nothing in the index goes by that name; `candidates` are near."""
+
+    def __init__(self, text: str, candidates: tuple[Node, ...] = ()) -> None:
+        super().__init__(f"unknown: {text}")
+        self.candidates = candidates
+
+
+class AmbiguousNodeError(UsageError):
+    """Several nodes go by that name; `candidates` are all of them."""
+
+    def __init__(self, text: str, candidates: tuple[Node, ...]) -> None:
+        super().__init__(f"ambiguous: {text} fits {len(candidates)} nodes")
+        self.candidates = candidates
+
+
+def resolve(view: View, text: str) -> Node:
+    """The node that `text` names. UnknownNodeError or AmbiguousNodeError otherwise."""
+    kind, separator, rest = text.partition(":")
+    if separator and kind in {"dataset", "job", "column"}:
+        return _by_identity(view, Kind(kind), rest, text)
+    return _by_name(view, text)
+
+
+def _by_identity(view: View, kind: Kind, rest: str, text: str) -> Node:
+    candidates = list(_splits(kind, rest))
+    known = view.nodes(node.dataset.id for node in candidates)
+    for node in candidates:
+        if node.dataset.id in known and _has_field(view, node):
+            return node
+    return _by_name(view, rest, kinds={kind}, shown=text)
+
+
+def _splits(kind: Kind, rest: str) -> Iterator[Node]:
+    """Every way to part `rest` into namespace and name (and field), longest namespace first."""
+    colons = [at for at, letter in enumerate(rest) if letter == ":"]
+    for at in reversed(colons):
+        namespace, name = rest[:at], rest[at + 1 :]
+        if kind is Kind.COLUMN:
+            yield from _column_splits(namespace, name, rest, colons, at)
+        else:
+            yield dataset(namespace, name) if kind is Kind.DATASET else job(namespace, name)
+
+
+def _column_splits(namespace: str, name: str, rest: str, colons: list[int], at: int) -> Iterator[Node]:
+    for end in reversed([colon for colon in colons if colon > at]):
+        yield dataset(namespace, rest[at + 1 : end]).column(rest[end + 1 :])
+    table, dot, field = name.rpartition(".")
+    if dot:
+        yield dataset(namespace, table).column(field)
+
+
+def _has_field(view: View, node: Node) -> bool:
+    return node.field is None or node.field in fields_of(view, node.dataset)
+
+
+def fields_of(view: View, table: Node) -> frozenset[str]:
+    """Every column that the index knows of a dataset: in any schema, or in any mapping for it."""
+    named = {c.path for lane in view.lanes(table) for v in lane.versions for c in v.columns}
+    links = view.in_links([table.id])[table.id]
+    owners = [link.other for link in links if link.type.value == "derives"]
+    for mappings in view.mappings(owners).values():
+        for known in mappings:
+            if known.output == table:
+                named |= {output.field for output in known.mapping.fields}
+    for owner_output in _read_fields(view, table):
+        named.add(owner_output)
+    return frozenset(named)
+
+
+def _read_fields(view: View, table: Node) -> Iterator[str]:
+    """Columns that others' mappings name as their sources."""
+    links = view.out_links([table.id])[table.id]
+    owners = sorted({link.owner for link in links if link.owner})
+    for mappings in view.mappings(owners).values():
+        for known in mappings:
+            for source in known.mapping.sources():
+                if source.field is not None and source.node.dataset == table:
+                    yield source.field
+
+
+def _by_name(view: View, text: str, *, kinds: set[Kind] | None = None, shown: str = "") -> Node:
+    found = _fitting(view, text) if kinds is None or kinds & {Kind.DATASET, Kind.JOB} else []
+    if kinds is not None:
+        found = [node for node in found if node.kind in kinds]
+    if not found and (kinds is None or Kind.COLUMN in kinds):
+        found = _fitting_columns(view, text)
+    if not found:
+        raise UnknownNodeError(shown or text, near(view, text))
+    if len(found) > 1:
+        raise AmbiguousNodeError(shown or text, tuple(sorted(found, key=str)))
+    return found[0]
+
+
+def _fitting(view: View, text: str) -> list[Node]:
+    records = view.nodes(view.found_by(word_id(last_word(text)))).values()
+    exact = [r.node for r in records if r.node.name == text]
+    return exact or [r.node for r in records if _ends_with(r, text)]
+
+
+def _ends_with(record: NodeRecord, text: str) -> bool:
+    whole, part = record.node.name.casefold(), text.casefold()
+    if whole == part:
+        return True
+    return whole.endswith(tuple(separator + part for separator in _SEPARATORS))
+
+
+def _fitting_columns(view: View, text: str) -> list[Node]:
+    """`orders.amount`: every split into a dataset's name and one of its columns."""
+    found: list[Node] = []
+    for at in reversed([i for i, letter in enumerate(text) if letter in ".:"]):
+        tables = [n for n in _fitting(view, text[:at]) if n.kind is Kind.DATASET]
+        found += [t.column(text[at + 1 :]) for t in tables if text[at + 1 :] in fields_of(view, t)]
+    return found
+
+
+def near(view: View, text: str, count: int = 5) -> tuple[Node, ...]:
+    """Nodes whose names look like `text`, likeliest first. Reads every name."""
+    by_name: dict[str, Node] = {}
+    for kind in (Kind.DATASET, Kind.JOB):
+        for record in view.all_nodes(kind):
+            by_name.setdefault(record.node.name, record.node)
+            by_name.setdefault(last_word(record.node.name), record.node)
+    wanted = text.rpartition(":")[2]
+    matches = difflib.get_close_matches(wanted, by_name, n=count * 2, cutoff=0.6)
+    return tuple(dict.fromkeys(by_name[match] for match in matches))[:count]

@@ -1,0 +1,244 @@
+-- Joins one bucket's batch, atomically, and puts what it brought into the bucket's outbox.
+--
+-- KEYS: 1..n the hashes to join into, n+1 the outbox, n+2 the offsets, n+3 the open runs
+--       (all of one bucket: one hash tag).
+-- ARGV: n
+--       for each of the n keys: subject ("" = silent), number of ops,
+--           then for each op: letter, field, value, item ("" = silent)
+--       number of settles, each: index of the run's key, index of the job's recent runs' key,
+--           run field, open field, item
+--       number of offsets, each: field, next offset
+--       how many recent runs a job keeps
+-- Returns a flat list: entry id, payload, entry id, payload, … of what was put into the outbox.
+--
+-- The stored forms and the meaning of each join stand in processor/index/joins.py. Nothing is
+-- written before every argument has been read.
+
+local position = 1
+local function take()
+  local value = ARGV[position]
+  position = position + 1
+  return value
+end
+
+-- Byte order, whatever the server's locale makes of "<" on strings.
+local function less(a, b)
+  if a == b then return false end
+  local shared = math.min(#a, #b)
+  for i = 1, shared do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+local function time_of(value)
+  return (struct.unpack('>d', value))
+end
+
+local function later(a, b)
+  local x, y = time_of(a), time_of(b)
+  if x ~= y then return x > y end
+  return less(string.sub(b, 9, 16), string.sub(a, 9, 16))
+end
+
+local joins = {
+  S = function(old, new)
+    local first, hour, bits = struct.unpack('>di4I2', old)
+    local first2, hour2, bits2 = struct.unpack('>di4I2', new)
+    return struct.pack('>di4I2', math.min(first, first2), math.max(hour, hour2), bit.bor(bits, bits2))
+  end,
+  L = function(old, new) if later(new, old) then return new end return old end,
+  E = function(old, new) if later(old, new) then return new end return old end,
+  X = function(old, new) if time_of(new) > time_of(old) then return new end return old end,
+  O = function(old, _) return old end,
+}
+joins.T = joins.X
+
+local function frame(text)
+  return struct.pack('>I4', #text) .. text
+end
+
+-- News by subject: each piece is an item and what the join knows about it.
+local news, order = {}, {}
+local function announce(subject, item, extra)
+  if subject == '' or item == '' then return end
+  if not news[subject] then
+    news[subject] = {}
+    order[#order + 1] = subject
+  end
+  table.insert(news[subject], frame(item) .. frame(extra))
+end
+
+local function is_news(letter, old, new)
+  if not old then return true end
+  return letter == 'L' and string.sub(old, 17) ~= string.sub(new, 17)
+end
+
+local CHUNK = 2000
+local function hmget(key, fields)
+  local values = {}
+  for start = 1, #fields, CHUNK do
+    local stop = math.min(start + CHUNK - 1, #fields)
+    local part = redis.call('HMGET', key, unpack(fields, start, stop))
+    for i = 1, #part do values[start + i - 1] = part[i] end
+  end
+  return values
+end
+
+local function hset(key, pairs_list)
+  for start = 1, #pairs_list, CHUNK do
+    local stop = math.min(start + CHUNK - 1, #pairs_list)
+    redis.call('HSET', key, unpack(pairs_list, start, stop))
+  end
+end
+
+local function hgetall(key)
+  local flat, map = redis.call('HGETALL', key), {}
+  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
+  return map
+end
+
+local function newest_first(map)
+  local fields = {}
+  for field in pairs(map) do fields[#fields + 1] = field end
+  table.sort(fields, function(a, b)
+    local x, y = time_of(map[a]), time_of(map[b])
+    if x ~= y then return x > y end
+    return less(b, a)
+  end)
+  return fields
+end
+
+-- Drops the touches all of whose facets a later touch states too (joins.dominated).
+local function settle_touches(key)
+  local touches, count = {}, 0
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 1) == 'T' then touches[field] = true; count = count + 1 end
+  end
+  if count < 2 then return end
+  for field in pairs(touches) do touches[field] = redis.call('HGET', key, field) end
+  local stated, late = {}, {}
+  for _, field in ipairs(newest_first(touches)) do
+    local value, fresh = touches[field], false
+    for i = 9, #value, 4 do
+      local name = string.sub(value, i, i + 3)
+      if not stated[name] then stated[name] = true; fresh = true end
+    end
+    if not fresh then late[#late + 1] = field end
+  end
+  local from = (#late == count) and 2 or 1
+  for i = from, #late do
+    redis.call('HDEL', key, late[i], 'B' .. string.sub(late[i], 2))
+  end
+end
+
+local function join_key(key, subject, ops)
+  local fields = {}
+  for i, op in ipairs(ops) do fields[i] = op.field end
+  local there, changed, touched = hmget(key, fields), {}, false
+  local pending = {}
+  for i, op in ipairs(ops) do
+    local old = pending[op.field] or there[i]
+    local new = old and joins[op.letter](old, op.value) or op.value
+    if new ~= old then
+      changed[#changed + 1] = op.field
+      changed[#changed + 1] = new
+      pending[op.field] = new
+      touched = touched or op.letter == 'T'
+      if is_news(op.letter, old, new) then announce(subject, op.item, old or '') end
+    end
+  end
+  hset(key, changed)
+  if touched then settle_touches(key) end
+end
+
+local STATE_CODE = { COMPLETE = 0, FAIL = 1, ABORT = 2 }
+
+local function summarize(run)
+  local members, counts = {}, { I = 0, O = 0, M = 0 }
+  for field in pairs(run) do
+    local letter = string.sub(field, 1, 1)
+    if counts[letter] then
+      counts[letter] = math.min(counts[letter] + 1, 65535)
+      members[#members + 1] = field
+    end
+  end
+  table.sort(members, less)
+  local signature = string.sub(redis.sha1hex(table.concat(members)), 1, 16)
+  local started = time_of(run.b or run.t)
+  local state = STATE_CODE[string.sub(run.e, 17)]
+  return struct.pack('>ddBI2I2I2', time_of(run.e), started, state, counts.I, counts.O, counts.M)
+    .. signature .. run.i
+end
+
+-- A run's place among its job's recent and open runs follows from the run's own hash.
+local function settle_run(settle, open_key, keep)
+  local run = hgetall(settle.run)
+  if not run.e then
+    redis.call('HSET', open_key, settle.open_field, struct.pack('>d', time_of(run.b or run.t)) .. run.i)
+    return
+  end
+  redis.call('HDEL', open_key, settle.open_field)
+  local recents, summary = hgetall(settle.recent), summarize(run)
+  local old = recents[settle.run_field]
+  if old == summary then return end
+  recents[settle.run_field] = summary
+  redis.call('HSET', settle.recent, settle.run_field, summary)
+  local fields = newest_first(recents)
+  if #fields > keep then redis.call('HDEL', settle.recent, fields[#fields]) end
+  local failed = string.byte(summary, 17) ~= 0
+  if failed and not (old and string.byte(old, 17) == string.byte(summary, 17)) then
+    announce(settle.subject, settle.item, 'F' .. summary)
+    return
+  end
+  local other = (fields[1] == settle.run_field) and fields[2] or fields[1]
+  if not failed and other and string.sub(recents[other], 24, 39) ~= string.sub(summary, 24, 39) then
+    announce(settle.subject, settle.item, 'D' .. summary)
+  end
+end
+
+local n = tonumber(take())
+local work = {}
+for k = 1, n do
+  local subject, ops = take(), {}
+  for i = 1, tonumber(take()) do
+    local op = { letter = take(), field = take(), value = take(), item = take() }
+    if not joins[op.letter] then return redis.error_reply('ERR unknown join ' .. op.letter) end
+    ops[i] = op
+  end
+  work[k] = { key = KEYS[k], subject = subject, ops = ops }
+end
+local settles = {}
+for i = 1, tonumber(take()) do
+  local run, recent = tonumber(take()), tonumber(take())
+  settles[i] = {
+    run = KEYS[run], subject = work[run].subject, recent = KEYS[recent],
+    run_field = take(), open_field = take(), item = take(),
+  }
+end
+local offsets = {}
+for i = 1, tonumber(take()) * 2 do offsets[i] = take() end
+local keep = tonumber(take())
+local outbox_key, offsets_key, open_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
+
+for _, entry in ipairs(work) do
+  if #entry.ops > 0 then join_key(entry.key, entry.subject, entry.ops) end
+end
+for _, settle in ipairs(settles) do settle_run(settle, open_key, keep) end
+for i = 1, #offsets, 2 do
+  local old = redis.call('HGET', offsets_key, offsets[i])
+  if not old or tonumber(old) < tonumber(offsets[i + 1]) then
+    redis.call('HSET', offsets_key, offsets[i], offsets[i + 1])
+  end
+end
+
+local reply = {}
+for _, subject in ipairs(order) do
+  local payload = frame(subject) .. table.concat(news[subject])
+  local id = redis.sha1hex(payload)
+  redis.call('HSET', outbox_key, id, payload)
+  reply[#reply + 1] = id
+  reply[#reply + 1] = payload
+end
+return reply

@@ -1,0 +1,114 @@
+"""What a store of the index must do; `memory.py` and `redis.py` each do it.
+
+The index is a set of hashes, each under a `Key` in one of a fixed number of buckets. A write is a
+`BucketBatch`: joins that the store applies atomically, announcing what was new through the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class Key(NamedTuple):
+    """A hash of the index: which bucket, what kind of record, whose (hex id, or "" for the bucket's)."""
+
+    bucket: int
+    record: str
+    owner: str = ""
+
+
+class Op(NamedTuple):
+    """One join of `value` into `field`. `join` is a letter of `joins.JOINS`.
+
+    `item`: the change item to announce if the join brings something new, None to stay silent.
+    """
+
+    join: str
+    field: bytes
+    value: bytes
+    item: bytes | None = None
+
+
+class Settle(NamedTuple):
+    """After the joins: derive a run's place among its job's open and recent runs.
+
+    `item` is announced, completed with the run's figures, when the run failed or differed.
+    """
+
+    run: Key
+    recent: Key
+    run_field: bytes
+    open_field: bytes
+    item: bytes
+
+
+@dataclass(slots=True)
+class BucketBatch:
+    """Everything that one atomic step writes to one bucket.
+
+    `ops`: joins by key. `subjects`: the node (packed identity) that a key's changes are about.
+    `offsets`: next offset to read by b"topic:partition".
+    """
+
+    ops: dict[Key, list[Op]] = field(default_factory=dict)
+    subjects: dict[Key, bytes] = field(default_factory=dict)
+    settles: list[Settle] = field(default_factory=list)
+    offsets: dict[bytes, int] = field(default_factory=dict)
+
+
+Batch = dict[int, BucketBatch]
+"""A batch by bucket."""
+
+
+class OutboxEntry(NamedTuple):
+    """A change that waits for its confirmation. `payload` is packed; see `announce.py`."""
+
+    bucket: int
+    entry_id: bytes
+    payload: bytes
+
+
+class Store(Protocol):
+    """The index's storage. Any method may raise DependencyError; every write may be repeated."""
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the index was created with."""
+
+    def apply(self, batch: Batch) -> list[OutboxEntry]:
+        """Join a batch, each bucket atomically; the changes that this brought, to be announced."""
+
+    def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
+        """Whole hashes, in the order of `keys`; an absent one is empty. Few round trips."""
+
+    def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
+        """Single fields of one hash."""
+
+    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+        """Page through the bucket-wide hashes of a record (`reg.dataset`, `open`, …), all buckets."""
+
+    def keys(self) -> Iterator[Key]:
+        """Every key of the index itself, in no order: for digest and export. Slow by design."""
+
+    def outbox(self) -> list[OutboxEntry]:
+        """Entries that nobody has confirmed yet."""
+
+    def confirm(self, entries: Iterable[OutboxEntry]) -> None:
+        """Take confirmed entries out of the outbox."""
+
+    def offsets(self) -> list[dict[bytes, int]]:
+        """Next offset by b"topic:partition", one dict a bucket."""
+
+    def set_progress(self, partition: bytes, progress: bytes) -> None:
+        """Publish how far the indexer has read a partition (see `progress.py`)."""
+
+    def progress(self) -> dict[bytes, bytes]:
+        """What every indexer has published of its partitions."""
+
+    def ping(self) -> None:
+        """Raise DependencyError unless the store can be written."""
+
+    def close(self) -> None:
+        """Give back connections."""

@@ -1,0 +1,176 @@
+"""Walking the lineage: what is upstream, what is downstream, by datasets and jobs or by columns.
+
+Rules kept here:
+- breadth first, a few round trips a level; a level is one job, so depth 1 is the next datasets
+  (of a job: its own);
+- where a job stated explicitly what an output derives from, nothing beyond that is followed; else
+  every input of a job leads to every output;
+- aliases (symlinks, renames) are one dataset; cycles end by themselves; a dropped dataset is not
+  walked through;
+- parents and dependencies of jobs are no data flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from processor.index import steps
+from processor.index.aliases import aliases_of
+from processor.index.steps import Step
+from processor.index.view import Link, View
+from processor.model.history import KnownEdge, NodeRecord
+from processor.model.identity import Kind, Node
+from processor.model.observation import EdgeType, Evidence
+
+DEPTH = 20
+LIMIT = 10_000
+
+
+class Direction(StrEnum):
+    """Which way to walk."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class Reached(NamedTuple):
+    """A node and how many jobs lie between it and the start; the job that leads there included."""
+
+    node: Node
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What a walk found, start included. `truncated`: more was there than the limit of nodes."""
+
+    nodes: tuple[Reached, ...]
+    edges: tuple[KnownEdge, ...]
+    truncated: bool = False
+
+
+def lineage(
+    view: View,
+    start: Node,
+    direction: Direction | str,
+    *,
+    depth: int = DEPTH,
+    limit: int = LIMIT,
+) -> Graph:
+    """Datasets and jobs upstream or downstream of a dataset or a job."""
+    walk = _Walk(view, Direction(direction), limit)
+    frontier = walk.begin(start)
+    first = 1 if start.kind is Kind.DATASET else 2
+    for level in range(first, depth + 1):
+        frontier = walk.level(frontier, level)
+        if not frontier or walk.truncated:
+            break
+    return walk.graph()
+
+
+@dataclass(slots=True)
+class _Walk:
+    view: View
+    direction: Direction
+    limit: int
+    depths: dict[bytes, int] = field(default_factory=dict)
+    records: dict[bytes, NodeRecord] = field(default_factory=dict)
+    edges: dict[tuple[EdgeType, bytes, bytes], Link] = field(default_factory=dict)
+    truncated: bool = False
+
+    def begin(self, start: Node) -> set[bytes]:
+        """Where the walk starts; a job's first step is to its own outputs or inputs."""
+        self.reach({start.id}, 0)
+        if start.kind is Kind.DATASET:
+            return self.aliased({start.id}, 0)
+        links = self.beside(start.id)
+        for link in links:
+            self.note_job(start.id, link)
+        return self.aliased(self.reach({link.other for link in links}, 1), 1)
+
+    def beside(self, job: bytes) -> list[Link]:
+        if self.direction is Direction.DOWN:
+            links = self.view.out_links([job])[job]
+            return [link for link in links if link.type is EdgeType.WRITES]
+        links = self.view.in_links([job])[job]
+        return [link for link in links if link.type is EdgeType.READS]
+
+    def level(self, frontier: set[bytes], depth: int) -> set[bytes]:
+        """One job further; the datasets that were not known before."""
+        walk = steps.down if self.direction is Direction.DOWN else steps.up
+        found = list(walk(self.view, sorted(frontier)))
+        self.reach({step.job for step in found if step.job}, depth)
+        fresh = self.reach({step.target for step in found if step.target}, depth)
+        for step in found:
+            self.note(step)
+        return self.aliased(fresh, depth)
+
+    def reach(self, ids: Iterable[bytes], depth: int) -> set[bytes]:
+        """Take in nodes; those that are new, alive and within the limit."""
+        fresh = sorted(set(ids) - self.depths.keys())
+        room = max(0, self.limit - len(self.depths))
+        self.truncated = self.truncated or len(fresh) > room
+        taken = fresh[:room]
+        self.records |= self.view.nodes(taken)
+        alive = [i for i in taken if i in self.records and not (depth and self.records[i].dropped)]
+        self.depths |= dict.fromkeys(alive, depth)
+        return set(alive)
+
+    def aliased(self, datasets: set[bytes], depth: int) -> set[bytes]:
+        """The datasets with all their other names, which are as far away as they are."""
+        if not datasets:
+            return datasets
+        together = aliases_of(self.view, datasets)
+        for origin, names in together.items():
+            for name in names - {origin}:
+                self.note_alias(origin, name)
+        every = {name for names in together.values() for name in names}
+        return datasets | self.reach(every - datasets, depth)
+
+    def note(self, step: Step) -> None:
+        if step.job is None and step.target is not None:
+            self.note_derived(step.origin, step.target, step.links[0])
+        elif step.job is not None:
+            for link in step.links:
+                self.note_dataset(step, link)
+
+    def note_dataset(self, step: Step, link: Link) -> None:
+        """Reads lead from a dataset to the job, writes from the job to a dataset."""
+        job, down = step.job or b"", self.direction is Direction.DOWN
+        reads = link.type is EdgeType.READS
+        at_origin = reads is down
+        other = step.origin if at_origin else step.target or b""
+        src, dst = (other, job) if reads else (job, other)
+        self.edges[link.type, src, dst] = link
+
+    def note_job(self, job: bytes, link: Link) -> None:
+        src, dst = (job, link.other) if link.type is EdgeType.WRITES else (link.other, job)
+        self.edges[link.type, src, dst] = link
+
+    def note_derived(self, origin: bytes, target: bytes, link: Link) -> None:
+        src, dst = (origin, target) if self.direction is Direction.DOWN else (target, origin)
+        self.edges[EdgeType.DERIVES, src, dst] = link
+
+    def note_alias(self, origin: bytes, name: bytes) -> None:
+        src, dst = sorted((origin, name))
+        link = Link(EdgeType.SYMLINK, dst, None, Evidence.SYMLINK, 0, 0)
+        self.edges.setdefault((EdgeType.SYMLINK, src, dst), link)
+
+    def graph(self) -> Graph:
+        reached = (Reached(self.records[i].node, depth) for i, depth in self.depths.items())
+        edges = (self.known(*key, link) for key, link in self.edges.items() if self.both(*key[1:]))
+        return Graph(
+            nodes=tuple(sorted(reached, key=lambda r: (r.depth, r.node[:3]))),
+            edges=tuple(sorted(edges, key=lambda e: (e.type, e.src[:3], e.dst[:3]))),
+            truncated=self.truncated,
+        )
+
+    def both(self, src: bytes, dst: bytes) -> bool:
+        return src in self.depths and dst in self.depths
+
+    def known(self, type_: EdgeType, src: bytes, dst: bytes, link: Link) -> KnownEdge:
+        nodes = (self.records[src].node, self.records[dst].node)
+        return KnownEdge(type_, *nodes, link.evidence, link.first_us, link.last_us)

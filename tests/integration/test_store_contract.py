@@ -1,0 +1,212 @@
+"""What every store of the index must do, on the in-memory twin, on Valkey, and on a Valkey Cluster."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from processor.index.announce import change_of
+from processor.index.connect import connect
+from processor.index.digest import digest
+from processor.index.memory import MemoryStore
+from processor.index.redis import RedisStore
+from processor.index.reduce import reduce
+from processor.index.store import Key, Store
+from processor.index.view import View
+from processor.local import Valkey, ValkeyCluster
+from processor.model.change import ItemKind
+from processor.model.errors import DependencyError, IndexVersionError
+from processor.model.identity import Kind
+from processor.model.observation import RunState
+from processor.model.tables import ColumnChange, ColumnChangeKind
+from tests.support.events import column_lineage, ds, event, facet, fill, jb, memory, observe, schema, table
+
+HISTORY = [
+    event("ingest", "START", 0, run=1, outputs=[table("raw.orders")]),
+    event(
+        "ingest",
+        "COMPLETE",
+        5,
+        run=1,
+        inputs=[table("shop.orders")],
+        outputs=[
+            table(
+                "raw.orders",
+                schema=schema("id", "amount:int"),
+                columnLineage=column_lineage({"id": [("shop.orders", "id")]}),
+                documentation=facet(description="the orders"),
+            )
+        ],
+        job_facets={"ownership": facet(owners=[{"name": "team-a"}])},
+    ),
+    event("stage", "START", 10, run=2, inputs=[table("raw.orders", schema=schema("id"))]),
+    event("stage", "FAIL", 12, run=2, run_facets={"errorMessage": facet(message="boom", programmingLanguage="SQL")}),
+    event("ingest", "COMPLETE", 65, run=3, outputs=[table("raw.orders", schema=schema("id"))]),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ValkeyCluster]:
+    with ValkeyCluster(masters=3, replicas=0) as servers:
+        yield servers
+
+
+@pytest.fixture(params=["memory", "valkey", "cluster"])
+def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
+    """Opens the store under test; each call opens the same one anew where that is possible."""
+    if request.param == "memory":
+        twin = MemoryStore()
+        return lambda: twin
+    if request.param == "valkey":
+        url: str = request.getfixturevalue("redis_url")
+    else:
+        servers: ValkeyCluster = request.getfixturevalue("cluster")
+        url = servers.url
+        with servers.client() as client:
+            client.flushall(target_nodes="primaries")
+    return lambda: RedisStore(connect(url))
+
+
+@pytest.fixture
+def store(make_store: Callable[[], Store]) -> Store:
+    return make_store()
+
+
+def test_a_store_holds_what_the_twin_holds_and_announces_the_same(store: Store) -> None:
+    twin = MemoryStore()
+    for value in HISTORY:
+        assert sorted(fill(store, value)) == sorted(fill(twin, value))
+    assert digest(store) == digest(twin)
+
+
+def test_order_batches_and_repetition_do_not_matter(store: Store) -> None:
+    shuffled = HISTORY * 2
+    random.Random(5).shuffle(shuffled)
+    for value in shuffled:
+        fill(store, value)
+    assert digest(store) == digest(memory(*HISTORY))
+
+
+def test_an_index_survives_being_closed(make_store: Callable[[], Store]) -> None:
+    first = make_store()
+    fill(first, *HISTORY)
+    before = digest(first)
+    first.close()
+    assert digest(make_store()) == before
+
+
+def test_what_was_announced_stays_in_the_outbox_until_it_is_confirmed(store: Store) -> None:
+    entries = fill(store, *HISTORY)
+    assert sorted(store.outbox()) == sorted(entries)
+    store.confirm(entries[:2])
+    assert sorted(store.outbox()) == sorted(entries[2:])
+    store.confirm(entries)
+    assert store.outbox() == []
+
+
+def test_known_facts_are_not_announced_again(store: Store) -> None:
+    fill(store, *HISTORY)
+    assert fill(store, *HISTORY) == []
+
+
+def test_offsets_only_move_forward(store: Store) -> None:
+    batch = reduce([(observe(HISTORY[0]), None)], store.buckets)
+    for offset in (5, 9, 7):
+        for part in batch.values():
+            part.offsets = {b"lineage.events:0": offset}
+        store.apply(batch)
+    assert {there[b"lineage.events:0"] for there in store.offsets() if there} == {9}
+
+
+def test_a_batch_with_very_many_fields_of_one_key_is_applied_whole(store: Store) -> None:
+    readers = [event(f"reader_{n}", "START", n, run=n, inputs=[table("hub")]) for n in range(5_000)]
+    fill(store, *readers)
+    assert len(View(store).out_links([ds("hub").id])[ds("hub").id]) == 5_000
+
+
+def test_pages_of_bucket_wide_records_hold_every_field_once(store: Store) -> None:
+    fill(store, *(event(f"job_{n}", "START", run=n) for n in range(300)))
+    ids = [name for _, page in store.scan("reg.job") for name, _ in page]
+    assert len(ids) == len(set(ids)) == 300
+
+
+def test_progress_is_kept_by_partition(store: Store) -> None:
+    store.set_progress(b"lineage.events:0", b"a")
+    store.set_progress(b"lineage.events:1", b"b")
+    store.set_progress(b"lineage.events:0", b"c")
+    assert store.progress() == {b"lineage.events:0": b"c", b"lineage.events:1": b"b"}
+
+
+def test_a_dropped_column_is_announced_with_what_it_was(store: Store) -> None:
+    fill(store, *HISTORY[:-1])
+    changes = [change_of(entry, store) for entry in fill(store, HISTORY[-1])]
+    items = [item for change in changes for item in change.items if item.kind is ItemKind.SCHEMA_CHANGED]
+    assert [change.node for change in changes if change.items == tuple(items)] == [ds("raw.orders")]
+    assert items[0].schema is not None
+    assert items[0].schema.columns == (ColumnChange("amount", ColumnChangeKind.REMOVED, "int", None),)
+    assert items[0].cause.job == jb("ingest")
+
+
+def test_a_failed_run_and_one_whose_lineage_differs_are_announced_and_a_like_one_is_not(store: Store) -> None:
+    def kinds(*values: dict[str, object]) -> set[ItemKind]:
+        changes = (change_of(entry, store) for entry in fill(store, *values))
+        return {item.kind for change in changes for item in change.items}
+
+    orders = [table("raw.orders")]
+    kinds(event("ingest", "COMPLETE", 0, run=1, outputs=orders))
+    assert kinds(event("ingest", "COMPLETE", 60, run=2, outputs=orders)) == set()
+    assert kinds(event("ingest", "COMPLETE", 120, run=3)) == {ItemKind.RUN_DIFFERED}
+    assert kinds(event("ingest", "FAIL", 180, run=4, outputs=orders)) == {ItemKind.RUN_FAILED}
+
+
+def test_runs_and_jobs_read_the_same(store: Store) -> None:
+    fill(store, *HISTORY)
+    history = View(store).jobs([jb("stage").id])[jb("stage").id]
+    assert [run.state for run in history.finished] == [RunState.FAIL]
+    assert {record.node for record in View(store).all_nodes(Kind.DATASET)} == {ds("raw.orders"), ds("shop.orders")}
+
+
+def test_an_open_run_is_listed_until_it_ends_even_when_its_start_comes_last(store: Store) -> None:
+    fill(store, event("nightly", "START", 0, run=7))
+    assert [job for job, _ in View(store).open_runs()] == [jb("nightly")]
+    fill(store, event("nightly", "COMPLETE", 9, run=7), event("other", "COMPLETE", 9, run=8))
+    fill(store, event("other", "START", 1, run=8))
+    assert list(View(store).open_runs()) == []
+
+
+def test_reading_an_absent_record_is_empty(store: Store) -> None:
+    key = Key(3, "n", "00" * 12)
+    assert store.fetch([key]) == [{}]
+    assert store.fetch_fields(key, [b"i", b"t"]) == [None, None]
+
+
+def test_a_redis_that_is_not_there_is_a_dependency_failure() -> None:
+    with Valkey() as server:
+        store = RedisStore(connect(server.url, timeout_s=1))
+        server.kill()
+        with pytest.raises(DependencyError, match="Redis"):
+            fill(store, HISTORY[0])
+        with pytest.raises(DependencyError):
+            store.ping()
+
+
+def test_scripts_are_loaded_again_after_the_server_forgot_them(redis_url: str) -> None:
+    store = RedisStore(connect(redis_url))
+    fill(store, HISTORY[0])
+    store.client.script_flush()
+    fill(store, *HISTORY[1:])
+    assert digest(store) == digest(memory(*HISTORY))
+
+
+def test_an_index_of_another_format_is_refused_with_what_to_do(redis_url: str) -> None:
+    client = connect(redis_url)
+    client.hset("lineage:{meta}:index", mapping={"format": 99, "generation": 1, "buckets": 8})
+    with pytest.raises(IndexVersionError, match="format 99"):
+        RedisStore(client)
+
+
+def test_the_number_of_buckets_is_fixed_when_the_index_is_created(redis_url: str) -> None:
+    RedisStore(connect(redis_url), buckets=8)
+    assert RedisStore(connect(redis_url), buckets=64).buckets == 8

@@ -1,0 +1,1 @@
+"""What several tests share: building events, and filling stores with them."""

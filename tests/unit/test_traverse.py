@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import pytest
+
+from processor.index.columns import column_lineage as walk_columns
+from processor.index.columns import impact
+from processor.index.resolve import AmbiguousNodeError, UnknownNodeError, resolve
+from processor.index.traverse import lineage
+from processor.index.view import View
+from processor.model.identity import Node, dataset
+from tests.support.events import (
+    NAMESPACE,
+    Json,
+    column_lineage,
+    ds,
+    event,
+    facet,
+    jb,
+    memory,
+    schema,
+    table,
+)
+
+
+def step(job: str, inputs: list[str], outputs: list[str], minutes: float = 0) -> Json:
+    return event(job, minutes=minutes, inputs=[table(n) for n in inputs], outputs=[table(n) for n in outputs])
+
+
+def depths(view: View, start: Node, direction: str, **options: int) -> dict[str, int]:
+    return {r.node.name: r.depth for r in lineage(view, start, direction, **options).nodes}
+
+
+CHAIN = View(memory(step("j1", ["a"], ["b"]), step("j2", ["b"], ["c"]), step("j3", ["c", "z"], ["d"])))
+
+
+def test_downstream_counts_jobs_on_the_way() -> None:
+    assert depths(CHAIN, ds("a"), "down") == {"a": 0, "j1": 1, "b": 1, "j2": 2, "c": 2, "j3": 3, "d": 3}
+
+
+def test_upstream_goes_the_other_way() -> None:
+    assert depths(CHAIN, ds("d"), "up") == {"d": 0, "j3": 1, "c": 1, "z": 1, "j2": 2, "b": 2, "j1": 3, "a": 3}
+
+
+def test_depth_and_limit_bound_the_walk() -> None:
+    assert depths(CHAIN, ds("a"), "down", depth=1) == {"a": 0, "j1": 1, "b": 1}
+    graph = lineage(CHAIN, ds("a"), "down", limit=4)
+    assert len(graph.nodes) == 4
+    assert graph.truncated
+    assert not lineage(CHAIN, ds("a"), "down").truncated
+
+
+def test_a_job_starts_with_its_own_outputs_or_inputs() -> None:
+    assert depths(CHAIN, jb("j2"), "down") == {"j2": 0, "c": 1, "j3": 2, "d": 2}
+    assert depths(CHAIN, jb("j2"), "up") == {"j2": 0, "b": 1, "j1": 2, "a": 2}
+
+
+def test_edges_follow_the_data() -> None:
+    graph = lineage(CHAIN, ds("c"), "up", depth=1)
+    assert [(e.type.value, e.src.name, e.dst.name) for e in graph.edges] == [
+        ("reads", "b", "j2"),
+        ("writes", "j2", "c"),
+    ]
+
+
+def test_cycles_end_by_themselves() -> None:
+    view = View(memory(step("j1", ["a"], ["b"]), step("j2", ["b"], ["a"])))
+    assert depths(view, ds("a"), "down") == {"a": 0, "j1": 1, "b": 1, "j2": 2}
+
+
+def test_aliases_are_one_dataset() -> None:
+    identifiers = [{"namespace": "s3://lake", "name": "t", "type": "TABLE"}]
+    writer = event("w", inputs=[table("src")], outputs=[table("t", symlinks=facet(identifiers=identifiers))])
+    reader = event("r", inputs=[table("t", "s3://lake")], outputs=[table("end")])
+    view = View(memory(writer, reader))
+    assert depths(view, ds("src"), "down") == {"src": 0, "w": 1, "t": 1, "r": 2, "end": 2}
+    assert "src" in depths(view, ds("end"), "up")
+    assert "end" in depths(view, dataset(NAMESPACE, "t"), "down")
+
+
+def test_a_dropped_dataset_is_not_walked_through() -> None:
+    drop = event("x", minutes=60, outputs=[table("b", lifecycleStateChange=facet(lifecycleStateChange="DROP"))])
+    view = View(memory(step("j1", ["a"], ["b"]), step("j2", ["b"], ["c"]), drop))
+    assert depths(view, ds("a"), "down") == {"a": 0, "j1": 1}
+
+
+def test_explicit_lineage_keeps_the_paths_through_one_job_apart() -> None:
+    def entry(output: str, source: str) -> Json:
+        inputs = [{"type": "DATASET", "namespace": NAMESPACE, "name": source}]
+        return {"type": "DATASET", "namespace": NAMESPACE, "name": output, "inputs": inputs}
+
+    value = event(
+        "split",
+        inputs=[table("a"), table("b")],
+        outputs=[table("x"), table("y")],
+        job_facets={"lineage": facet(entries=[entry("x", "a"), entry("y", "b")])},
+    )
+    view = View(memory(value))
+    assert depths(view, ds("a"), "down") == {"a": 0, "split": 1, "x": 1}
+    assert depths(view, ds("y"), "up") == {"y": 0, "split": 1, "b": 1}
+
+
+COLUMNS = [
+    event(
+        "stage",
+        inputs=[table("raw", schema=schema("id", "amount:int"))],
+        outputs=[table("stg", columnLineage=column_lineage({"id": [("raw", "id")], "total": [("raw", "amount")]}))],
+        job_facets={"ownership": facet(owners=[{"name": "team-stage"}])},
+    ),
+    event(
+        "mart",
+        run=1,
+        inputs=[table("stg")],
+        outputs=[
+            table(
+                "mart",
+                columnLineage=column_lineage({"revenue": [("stg", "total")]}),
+                ownership=facet(owners=[{"name": "ann"}]),
+            )
+        ],
+    ),
+    event("model", run=2, inputs=[table("mart")], outputs=[table("forecast")]),
+]
+
+
+def test_columns_lead_to_the_columns_that_are_made_of_them() -> None:
+    view = View(memory(*COLUMNS))
+    down = walk_columns(view, ds("raw").column("amount"), "down")
+    assert [(r.node.name, r.node.field, r.depth) for r in down.nodes] == [
+        ("raw", "amount", 0),
+        ("stg", "total", 1),
+        ("mart", "revenue", 2),
+    ]
+    up = walk_columns(view, ds("mart").column("revenue"), "up")
+    assert [(r.node.name, r.node.field) for r in up.nodes][-1] == ("raw", "amount")
+    assert {edge.job for edge in down.edges} == {jb("stage"), jb("mart")}
+
+
+def test_impact_is_exact_by_column_and_possible_behind_jobs_that_do_not_say() -> None:
+    found = impact(View(memory(*COLUMNS)), ds("raw"), ["amount"])
+    assert [(a.node.name, a.node.field, a.depth) for a in found.columns] == [
+        ("stg", "total", 1),
+        ("mart", "revenue", 2),
+    ]
+    assert [(a.node.name, a.possible) for a in found.datasets] == [("stg", False), ("mart", False), ("forecast", True)]
+    assert {(a.node.name, a.possible) for a in found.jobs} == {("stage", False), ("mart", False), ("model", True)}
+    assert found.owners == ("ann", "team-stage")
+    assert (found.total, found.truncated) == (8, False)
+
+
+def test_a_column_that_nobody_uses_breaks_nothing_certain() -> None:
+    found = impact(View(memory(*COLUMNS[:2])), ds("stg"), ["id"])
+    assert (found.columns, found.datasets, found.jobs) == ((), (), ())
+
+
+def test_impact_lists_are_capped_and_the_true_count_is_kept() -> None:
+    lineage_facet = column_lineage({f"c{n}": [("raw", "id")] for n in range(9)})
+    found = impact(
+        View(memory(event(outputs=[table("wide", columnLineage=lineage_facet)]))), ds("raw"), ["id"], limit=3
+    )
+    assert (len(found.columns), found.truncated, found.total) == (3, True, 11)
+
+
+def test_indirect_influence_is_marked_along_the_path() -> None:
+    first = table("b", columnLineage=column_lineage({"x": [("a", "k")]}, indirect=True))
+    second = table("c", columnLineage=column_lineage({"y": [("b", "x")]}))
+    view = View(memory(event("j1", outputs=[first]), event("j2", run=1, outputs=[second])))
+    assert [affected.direct for affected in impact(view, ds("a"), ["k"]).columns] == [False, False]
+
+
+def test_only_the_newest_mapping_of_a_job_leads_on() -> None:
+    old = event(minutes=0, outputs=[table("b", columnLineage=column_lineage({"x": [("a", "k")]}))])
+    new = event(minutes=9, run=1, outputs=[table("b", columnLineage=column_lineage({"x": [("a", "other")]}))])
+    for order in ((old, new), (new, old)):
+        assert impact(View(memory(*order)), ds("a"), ["k"]).columns == ()
+
+
+NAMES = View(memory(step("jobs.load", ["public.orders", "sales.orders"], ["mart.revenue"]), *COLUMNS))
+
+
+def test_a_node_is_found_by_identity_whatever_colons_its_namespace_has() -> None:
+    assert resolve(NAMES, f"dataset:{NAMESPACE}:mart.revenue") == ds("mart.revenue")
+    assert resolve(NAMES, "job:shop:jobs.load") == jb("jobs.load")
+    assert resolve(NAMES, f"column:{NAMESPACE}:raw:amount") == ds("raw").column("amount")
+
+
+def test_a_trailing_part_that_is_unique_will_do() -> None:
+    assert resolve(NAMES, "revenue") == ds("mart.revenue")
+    assert resolve(NAMES, "public.orders") == ds("public.orders")
+    assert resolve(NAMES, "raw.amount") == ds("raw").column("amount")
+    assert resolve(NAMES, "LOAD") == jb("jobs.load")
+
+
+def test_several_fits_are_named() -> None:
+    with pytest.raises(AmbiguousNodeError) as error:
+        resolve(NAMES, "orders")
+    assert error.value.candidates == (ds("public.orders"), ds("sales.orders"))
+
+
+def test_an_unknown_name_comes_with_near_ones() -> None:
+    with pytest.raises(UnknownNodeError) as error:
+        resolve(NAMES, "public.ordres")
+    assert ds("public.orders") in error.value.candidates
