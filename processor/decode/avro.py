@@ -40,6 +40,7 @@ SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 FINGERPRINT_BYTES = 8
 
 _MAX_SCHEMAS = 1_000
+_MARK = "foreign"
 _BAD_DATA = (EOFError, ValueError, LookupError, TypeError, OverflowError, struct.error)
 _BAD_SCHEMA = (SchemaParseException, UnknownType, ValueError, LookupError, TypeError, AttributeError)
 
@@ -51,19 +52,16 @@ class AvroReader:
         self._contract = contract
         self._limits = limits
         self._writers: dict[tuple[str, ...], AvroType | Rejected] = {}
-        self._known: dict[bytes, AvroType] = {}
-        self._ours = self.know(event_schema)
+        self._ours = _trusted(event_schema, limits)
+        self._known: dict[bytes, AvroType] = {fingerprint_of(event_schema): self._ours}
 
-    def know(self, text: str) -> AvroType:
-        """Trust a schema of the event, and read what names it by its fingerprint.
+    def know(self, text: str) -> None:
+        """Trust another schema of the event, and read what names it by its fingerprint.
 
         Raises `UsageError` for one that cannot be used.
         """
-        found = _parsed((text,), Limits(depth=self._limits.depth))
-        if isinstance(found, Rejected):
-            raise UsageError(f"a schema of events cannot be used: {found.detail}")
-        self._known[fingerprint_of(text)] = found
-        return found
+        trusted = _marked(_trusted(text, self._limits))
+        self._known.setdefault(fingerprint_of(text), trusted)
 
     def known(self, fingerprint_bytes: bytes) -> AvroType | None:
         """The trusted schema with that fingerprint (8 bytes), ready for reading."""
@@ -75,8 +73,21 @@ class AvroReader:
         if key not in self._writers:
             if len(self._writers) >= _MAX_SCHEMAS:
                 self._writers.clear()
-            self._writers[key] = _parsed(key, self._limits)
+            self._writers[key] = self._fresh_writer(key)
         return self._writers[key]
+
+    def _fresh_writer(self, texts: tuple[str, ...]) -> AvroType | Rejected:
+        parsed = _parsed(texts, self._limits)
+        if isinstance(parsed, Rejected):
+            return parsed
+        return self._same_as_known(texts) or _marked(parsed)
+
+    def _same_as_known(self, texts: tuple[str, ...]) -> AvroType | None:
+        """The trusted schema that writes the same bytes, so that its parsed form can be shared."""
+        try:
+            return self._known.get(fingerprint_of(texts[-1])) if len(texts) == 1 else None
+        except _BAD_SCHEMA:
+            return None
 
     def read(self, data: bytes, writer: AvroType) -> AvroJson | Rejected:
         """Read one record that takes all of `data`."""
@@ -133,13 +144,31 @@ class AvroReader:
             yield _refused(Reason.TRAILING_BYTES, "bytes follow the records of a block")
 
 
+def _trusted(text: str, limits: Limits) -> AvroType:
+    """A schema that is ours or the user's: no cap on its size."""
+    found = _parsed((text,), Limits(depth=limits.depth))
+    if isinstance(found, Rejected):
+        raise UsageError(f"a schema of events cannot be used: {found.detail}")
+    return found
+
+
 def _parsed(texts: tuple[str, ...], limits: Limits) -> AvroType | Rejected:
     try:
-        return parse_schema(safe_schema(texts, limits))
+        schema: AvroType = parse_schema(safe_schema(texts, limits))
     except RefusedSchemaError as error:
         return _refused(Reason.SCHEMA_REFUSED, str(error))
     except _BAD_SCHEMA as error:
         return _refused(Reason.SCHEMA_REFUSED, f"not an Avro schema: {error}"[:200])
+    return schema
+
+
+def _marked(schema: AvroType) -> AvroType:
+    """The same schema with a member more.
+
+    fastavro compares writer and reader whole, for every record it reads. Two that differ in their number
+    of members are told apart at once; deep inside they may differ late, and that took a millisecond.
+    """
+    return {**schema, _MARK: True} if isinstance(schema, dict) else schema
 
 
 def fingerprint_of(text: str) -> bytes:

@@ -82,17 +82,20 @@ class _Flattening:
         self.problems: list[FacetProblem] = []
 
     def value(self, value: Json, schema: AvroType, at: str) -> Json:
-        """The JSON value of an Avro datum; `at` is its pointer in the event."""
+        """The JSON value of an Avro datum; `at` is its pointer in the event.
+
+        fastavro lets some writers' types through that do not match ours; reading the JSON refuses them.
+        """
         if value is None:
             return None
         found = unwrap(schema)
         found = self._names.get(found, found) if isinstance(found, str) else found
         kind = found["type"] if isinstance(found, dict) else found
-        if kind == "record":
+        if kind == "record" and isinstance(value, dict):
             return self._facets(value, found, at) if "container" in found else self._record(value, found, at)
-        if kind == "array":
+        if kind == "array" and isinstance(value, list):
             return [self.value(item, found["items"], point(at, index)) for index, item in enumerate(value)]
-        if kind == "map":
+        if kind == "map" and isinstance(value, dict):
             return {key: self.value(item, found["values"], point(at, key)) for key, item in value.items()}
         return value
 
@@ -115,7 +118,7 @@ class _Flattening:
         for field in schema["fields"]:
             item = value.get(field["name"])
             if field.get("rest"):
-                for name, text in (item or {}).items():
+                for name, text in item.items() if isinstance(item, dict) else ():
                     self._facet(flat, name, at, partial(_from_text, text))
             elif item is not None:
                 self._facet(flat, field["name"], at, partial(self.value, item, field["type"]))

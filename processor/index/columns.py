@@ -158,10 +158,8 @@ def _matching(view: View, known: KnownMapping, wanted: dict[bytes, dict[str, Nod
 
 
 def _named(source: Source, wanted: dict[bytes, dict[str, Node]]) -> list[Node]:
-    """The wanted columns that a source means: one, or all of the dataset when it names no field."""
+    """The wanted column that a source names; a source without a field says nothing of columns."""
     there = wanted.get(source.node.dataset.id, {})
-    if source.field is None:
-        return list(there.values())
     return [there[source.field]] if source.field in there else []
 
 
@@ -285,7 +283,9 @@ class _Impact:
 
     def says(self, step: steps.Step, current: dict[bytes, dict[bytes, KnownMapping]]) -> bool:
         known = current.get(step.job or b"", {}).get(step.target or b"")
-        return known is not None and step.origin in {node.id for node in known.mapping.datasets()}
+        return known is not None and any(
+            source.field is not None and source.node.dataset.id == step.origin for source in known.mapping.sources()
+        )
 
     def result(self) -> Impact:
         parts = [_sorted(part) for part in (self.columns, self.datasets, self.jobs)]

@@ -57,6 +57,7 @@ def bucket_of(id_: bytes, buckets: int) -> int:
     return int.from_bytes(id_[:4], "big") % buckets
 
 
+@lru_cache(maxsize=262_144)
 def key_of(record: str, id_: bytes, buckets: int) -> Key:
     """The key of a node's record."""
     return Key(bucket_of(id_, buckets), record, id_.hex())
@@ -103,12 +104,14 @@ def unpack_observer(data: bytes) -> Observer:
 LANE_BYTES = 1 + ID_BYTES
 
 
+@lru_cache(maxsize=65_536)
 def last_word(name: str) -> str:
     """The last part of a name, by which it is found: `orders` of `warehouse.public.orders`."""
     parts = [part for part in _WORD.split(name) if part]
     return (parts[-1] if parts else name).casefold()
 
 
+@lru_cache(maxsize=65_536)
 def word_id(word: str) -> bytes:
     """Id of a search word; takes it as `last_word` gives it."""
     return hash_parts("word", word)

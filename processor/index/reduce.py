@@ -7,7 +7,7 @@ batch writes each field once. Nothing here knows the state of the index.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import msgspec
@@ -66,12 +66,20 @@ class _Writer:
         self._ops: dict[Key, dict[bytes, Op]] = {}
         self._subjects: dict[Key, bytes] = {}
         self._settles: dict[Key, Settle] = {}
+        self._introduced: set[Node] = set()
 
     def put(self, key: Key, op: Op) -> None:
         """Join `op` into the batch."""
         fields = self._ops.setdefault(key, {})
         there = fields.get(op.field)
         fields[op.field] = op if there is None else _merged(there, op)
+
+    def is_new(self, node: Node) -> bool:
+        """Whether the batch has not met this node before."""
+        if node in self._introduced:
+            return False
+        self._introduced.add(node)
+        return True
 
     def about(self, key: Key, node: Node) -> None:
         """Name the node that this key's changes are about."""
@@ -115,6 +123,7 @@ class _Event:
     writer: _Writer
     seen: Observation
     cause: bytes
+    met: set[Node] = field(default_factory=set)
 
     def write(self) -> None:
         if self.seen.job is not None:
@@ -139,15 +148,19 @@ class _Event:
 
     def node(self, node: Node, facets: Facets | None = None) -> Key:
         key = self.writer.key("n", node.id)
-        self.writer.about(key, node)
-        self.writer.put(key, Op("O", b"i", pack_identity(node), self.item(ItemKind.NODE_ADDED)))
-        self.writer.put(key, Op("S", b"t", self.span()))
-        self.register(node)
+        if node not in self.met:
+            self.met.add(node)
+            self.writer.put(key, Op("S", b"t", self.span()))
+            if self.writer.is_new(node):
+                self.introduce(key, node)
         if facets:
             self.facets(key, facets)
         return key
 
-    def register(self, node: Node) -> None:
+    def introduce(self, key: Key, node: Node) -> None:
+        """Who the node is, and where it is found: the same whichever event of the batch says it."""
+        self.writer.about(key, node)
+        self.writer.put(key, Op("O", b"i", pack_identity(node), self.item(ItemKind.NODE_ADDED)))
         registry = Key(bucket_of(node.id, self.writer.buckets), f"reg.{node.kind.value}")
         self.writer.put(registry, Op("O", node.id, b""))
         word = self.writer.key("w", word_id(last_word(node.name)))
@@ -245,8 +258,8 @@ class _Event:
         self.writer.about(key, job)
         for op in self.run_ops(fact):
             self.writer.put(key, op)
-        for field in self.run_members():
-            self.writer.put(key, Op("O", field, b""))
+        for member in self.run_members():
+            self.writer.put(key, Op("O", member, b""))
         item = self.item(ItemKind.RUN_DIFFERED)
         recent = self.writer.key("j", job.id)
         self.writer.settle(Settle(key, recent, run, job.id + run, item))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from processor.index.view import Link, View
+from processor.model.history import KnownMapping
 from processor.model.observation import EdgeType, Evidence
 
 
@@ -27,12 +28,12 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     out = view.out_links(datasets)
     jobs = sorted({link.other for links in out.values() for link in _of(links, EdgeType.READS)})
     written = view.out_links(jobs)
+    sources = _Sources(view)
     for origin in datasets:
-        derived = {(link.owner, link.other) for link in _of(out[origin], EdgeType.DERIVES)}
         for read in _of(out[origin], EdgeType.READS):
-            yield from _outputs(origin, read, _of(written[read.other], EdgeType.WRITES), derived)
+            yield from _outputs(origin, read, _of(written[read.other], EdgeType.WRITES), sources)
         for link in _of(out[origin], EdgeType.DERIVES):
-            if link.owner == link.other != origin:
+            if link.owner == link.other != origin and origin in sources.stated(link.other, link.other):
                 yield Step(origin, None, link.other, (link,))
 
 
@@ -44,7 +45,7 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     sources = _Sources(view)
     for origin in datasets:
         for write in _of(into[origin], EdgeType.WRITES):
-            allowed = sources.of(write, origin)
+            allowed = sources.of(write.other, write, origin)
             yield from _inputs(origin, write, _of(read[write.other], EdgeType.READS), allowed)
         for link in _of(into[origin], EdgeType.DERIVES):
             if link.other == origin:
@@ -52,33 +53,34 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
 
 
 class _Sources:
-    """What jobs stated as the sources of their outputs, each read once."""
+    """What jobs stated last as the sources of their outputs."""
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._current: dict[bytes, dict[bytes, KnownMapping]] = {}
 
-    def of(self, write: Link, output: bytes) -> frozenset[bytes] | None:
+    def of(self, job: bytes, write: Link, output: bytes) -> frozenset[bytes] | None:
         """The only sources that the writing job admits for this output; None when it did not say."""
-        if Evidence.EXPLICIT not in write.evidence:
-            return None
-        return self.stated(write.other, output)
+        return self.stated(job, output) if Evidence.EXPLICIT in write.evidence else None
 
     def stated(self, owner: bytes, output: bytes) -> frozenset[bytes]:
         """The datasets that the current mapping of `owner` for `output` names."""
-        mapping = self._view.current_mappings([owner]).get(owner, {}).get(output)
-        return frozenset(node.id for node in mapping.mapping.datasets()) if mapping else frozenset()
+        if owner not in self._current:
+            self._current[owner] = self._view.current_mappings([owner]).get(owner, {})
+        known = self._current[owner].get(output)
+        return frozenset(node.id for node in known.mapping.datasets()) if known else frozenset()
 
 
 def _of(links: list[Link], type_: EdgeType) -> list[Link]:
     return [link for link in links if link.type is type_]
 
 
-def _outputs(origin: bytes, read: Link, writes: list[Link], derived: set[tuple[bytes | None, bytes]]) -> Iterator[Step]:
+def _outputs(origin: bytes, read: Link, writes: list[Link], sources: _Sources) -> Iterator[Step]:
     if not writes:
         yield Step(origin, read.other, None, (read,))
     for write in writes:
-        explicit = Evidence.EXPLICIT in write.evidence
-        if not explicit or (read.other, write.other) in derived:
+        allowed = sources.of(read.other, write, write.other)
+        if allowed is None or origin in allowed:
             yield Step(origin, read.other, write.other, (read, write))
 
 

@@ -182,6 +182,25 @@ def test_a_schema_that_refers_to_another() -> None:
     assert good(found).events[0].body.job.name == "load"
 
 
+def test_what_the_writer_calls_its_numbers_does_not_matter() -> None:
+    amount = {"name": "amount", "type": {"type": "bytes", "logicalType": "decimal"}}
+    fields = [amount, {"name": "eventTime", "type": "string"}, {"name": "producer", "type": "string"}]
+    writer = {"type": "record", "name": "LineageEvent", "fields": fields}
+    registry = Registry(RegisteredSchema((json.dumps(writer),)))
+    found = build_decoder("confluent", SCHEMAS, registry)(confluent(b"\x02\xff\x02t\x02p"))
+    assert (bad(found).reason, bad(found).detail) == (
+        Reason.CONTRACT,
+        "the event has neither a run, a job nor a dataset",
+    )
+
+
+@pytest.mark.parametrize("writer", ["string", "bytes", ["null", "string"], {"type": "map", "values": "string"}])
+def test_a_writer_of_something_else_is_rejected(writer: object) -> None:
+    registry = Registry(RegisteredSchema((json.dumps(writer),)))
+    found = build_decoder("confluent", SCHEMAS, registry)(confluent(b"\x02\x02a\x02b\x00"))
+    assert isinstance(found, Rejected)
+
+
 # A facet carried as JSON text by an Avro writer
 
 

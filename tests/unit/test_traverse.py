@@ -99,6 +99,20 @@ def test_explicit_lineage_keeps_the_paths_through_one_job_apart() -> None:
     assert depths(view, ds("y"), "up") == {"y": 0, "split": 1, "b": 1}
 
 
+def test_explicit_lineage_that_was_replaced_leads_on_no_more() -> None:
+    def stated(source: str, minutes: float) -> Json:
+        inputs = [{"type": "DATASET", "namespace": NAMESPACE, "name": source}]
+        entry = {"type": "DATASET", "namespace": NAMESPACE, "name": "x", "inputs": inputs}
+        lineage_facet = {"lineage": facet(entries=[entry])}
+        return event("split", minutes=minutes, run=int(minutes), outputs=[table("x")], job_facets=lineage_facet)
+
+    for order in ((stated("a", 0), stated("b", 9)), (stated("b", 9), stated("a", 0))):
+        view = View(memory(*order))
+        assert depths(view, ds("x"), "up") == {"x": 0, "split": 1, "b": 1}
+        assert "x" not in depths(view, ds("a"), "down")
+        assert "x" in depths(view, ds("b"), "down")
+
+
 COLUMNS = [
     event(
         "stage",
@@ -150,6 +164,16 @@ def test_impact_is_exact_by_column_and_possible_behind_jobs_that_do_not_say() ->
 def test_a_column_that_nobody_uses_breaks_nothing_certain() -> None:
     found = impact(View(memory(*COLUMNS[:2])), ds("stg"), ["id"])
     assert (found.columns, found.datasets, found.jobs) == ((), (), ())
+
+
+def test_what_is_stated_of_whole_datasets_is_possible_and_not_certain() -> None:
+    inputs = [{"type": "DATASET", "namespace": NAMESPACE, "name": "a"}]
+    entry = {"type": "DATASET", "namespace": NAMESPACE, "name": "b", "inputs": inputs}
+    output = table("b", schema=schema("x", "y"))
+    value = event("load", inputs=[table("a")], outputs=[output], job_facets={"lineage": facet(entries=[entry])})
+    found = impact(View(memory(value)), ds("a"), ["k"])
+    assert found.columns == ()
+    assert [(affected.node.name, affected.possible) for affected in found.datasets] == [("b", True)]
 
 
 def test_impact_lists_are_capped_and_the_true_count_is_kept() -> None:

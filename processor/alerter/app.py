@@ -1,0 +1,145 @@
+"""The Faust app: a thin shell that hands records and ticks to the engine.
+
+Rules kept here, each against a known trap of Faust 0.15:
+- an exception that leaves an agent would acknowledge the event: so events are acknowledged by hand, after
+  the engine has seen them through, and nothing leaves the agent;
+- values are raw bytes and decoded in the engine: a decoder's exception in Faust would kill the agent;
+- one agent of concurrency 1, no tables, no leader topic, no topics declared, no web server, no redirected
+  output, a folder of its own;
+- timers are guarded whole: one that raised would take the worker down;
+- a message counts as sent when its second await returned: `await (await topic.send(...))`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import faust
+import structlog
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]  # it ships no types
+from faust.exceptions import FaustError
+
+from processor.alerter.config import AlerterConfig
+from processor.alerter.engine import ASSIGNED, AbandonedError, Engine
+from processor.alerter.kafka_settings import KafkaSettings
+from processor.alerter.records import Incoming, Outgoing
+from processor.model.errors import DependencyError
+from processor.model.observation import Place
+from processor.telemetry import metrics
+from processor.telemetry.health import Health
+
+_log = structlog.get_logger(__name__)
+
+
+def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faust.App:
+    """Make the app, without anything that it does. Call it inside the event loop that will run it."""
+    return faust.App(
+        config.group,
+        datadir=data_dir,
+        store="memory://",
+        autodiscover=False,
+        origin="processor.alerter",
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        web_tables_enabled=False,
+        worker_redirect_stdouts=False,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_request_timeout=config.send_timeout_s,
+        broker_commit_interval=1.0,
+        broker_max_poll_records=500,
+        stream_buffer_maxsize=500,
+        **kafka.options(),
+    )
+
+
+def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[None]]:
+    """Send records through the app's producer; see `sinks.Send`."""
+
+    async def send(record: Outgoing) -> None:
+        topic = app.topic(record.topic, key_serializer="raw", value_serializer="raw")
+        headers: Any = list(record.headers)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await (await topic.send(key=record.key, value=record.value, headers=headers))
+        except (FaustError, KafkaError, TimeoutError, OSError) as error:
+            raise DependencyError("Kafka", f"{record.topic}: {error!r}") from error
+
+    return send
+
+
+def attach(app: faust.App, engine: Engine, config: AlerterConfig, health: Health) -> None:
+    """Hang the engine into the app: one agent, two timers, and the news of partitions."""
+    _attach_agent(app, engine, config.changes_topic)
+    _attach_timers(app, engine, config)
+    _attach_assignment(app, health)
+
+
+def _attach_agent(app: faust.App, engine: Engine, topic: str) -> None:
+    changes = app.topic(topic, key_serializer="raw", value_serializer="raw")
+
+    @app.agent(changes, concurrency=1, name="changes")
+    async def watch(stream: faust.StreamT[Any]) -> None:
+        manual = cast("faust.Stream[Any]", stream).noack()
+        async for event in manual.events():
+            try:
+                await engine.handle(_incoming(event))
+            except AbandonedError:
+                # Neither acknowledged nor waited for: the next alerter reads it again.
+                app.consumer.unacked.discard(event.message)
+                continue
+            except Exception:  # noqa: BLE001  outermost: see the rules above
+                _log.exception("change.lost_to_sweep", topic=event.message.topic, offset=event.message.offset)
+            await manual.ack(event)
+
+
+def _attach_timers(app: faust.App, engine: Engine, config: AlerterConfig) -> None:
+    async def publish() -> None:
+        await _guarded(engine.publish)
+
+    async def sweep() -> None:
+        await _guarded(engine.sweep)
+
+    async def first_sweep() -> None:
+        await _guarded(engine.publish)
+        await _guarded(engine.sweep)
+
+    app.timer(config.publish_every_s, name="publish", traced=False)(publish)
+    app.timer(config.sweep_every_s, name="sweep", traced=False)(sweep)
+    app.task(first_sweep)
+
+
+def _attach_assignment(app: faust.App, health: Health) -> None:
+    async def assigned(*news: Any, **_: Any) -> None:  # noqa: ANN401  the app, and Faust's set of partitions
+        metrics.ASSIGNED.set(len(news[-1]))
+        metrics.REBALANCES.labels("assigned").inc()
+        health.holds(ASSIGNED)
+
+    async def revoked(*_news: Any, **_: Any) -> None:  # noqa: ANN401  as above
+        metrics.REBALANCES.labels("revoked").inc()
+        health.fails(ASSIGNED, "partitions were revoked")
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+
+
+async def _guarded(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception:  # noqa: BLE001  outermost: see the rules above
+        _log.exception("timer.failed")
+
+
+def _incoming(event: Any) -> Incoming:  # noqa: ANN401  Faust's event is untyped as far as messages go
+    message = event.message
+    headers = tuple((name, value) for name, value in _pairs(message.headers))
+    return Incoming(Place(message.topic, message.partition, message.offset), message.key, message.value, headers)
+
+
+def _pairs(headers: Any) -> list[tuple[str, bytes]]:  # noqa: ANN401  list or mapping, as Faust pleases
+    return list(headers.items() if hasattr(headers, "items") else headers or ())

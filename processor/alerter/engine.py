@@ -1,0 +1,240 @@
+"""What the alerter does, without Faust: handle a change, sweep, publish.
+
+Rules kept here:
+- blocking work (Redis) runs in threads of its own, so that the event loop breathes;
+- a broken dependency is waited for with growing pauses; a change that cannot be decoded becomes a dead
+  letter; a change that a detector stumbles over is logged and left to the sweep, which sees it again;
+- only the holder of the lease sweeps and publishes. It reads the outbox in order and confirms what the
+  topic has; whatever a crash leaves unconfirmed is sent again, and consumers drop doubles by
+  (alert_id, version).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain, repeat
+from typing import TypeVar
+
+import structlog
+
+from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.policy_file import PolicyFile
+from processor.alerter.reconcile import Outcome, react, reconcile, time_of
+from processor.alerter.records import Incoming, dead_letter, tombstone, unreadable
+from processor.alerter.sinks import LogSink, Send, Sink, TopicSink
+from processor.alerter.state import AlertStore
+from processor.index.view import View
+from processor.model.change import Change
+from processor.model.codec import UnreadableRecordError, decode_change
+from processor.model.errors import DependencyError, LineageError, Reason, Rejected
+from processor.model.identity import Kind
+from processor.telemetry import metrics
+from processor.telemetry.health import Health
+
+_log = structlog.get_logger(__name__)
+
+ASSIGNED = "assigned"
+REDIS = "redis"
+CONDITIONS = (ASSIGNED, REDIS)
+"""What must hold for the alerter to be ready."""
+
+_PAGE = 500
+_DAY_US = 86_400_000_000
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_REST = 4  # a sweep takes at most a fifth of the time, however large the index
+_THREADS = 3  # a change, a sweep and the outbox never wait for each other
+_T = TypeVar("_T")
+
+
+class AbandonedError(LineageError):
+    """The alerter is to end while a change waits for a dependency: the change is read again later."""
+
+
+class Engine:
+    """The alerter's work. Its methods are called from one event loop."""
+
+    def __init__(self, config: AlerterConfig, parts: AlerterParts, send: Send, health: Health) -> None:
+        """Open the index and the alerts. Raises DependencyError, or UsageError for a bad policy."""
+        self._config = config
+        self._send = send
+        self._health = health
+        self._runbook = parts.runbook
+        self._policy = PolicyFile(config.policy_file)
+        self._change_view, self._sweep_view = parts.open_view(), parts.open_view()
+        self._alerts: AlertStore = parts.open_alerts()
+        self._topic: Sink = TopicSink(send, config.alerts_topic)
+        self._others: Sequence[Sink] = (LogSink(),)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="alerter")
+        self._publishing = asyncio.Lock()
+        self._ending = asyncio.Event()
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._leads = False
+        self._rest_until_s = 0.0
+
+    async def handle(self, record: Incoming) -> None:
+        """See one change through. Returns only when that is done, however long a dependency is away.
+
+        Raises AbandonedError when the alerter is to end before that.
+        """
+        change = _decoded(record)
+        if isinstance(change, Rejected):
+            await self._insist("bury", lambda: self._bury(record, change))
+            return
+        try:
+            await self._insist("react", lambda: self._thread(self._react, change))
+        except AbandonedError:
+            raise
+        except Exception:  # noqa: BLE001  outermost: a change is a hint, and the sweep sees what it hinted at
+            _log.exception("change.left_to_sweep", change_id=change.change_id, node=str(change.node))
+            return
+        await self.publish()
+
+    async def sweep(self) -> None:
+        """Derive all alerts anew, if this alerter leads. A dependency that is away is left to the next time."""
+        if not self._leads:
+            metrics.ALERTS_FIRING.clear()
+            return
+        began_s = time.monotonic()
+        if began_s < self._rest_until_s:
+            return
+        try:
+            outcome = await self._thread(self._reconcile)
+            await self._forget_old()
+        except DependencyError as error:
+            self._missed("sweep", error)
+            return
+        self._rest_until_s = time.monotonic() + _REST * (time.monotonic() - began_s)
+        if outcome is not None:
+            _show_firing(outcome)
+        await self.publish()
+
+    async def publish(self) -> None:
+        """Send what the outbox holds, if this alerter leads. What cannot be sent stays there."""
+        self._health.beat()
+        async with self._publishing:
+            try:
+                self._leads = await self._thread(self._lease)
+                self._health.holds(REDIS)
+                while self._leads and await self._publish_page():
+                    self._health.beat()
+            except DependencyError as error:
+                self._leads = False
+                self._missed("publish", error)
+
+    def abandon(self) -> None:
+        """Wait for no dependency any more."""
+        self._ending.set()
+
+    async def close(self) -> None:
+        """Let another alerter lead, and give the threads back."""
+        try:
+            await self._thread(self._alerts.release, self._holder)
+        except DependencyError as error:
+            _log.info("lease.kept", reason=str(error), until_s=self._config.lease_s)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _publish_page(self) -> bool:
+        """Send a page of the outbox. Whether there may be more to send now."""
+        waiting = await self._thread(self._alerts.pending, _PAGE)
+        delivered = await self._topic.deliver(waiting)
+        for sink in self._others:
+            await sink.deliver(delivered)
+        await self._thread(self._alerts.confirm, delivered)
+        return bool(delivered) and len(delivered) == len(waiting)
+
+    async def _forget_old(self) -> None:
+        """Forget alerts that were resolved long ago, here and on the topic."""
+        before_us = _wall_us() - int(self._config.keep_resolved_days * _DAY_US)
+        old = await self._thread(self._alerts.expired, before_us, _PAGE)
+        for alert_id in old:
+            await self._send(tombstone(self._config.alerts_topic, alert_id))
+        await self._thread(self._alerts.forget, old)
+
+    async def _bury(self, record: Incoming, rejected: Rejected) -> None:
+        await self._send(dead_letter(self._config.dead_letters_topic, record, rejected))
+        metrics.DEAD_LETTERS.labels(rejected.reason.value, rejected.stage.value).inc()
+        _log.warning("change.rejected", reason=rejected.reason.value, detail=rejected.detail, place=record.place)
+
+    # In a thread
+
+    def _react(self, change: Change) -> None:
+        with metrics.DETECT_SECONDS.labels("change").time():
+            view, policy = self._change_view, self._policy.current()
+            now_us = self._now_us(view) or time_of(change)
+            _count(react(change, view, self._alerts, policy, now_us, self._runbook))
+
+    def _reconcile(self) -> Outcome | None:
+        """One sweep; None while there is no time to judge by."""
+        with metrics.DETECT_SECONDS.labels("sweep").time():
+            view, policy = self._sweep_view, self._policy.current()
+            now_us = self._now_us(view)
+            if now_us is None:
+                return None
+            outcome = reconcile(view, self._alerts, policy, now_us, self._runbook)
+            _count(outcome)
+            for kind in (Kind.DATASET, Kind.JOB):
+                metrics.INDEX_NODES.labels(kind.value).set(view.count(kind))
+            return outcome
+
+    def _now_us(self, view: View) -> int | None:
+        return view.now_us(_wall_us(), self._config.clock)
+
+    def _lease(self) -> bool:
+        return self._alerts.lease(self._holder, int(self._config.lease_s * 1000))
+
+    # Waiting
+
+    async def _thread(self, work: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*arguments))
+
+    async def _insist(self, what: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Try until the dependency is back, or until the alerter is to end."""
+        for pause_s in chain(_PAUSES_S, repeat(_PAUSES_S[-1])):
+            if self._ending.is_set():
+                break
+            try:
+                return await work()
+            except DependencyError as error:
+                self._missed(what, error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause_s)
+        raise AbandonedError(what)
+
+    def _missed(self, what: str, error: DependencyError) -> None:
+        metrics.RETRIES.labels(error.dependency).inc()
+        if error.dependency == "Redis":
+            self._health.fails(REDIS, error.detail)
+        _log.warning("dependency.away", doing=what, dependency=error.dependency, reason=error.detail)
+
+
+def _decoded(record: Incoming) -> Change | Rejected:
+    if record.value is None:
+        return unreadable(Reason.NULL, "a change has a value")
+    try:
+        return decode_change(record.value)
+    except UnreadableRecordError as error:
+        return unreadable(Reason.BAD_AVRO, str(error))
+    except Exception as error:  # noqa: BLE001  bytes from outside: whatever a decoder makes of them is about them
+        return unreadable(Reason.BAD_AVRO, f"{type(error).__name__}: {error}")
+
+
+def _count(outcome: Outcome) -> None:
+    for alert in outcome.transitions:
+        metrics.ALERT_TRANSITIONS.labels(alert.finding.kind.value, alert.status.value).inc()
+
+
+def _show_firing(outcome: Outcome) -> None:
+    metrics.ALERTS_FIRING.clear()
+    for (kind, severity), count in outcome.by_kind.items():
+        metrics.ALERTS_FIRING.labels(kind.value, severity.value).set(count)
+
+
+def _wall_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,150 @@
+"""From findings to alerts: the sweep over everything, and the reaction to one change.
+
+Rules kept here:
+- the open alerts are read before the index, and an alert moves only from the version that was read: so
+  whoever is slower never undoes what somebody judged on newer facts, and the next sweep settles the rest;
+- a reaction judges the node of the change in the same way as the sweep does, with one exception:
+  it resolves orphans but opens none, for what their siblings are only a sweep knows;
+- without a time nothing is judged (see `progress.now_us`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from processor.alerter import life
+from processor.alerter.life import Step
+from processor.alerter.state import AlertStore
+from processor.alerter.sweep import Scope, everything, excused, of_jobs, of_schemas
+from processor.detect.kinds import JOB_KINDS
+from processor.detect.policy import Policy
+from processor.index.view import View
+from processor.model.alert import Alert, AlertKind, Finding, Severity
+from processor.model.change import Change
+from processor.model.identity import Kind, Node
+
+_PAGE = 200
+
+RunbookUrl = Callable[[AlertKind], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass brought. `opened` holds alerts that fire anew or have become graver or milder.
+
+    `firing` counts what holds among all that was judged, `by_kind` by kind and severity.
+    """
+
+    opened: tuple[Alert, ...] = ()
+    resolved: tuple[Alert, ...] = ()
+    firing: int = 0
+    by_kind: Counter[tuple[AlertKind, Severity]] = field(default_factory=Counter)
+
+    @property
+    def transitions(self) -> tuple[Alert, ...]:
+        """All that is to be published."""
+        return self.opened + self.resolved
+
+
+def runbooks(base: str) -> RunbookUrl:
+    """Where the runbook of a kind is, below a base URL or path."""
+    return lambda kind: f"{base.rstrip('/')}/{kind.value}.md"
+
+
+RUNBOOKS = runbooks("docs/runbooks")
+
+
+def reconcile(view: View, store: AlertStore, policy: Policy, now_us: int, runbook: RunbookUrl = RUNBOOKS) -> Outcome:
+    """One level-triggered pass: open what holds, resolve what does not. May raise DependencyError."""
+    before = store.firing()
+    settling = _Settling(store, now_us, runbook)
+    settling.fire(before, everything(Scope(view, policy, now_us)))
+    settling.resolve(alert for i, alert in before.items() if i not in settling.held)
+    return settling.outcome()
+
+
+def react(
+    change: Change, view: View, store: AlertStore, policy: Policy, now_us: int, runbook: RunbookUrl = RUNBOOKS
+) -> Outcome:
+    """Judge anew what a change is about. May raise DependencyError."""
+    scope = Scope(view, policy, now_us)
+    settling = _Settling(store, now_us, runbook)
+    _react_on_datasets(scope, _nodes_of(change, Kind.DATASET), settling)
+    _react_on_jobs(scope, _nodes_of(change, Kind.JOB), settling)
+    return settling.outcome()
+
+
+def time_of(change: Change) -> int:
+    """The newest event time of a change: the time to judge it by while no clock is published."""
+    return max((item.event_time_us for item in change.items), default=0)
+
+
+def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settling) -> None:
+    before = {i: alert for dataset in datasets for i, alert in settling.store.about(dataset).items()}
+    settling.fire(before, of_schemas(scope, datasets))
+    over = excused(scope, [a.finding.subject for a in before.values() if _is_orphan(a)])
+    settling.resolve(
+        alert
+        for i, alert in before.items()
+        if i not in settling.held and (not _is_orphan(alert) or alert.finding.subject in over)
+    )
+
+
+def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> None:
+    before = {i: alert for job in jobs for i, alert in settling.store.about(job).items()}
+    histories = scope.view.jobs([job.id for job in jobs])
+    settling.fire(before, of_jobs(scope, histories.values()))
+    judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS)
+    settling.resolve(alert for i, alert in judged if i not in settling.held)
+
+
+def _is_orphan(alert: Alert) -> bool:
+    return alert.finding.kind is AlertKind.ORPHAN_DATASET
+
+
+def _nodes_of(change: Change, kind: Kind) -> list[Node]:
+    nodes = [change.node]
+    for item in change.items:
+        nodes += [item.edge.src, item.edge.dst] if item.edge else []
+        nodes += [item.output] if item.output else []
+    return [node for node in dict.fromkeys(n.dataset for n in nodes) if node.kind is kind]
+
+
+class _Settling:
+    """Takes the steps that findings call for, and remembers what came of them."""
+
+    def __init__(self, store: AlertStore, now_us: int, runbook: RunbookUrl) -> None:
+        self.store = store
+        self.held: set[str] = set()
+        self._now_us = now_us
+        self._runbook = runbook
+        self._opened: list[Alert] = []
+        self._resolved: list[Alert] = []
+        self._firing: Counter[tuple[AlertKind, Severity]] = Counter()
+
+    def fire(self, before: dict[str, Alert], findings: Iterable[Finding]) -> None:
+        """Open, or keep up to date, an alert for each finding."""
+        iterator = iter(findings)
+        while page := list(islice(iterator, _PAGE)):
+            known = self.store.get([f.alert_id for f in page if f.alert_id not in before]) | before
+            for finding in page:
+                self.held.add(finding.alert_id)
+                self._firing[finding.kind, finding.severity] += 1
+                url = self._runbook(finding.kind)
+                self._take(life.fire(known.get(finding.alert_id), finding, self._now_us, url), self._opened)
+
+    def resolve(self, alerts: Iterable[Alert]) -> None:
+        """Resolve alerts that fired."""
+        for alert in list(alerts):
+            self._take(life.resolve(alert, self._now_us), self._resolved)
+
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        return Outcome(tuple(self._opened), tuple(self._resolved), len(self.held), self._firing)
+
+    def _take(self, step: Step | None, taken: list[Alert]) -> None:
+        if step is not None and self.store.step(step) and step.is_published:
+            taken.append(step.alert)

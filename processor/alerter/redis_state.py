@@ -1,0 +1,174 @@
+"""Alerts in Redis or Valkey, beside the index.
+
+Keys, all in one slot so that a step is atomic on a cluster too; `step.lua` says what they hold:
+`{prefix}:{alerts}:alert:ID`, `…:firing`, `…:about:NODE`, `…:resolved`, `…:order`, `…:outbox`, `…:lease`.
+Whatever the server or the network does wrong is a DependencyError; retrying is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, cast
+
+import msgspec
+from redis.exceptions import NoScriptError, RedisError
+
+from processor.alerter.life import Step
+from processor.alerter.state import Note, Pending, decode, encode
+from processor.model.alert import Alert, Status
+from processor.model.errors import DependencyError
+from processor.model.identity import Node
+
+Client = Any
+"""redis.Redis or redis.RedisCluster with decode_responses off; their stubs differ too much to name both."""
+
+_CHUNK = 500
+_RESOLVED_SHOWN = 10_000
+_SCRIPTS = resources.files("processor.alerter").joinpath("scripts")
+
+
+class RedisAlerts:
+    """An `AlertStore` over a redis-py client. The client's own retries are expected to be off."""
+
+    def __init__(self, client: Client, prefix: str = "lineage") -> None:
+        self._client = client
+        self._base = f"{prefix}:{{alerts}}"
+        self._shas: dict[str, str] = {}
+
+    def get(self, alert_ids: Sequence[str]) -> dict[str, Alert]:
+        """See `AlertStore`."""
+        found: dict[str, Alert] = {}
+        for start in range(0, len(alert_ids), _CHUNK):
+            ids = alert_ids[start : start + _CHUNK]
+            alerts = ((i, decode(data)) for i, data in zip(ids, self._blobs(ids), strict=True) if data)
+            found |= {i: alert for i, alert in alerts if alert}
+        return found
+
+    def firing(self) -> dict[str, Alert]:
+        """See `AlertStore`."""
+        return self._members(self._key("firing"))
+
+    def about(self, subject: Node) -> dict[str, Alert]:
+        """See `AlertStore`."""
+        return self._members(self._about(subject))
+
+    def all(self) -> Iterator[Alert]:
+        """See `AlertStore`; of the resolved ones the newest ten thousand."""
+        yield from self.firing().values()
+        with _as_dependency():
+            newest = self._client.zrevrange(self._key("resolved"), 0, _RESOLVED_SHOWN - 1)
+        ended = self.get([i.decode() for i in newest]).values()
+        yield from (alert for alert in ended if alert.status is Status.RESOLVED)
+
+    def step(self, step: Step) -> bool:
+        """See `AlertStore`."""
+        alert, finding = step.alert, step.alert.finding
+        shared = ("resolved", "order", "outbox")
+        keys = [self._alert(finding.alert_id), self._key("firing"), self._about(finding.subject)]
+        figures = (finding.alert_id, step.expected, alert.version, alert.status.value)
+        rest = (encode(alert), int(step.is_published))
+        return self._call("step", [*keys, *map(self._key, shared)], [*figures, *rest]) == 1
+
+    def pending(self, limit: int) -> list[Pending]:
+        """See `AlertStore`."""
+        with _as_dependency():
+            members = self._client.zrange(self._key("order"), 0, limit - 1)
+            blobs = self._client.hmget(self._key("outbox"), members) if members else []
+        return [p for m, data in zip(members, blobs, strict=True) if (p := _pending(m, data))]
+
+    def confirm(self, transitions: Iterable[Pending]) -> None:
+        """See `AlertStore`."""
+        members = [f"{t.alert_id}:{t.version:010d}" for t in transitions]
+        if not members:
+            return
+        with _as_dependency(), self._client.pipeline(transaction=True) as pipe:
+            pipe.zrem(self._key("order"), *members)
+            pipe.hdel(self._key("outbox"), *members)
+            pipe.execute()
+
+    def expired(self, before_us: int, limit: int) -> list[str]:
+        """See `AlertStore`."""
+        with _as_dependency():
+            ids = self._client.zrangebyscore(self._key("resolved"), "-inf", f"({before_us // 1000}", start=0, num=limit)
+        return [i.decode() for i in ids]
+
+    def forget(self, alert_ids: Iterable[str]) -> None:
+        """See `AlertStore`."""
+        waiting = {p.alert_id for p in self.pending(_CHUNK)}
+        for alert_id in alert_ids:
+            if alert_id not in waiting:
+                self._call("forget", [self._alert(alert_id), self._key("resolved")], [alert_id])
+
+    def annotate(self, alert_id: str, note: Note) -> None:
+        """See `AlertStore`."""
+        with _as_dependency():
+            self._client.hset(self._alert(alert_id), f"n:{note.kind}", msgspec.msgpack.encode(note))
+
+    def notes(self, alert_id: str) -> dict[str, Note]:
+        """See `AlertStore`."""
+        with _as_dependency():
+            there: dict[bytes, bytes] = self._client.hgetall(self._alert(alert_id))
+        notes = (msgspec.msgpack.decode(v, type=Note) for name, v in there.items() if name[:2] == b"n:")
+        return {note.kind: note for note in notes}
+
+    def lease(self, holder: str, lease_ms: int) -> bool:
+        """See `AlertStore`."""
+        return self._call("lease", [self._key("lease")], [holder, lease_ms]) == 1
+
+    def release(self, holder: str) -> None:
+        """See `AlertStore`."""
+        self._call("lease", [self._key("lease")], [holder, 0])
+
+    def _key(self, name: str) -> str:
+        return f"{self._base}:{name}"
+
+    def _alert(self, alert_id: str) -> str:
+        return self._key(f"alert:{alert_id}")
+
+    def _about(self, subject: Node) -> str:
+        return self._key(f"about:{subject.id.hex()}")
+
+    def _members(self, name: str) -> dict[str, Alert]:
+        with _as_dependency():
+            ids = sorted(i.decode() for i in self._client.smembers(name))
+        return {i: a for i, a in self.get(ids).items() if a.status is Status.FIRING}
+
+    def _blobs(self, ids: Sequence[str]) -> list[bytes | None]:
+        with _as_dependency(), self._client.pipeline(transaction=False) as pipe:
+            for alert_id in ids:
+                pipe.hget(self._alert(alert_id), "b")
+            return cast("list[bytes | None]", pipe.execute())
+
+    def _call(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> int:
+        with _as_dependency():
+            sha = self._shas.get(script) or self._load(script)
+            try:
+                return cast("int", self._client.evalsha(sha, len(keys), *keys, *arguments))
+            except NoScriptError:
+                return cast("int", self._client.evalsha(self._load(script), len(keys), *keys, *arguments))
+
+    def _load(self, script: str) -> str:
+        text = _SCRIPTS.joinpath(f"{script}.lua").read_text("utf-8")
+        self._shas[script] = str(self._client.script_load(text))
+        return self._shas[script]
+
+
+def _pending(member: bytes, data: bytes | None) -> Pending | None:
+    alert = decode(data) if data else None
+    if alert is None:
+        return None
+    alert_id, _, version = member.decode().rpartition(":")
+    return Pending(alert_id, int(version), alert)
+
+
+@contextmanager
+def _as_dependency() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        text = str(error).strip() or type(error).__name__
+        raise DependencyError("Redis", text.splitlines()[0][:500]) from error
+    except OSError as error:
+        raise DependencyError("Redis", str(error)) from error

@@ -1,0 +1,137 @@
+"""The alerter's process: wait for Kafka and Redis, run the app, end within the deadline.
+
+Returns 0 when it was asked to end, 3 when the app gave up. `UsageError` is raised as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+
+import faust
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from processor.alerter.app import attach, make_app, sender
+from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.engine import ASSIGNED, REDIS, Engine
+from processor.alerter.kafka_settings import KafkaSettings, kafka_settings
+from processor.alerter.policy_file import load_policy
+from processor.model.errors import DependencyError
+from processor.telemetry.health import Health
+
+_log = structlog.get_logger(__name__)
+
+_LOOK_TIMEOUT_S = 5.0
+_PAUSE_S = 1.0
+_TALKATIVE = ("faust", "mode", "aiokafka")
+_EXIT_FINE, _EXIT_DEPENDENCY = 0, 3
+
+
+def run_alerter(config: AlerterConfig, parts: AlerterParts, health: Health) -> int:
+    """Run until SIGTERM or SIGINT. Blocks; call it in the process's main thread.
+
+    Raises UsageError at once for Kafka settings or a policy that cannot be used.
+    """
+    kafka = kafka_settings(config.kafka)
+    load_policy(config.policy_file)
+    _quiet_libraries()
+    if kafka.ignored:
+        _log.info(
+            "kafka.settings_ignored", settings=kafka.ignored, why="the alerter's Kafka client has no use for them"
+        )
+    with tempfile.TemporaryDirectory(prefix="lineage-alerter-") as data_dir:
+        return asyncio.run(_Run(config, parts, health, kafka, data_dir).run())
+
+
+def _quiet_libraries() -> None:
+    """Faust tells of each of its services at level info; that is for whoever looks into Faust."""
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Run:
+    def __init__(
+        self, config: AlerterConfig, parts: AlerterParts, health: Health, kafka: KafkaSettings, data_dir: str
+    ) -> None:
+        self._config = config
+        self._parts = parts
+        self._health = health
+        self._kafka = kafka
+        self._data_dir = data_dir
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        app = make_app(self._config, self._kafka, self._data_dir)
+        engine = await self._when_ready(app)
+        if engine is None:
+            return _EXIT_FINE
+        attach(app, engine, self._config, self._health)
+        return await self._serve(app, engine)
+
+    async def _when_ready(self, app: faust.App) -> Engine | None:
+        """Wait for Kafka's topics and for Redis; None when asked to end before they are there."""
+        while not self._stop.is_set():
+            try:
+                await asyncio.to_thread(self._look_at_topics)
+                return await asyncio.to_thread(self._open, app)
+            except DependencyError as error:
+                self._health.fails(REDIS if error.dependency == "Redis" else ASSIGNED, error.detail)
+                _log.warning("alerter.waits", dependency=error.dependency, reason=error.detail)
+                await self._pause()
+        return None
+
+    def _look_at_topics(self) -> None:
+        """Raise DependencyError unless Kafka answers and has the topics."""
+        wanted = {self._config.changes_topic, self._config.alerts_topic, self._config.dead_letters_topic}
+        try:
+            there = AdminClient({**self._config.kafka, "log_level": 0}).list_topics(timeout=_LOOK_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise DependencyError("Kafka", str(error)) from error
+        missing = sorted(wanted - there.keys())
+        if missing:
+            raise DependencyError("Kafka", f"no topic {', '.join(missing)}: create it, or start with create_topics")
+
+    def _open(self, app: faust.App) -> Engine:
+        return Engine(self._config, self._parts, sender(app, self._config.send_timeout_s), self._health)
+
+    async def _pause(self) -> None:
+        self._health.beat()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), _PAUSE_S)
+
+    async def _serve(self, app: faust.App, engine: Engine) -> int:
+        await app.start()
+        _log.info("alerter.started", group=self._config.group, topic=self._config.changes_topic)
+        asked = asyncio.ensure_future(self._stop.wait())
+        gone = asyncio.ensure_future(app.wait_until_stopped())
+        await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gave_up = not self._stop.is_set()
+        await self._end(app, engine)
+        for waiter in (asked, gone):
+            waiter.cancel()
+        if gave_up:
+            _log.error("alerter.gave_up", reason=str(app.crash_reason))
+        return _EXIT_DEPENDENCY if gave_up else _EXIT_FINE
+
+    async def _end(self, app: faust.App, engine: Engine) -> None:
+        """Drain and stop within the deadline; what is not acknowledged by then is read again."""
+        engine.abandon()
+        try:
+            async with asyncio.timeout(self._config.shutdown_timeout_s):
+                await app.stop()
+                await engine.close()
+        except TimeoutError:
+            _log.error("alerter.ended_by_force", after_s=self._config.shutdown_timeout_s)
+            # A thread of Faust's consumer may never end by itself, and would keep the process for ever.
+            os._exit(_EXIT_DEPENDENCY)
+        _log.info("alerter.ended")

@@ -1,0 +1,52 @@
+"""One pass over the alerts, for `lineage run --until-caught-up`: derive them, and publish what changed."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import structlog
+
+from processor import wiring
+from processor.alerter.policy_file import load_policy
+from processor.alerter.reconcile import Outcome, reconcile
+from processor.alerter.records import alert_record
+from processor.alerter.redis_state import RedisAlerts
+from processor.index.view import View
+from processor.indexer.publisher import Outgoing
+from processor.settings import Settings
+
+__all__ = ["pass_over_alerts"]
+
+_PAGE: Final = 500
+_SEND_TIMEOUT_S: Final = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+def pass_over_alerts(settings: Settings) -> Outcome | None:
+    """Open what holds, resolve what does not, publish both; None while nothing has been indexed at all.
+
+    Raises `DependencyError` when Redis or Kafka does not do its part: what was derived is published later then.
+    """
+    store = wiring.open_store(settings)
+    try:
+        view, alerts = View(store), wiring.open_alerts(settings, store)
+        now_us = view.now_us(time.time_ns() // 1000, settings.clock)
+        if now_us is None:
+            return None
+        outcome = reconcile(view, alerts, load_policy(settings.policy), now_us)
+        _publish(settings, alerts)
+    finally:
+        store.close()
+    _log.info("alerts derived", opened=len(outcome.opened), resolved=len(outcome.resolved), firing=outcome.firing)
+    return outcome
+
+
+def _publish(settings: Settings, alerts: RedisAlerts) -> None:
+    publisher = wiring.open_publisher(settings)
+    while waiting := alerts.pending(_PAGE):
+        records = [alert_record(settings.topics.alerts, each.alert) for each in waiting]
+        publisher.send([Outgoing(record.topic, record.key, record.value) for record in records])
+        publisher.settle(_SEND_TIMEOUT_S)
+        alerts.confirm(waiting)

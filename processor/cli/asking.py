@@ -1,0 +1,117 @@
+"""`up`, `down`, `show`, `export`, `digest`: questions about the index."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from processor.cli.opened import found, opened
+from processor.cli.options import GraphOutput, GraphOutputOption, NodeArgument, Output, OutputOption, examples
+
+_DEPTH = Annotated[int, typer.Option("--depth", "-d", min=1, help="How many jobs to go along at most.")]
+_COLUMNS = Annotated[bool, typer.Option("--columns", "-c", help="Walk the dataset's columns instead of the dataset.")]
+
+
+class Exported(StrEnum):
+    """What can be exported."""
+
+    NODES = "nodes"
+    EDGES = "edges"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        epilog=examples(
+            "lineage up marts.fct_orders",
+            "lineage up column:bigquery:acme.marts.daily_revenue:revenue -o mermaid",
+        ),
+    )(up)
+    app.command(
+        epilog=examples(
+            "lineage down acme.raw.orders",
+            "lineage down raw.orders.discount         one column",
+            "lineage down raw.orders --columns        all of its columns",
+            "lineage down raw.orders -o dot | dot -Tsvg > orders.svg",
+        ),
+    )(down)
+    app.command(
+        epilog=examples("lineage show acme.marts.fct_orders", "lineage show job:acme-dbt:dbt-run-acme -o json")
+    )(show)
+    app.command(epilog=examples("lineage export edges -o ndjson > edges.ndjson", "lineage export nodes -o json"))(
+        export
+    )
+    app.command(epilog=examples("lineage digest"))(digest)
+
+
+def up(
+    node: NodeArgument, depth: _DEPTH = 20, columns: _COLUMNS = False, output: GraphOutputOption = GraphOutput.TABLE
+) -> None:
+    """Show where something comes from."""
+    _walk(node, "up", depth, columns, output)
+
+
+def down(
+    node: NodeArgument, depth: _DEPTH = 20, columns: _COLUMNS = False, output: GraphOutputOption = GraphOutput.TABLE
+) -> None:
+    """Show what depends on something."""
+    _walk(node, "down", depth, columns, output)
+
+
+def show(node: NodeArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show what is known of a dataset, a job or a column."""
+    from processor.cli.describe import describe
+    from processor.render import console
+    from processor.render.description import description
+
+    with opened() as index:
+        record = describe(index.view, found(index.view, node))
+    if output is Output.TABLE:
+        console.out().print(description(record))
+    elif output is Output.JSON:
+        console.write_json(record)
+    else:
+        console.write_ndjson([record])
+
+
+def export(
+    what: Annotated[Exported, typer.Argument(help="What to export.", show_default=False)],
+    output: OutputOption = Output.NDJSON,
+) -> None:
+    """Print every dataset and job, or every edge, in a stable order."""
+    from processor import export as exporting
+    from processor.render import console
+
+    nodes = what is Exported.NODES
+    with opened() as index:
+        if output is Output.TABLE:
+            console.out().print(exporting.node_table(index.view) if nodes else exporting.edge_table(index.view))
+            return
+        records = exporting.node_records(index.view) if nodes else exporting.edge_records(index.view)
+        if output is Output.JSON:
+            console.write_json(list(records))
+        else:
+            console.write_ndjson(records)
+
+
+def digest() -> None:
+    """Print the whole index as one hash: equal hashes, equal indexes."""
+    from processor.index.digest import digest as digest_of
+
+    with opened() as index:
+        typer.echo(digest_of(index.store))
+
+
+def _walk(text: str, direction: str, depth: int, columns: bool, output: GraphOutput) -> None:
+    from processor.cli.graphs import print_graph
+    from processor.index.columns import column_lineage
+    from processor.index.traverse import Direction, lineage
+    from processor.model.identity import Kind
+
+    with opened() as index:
+        start = found(index.view, text)
+        walk = column_lineage if columns or start.kind is Kind.COLUMN else lineage
+        graph = walk(index.view, start, direction, depth=depth)
+    print_graph(start, graph, Direction(direction), output)

@@ -1,0 +1,90 @@
+"""What `lineage show` tells of one node, as a JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from processor.cli.guard import NotFoundError
+from processor.index.columns import column_lineage
+from processor.index.traverse import Direction
+from processor.index.view import Link, View, current_columns
+from processor.model.history import FinishedRun, NodeRecord
+from processor.model.identity import Kind, Node
+from processor.model.observation import EdgeType
+from processor.render.records import Record, edge, lane, node, node_record
+from processor.render.times import rfc3339
+
+
+def describe(view: View, of: Node) -> Record:
+    """Everything about a dataset, a job or a column."""
+    record = view.node(of.dataset)
+    if record is None:
+        raise NotFoundError(f"unknown: {of}")
+    if of.kind is Kind.COLUMN:
+        return _column(view, of)
+    return _job(view, record) if of.kind is Kind.JOB else _dataset(view, record)
+
+
+def _dataset(view: View, record: NodeRecord) -> Record:
+    id_, lanes = record.node.id, view.lanes(record.node)
+    into, out = view.in_links([id_])[id_], view.out_links([id_])[id_]
+    named = _Names(view, [*into, *out])
+    return {
+        **node_record(record),
+        "columns": [{"path": column.path, "type": column.type} for column in current_columns(lanes)],
+        "written_by": named.of(into, EdgeType.WRITES),
+        "read_by": named.of(out, EdgeType.READS),
+        "aliases": named.of([*into, *out], EdgeType.SYMLINK),
+        "schemas": [lane(each) for each in lanes],
+    }
+
+
+def _job(view: View, record: NodeRecord) -> Record:
+    id_, history = record.node.id, view.jobs([record.node.id])[record.node.id]
+    into, out = view.in_links([id_])[id_], view.out_links([id_])[id_]
+    named = _Names(view, [*into, *out])
+    return {
+        **node_record(record),
+        "inputs": named.of(into, EdgeType.READS),
+        "outputs": named.of(out, EdgeType.WRITES),
+        "parents": named.of(into, EdgeType.PARENT),
+        "children": named.of(out, EdgeType.PARENT),
+        "open_runs": [{"run_id": run.run_id, "started": rfc3339(run.started_us)} for run in history.open],
+        "runs": [_run(run) for run in history.finished],
+    }
+
+
+def _column(view: View, of: Node) -> Record:
+    columns = dict(view.columns(of.dataset))
+    up = column_lineage(view, of, Direction.UP, depth=1).edges
+    down = column_lineage(view, of, Direction.DOWN, depth=1).edges
+    return {
+        **node(of),
+        "type": columns.get(of.field or ""),
+        "is_current": of.field in columns,
+        "derives_from": [edge(each) for each in up],
+        "derived_by": [edge(each) for each in down],
+    }
+
+
+def _run(run: FinishedRun) -> Record:
+    return {
+        "run_id": run.run_id,
+        "state": run.state.value,
+        "started": rfc3339(run.started_us) if run.started_us else None,
+        "ended": rfc3339(run.ended_us),
+        "inputs": run.inputs,
+        "outputs": run.outputs,
+    }
+
+
+class _Names:
+    """The nodes at the far ends of links."""
+
+    def __init__(self, view: View, links: Iterable[Link]) -> None:
+        self._records = view.nodes({link.other for link in links})
+
+    def of(self, links: Iterable[Link], type_: EdgeType) -> list[Record]:
+        """Those that links of one type lead to, sorted."""
+        known = (self._records.get(link.other) for link in links if link.type is type_)
+        return [node(each) for each in sorted({record.node for record in known if record is not None})]

@@ -1,0 +1,201 @@
+"""`load`, `dead-letters`, `topics`: records on their way in, and those that could not be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from processor.cli.guard import NO, NotFoundError, say
+from processor.cli.opened import opened
+from processor.cli.options import Output, OutputOption, examples
+from processor.home import BOOTSTRAP, with_kafka
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from processor.deadletters import DeadLetter
+    from processor.load.reader import Entry
+    from processor.load.tally import OnRejected, Tally
+    from processor.model.errors import Rejected
+    from processor.settings import Settings
+
+_BIG_FILE_BYTES: Final = 20_000_000
+_SHOWN_REJECTS: Final = 20
+
+dead_letters = typer.Typer(no_args_is_help=True, help="Look at records that could not be used.")
+topics = typer.Typer(no_args_is_help=True, help="The processor's own topics.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        epilog=examples(
+            "lineage load events.ndjson.gz",
+            "zstdcat events.zst | lineage load -",
+            "lineage load --produce events.avro          send them to the topic",
+            "lineage load --strict *.json                exit 1 when a record is rejected",
+        ),
+    )(load)
+    app.add_typer(dead_letters, name="dead-letters")
+    app.add_typer(topics, name="topics")
+
+
+def load(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files, or - for standard input.")],
+    produce: Annotated[bool, typer.Option("--produce", help="Send them to the topic instead.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a record was rejected.")] = False,
+) -> None:
+    """Index lineage events from files, without Kafka.
+
+    Takes JSON (a document a line, an array, a single event), Avro containers and Parquet (column "value").
+
+    Each may be packed with gzip or Zstandard.
+
+    What cannot be used is told, and kept for "lineage dead-letters".
+    """
+    from processor import settings
+
+    chosen = settings.load()
+    tally = _produce(with_kafka(chosen), files) if produce else _index(files)
+    _sum_up(tally, produced=produce)
+    if strict and tally.rejected:
+        raise typer.Exit(NO)
+
+
+def _index(files: list[str]) -> Tally:
+    from processor.cli.clients import file_observer
+    from processor.deadletters import KeptFile
+    from processor.load.into_index import load_into
+
+    with opened() as index, _reading(files) as entries:
+        kept = KeptFile(index.settings.home)
+        has_kafka = bool(index.settings.kafka.get(BOOTSTRAP))
+        observe = file_observer(index.settings)
+        return load_into(index.store, observe, entries, _told(kept.keep), keep_changes=has_kafka)
+
+
+def _produce(settings: Settings, files: list[str]) -> Tally:
+    from processor.cli.clients import file_observer, open_publisher
+    from processor.load.into_topic import send
+
+    topic = settings.topics.events
+    with _reading(files) as entries:
+        return send(open_publisher(settings, topic), topic, file_observer(settings), entries, _told(lambda *_: None))
+
+
+def _told(keep: Callable[[Entry, Rejected], None]) -> OnRejected:
+    """Keep each rejected record, and tell of the first ones."""
+    from processor.render.text import visible
+
+    told = 0
+
+    def on_rejected(entry: Entry, rejected: Rejected) -> None:
+        nonlocal told
+        keep(entry, rejected)
+        told += 1
+        if told <= _SHOWN_REJECTS:
+            at = f" at {visible(rejected.pointer)}" if rejected.pointer else ""
+            say(f"{visible(entry.place)}: rejected, {rejected.reason.value}{at}: {visible(rejected.detail)}")
+        elif told == _SHOWN_REJECTS + 1:
+            say("more were rejected; see: lineage dead-letters list")
+
+    return on_rejected
+
+
+@contextmanager
+def _reading(files: list[str]) -> Iterator[Iterator[Entry]]:
+    """All values of all files; a bar shows how far it is where that takes a while."""
+    from rich.progress import Progress
+
+    from processor.load.reader import read, size_bytes
+    from processor.render.console import talk
+
+    total = sum(size_bytes(name) or 0 for name in files)
+    console = talk()
+    with Progress(console=console, disable=total < _BIG_FILE_BYTES or not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("Reading", total=total)
+        yield (entry for name in files for entry in read(name, lambda count: bar.advance(task, count)))
+
+
+def _sum_up(tally: Tally, *, produced: bool) -> None:
+    rejected = tally.rejected.total()
+    say(f"{tally.values} records sent" if produced else f"{tally.events} events indexed")
+    if rejected:
+        say(f"{rejected} of them will be dead letters" if produced else f"{rejected} records rejected")
+    for reason, count in sorted(tally.rejected.items()):
+        say(f"  {reason.value}: {count}")
+    if tally.facets_dropped:
+        say(f"{tally.facets_dropped} facets broke their schema and were left out; their events were kept")
+
+
+@dead_letters.command(
+    "list",
+    epilog=examples("lineage dead-letters list", "lineage dead-letters list --reason contract -o ndjson"),
+)
+def list_dead_letters(
+    reason: Annotated[str | None, typer.Option("--reason", help="Only with this reason.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List records that could not be used: those on the topic, and those that "lineage load" kept."""
+    from processor.cli.letters import letter_table
+    from processor.render import console
+
+    letters = (letter for letter in _letters() if reason in (None, letter.reason))
+    chosen = islice(letters, limit)
+    if output is Output.TABLE:
+        console.out().print(letter_table(chosen))
+    elif output is Output.JSON:
+        console.write_json([letter.record(whole=False) for letter in chosen])
+    else:
+        console.write_ndjson(letter.record(whole=False) for letter in chosen)
+
+
+@dead_letters.command(
+    "show", epilog=examples("lineage dead-letters show 3:41", "lineage dead-letters show file:1 -o json")
+)
+def show_dead_letter(
+    where: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As the list shows it; or file:NUMBER.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show one record that could not be used, with its bytes."""
+    from processor.cli.letters import letter_text
+    from processor.render import console
+
+    letter = next((letter for letter in _letters(where) if letter.where == where), None)
+    if letter is None:
+        raise NotFoundError(f"there is no dead letter {where}")
+    if output is Output.TABLE:
+        console.out().print(letter_text(letter))
+    elif output is Output.JSON:
+        console.write_json(letter.record(whole=True))
+    else:
+        console.write_ndjson([letter.record(whole=True)])
+
+
+def _letters(where: str | None = None) -> Iterator[DeadLetter]:
+    from processor import settings
+    from processor.cli.clients import open_reader
+    from processor.deadletters import KeptFile, read_topic
+
+    chosen = with_kafka(settings.load())
+    in_file = where is not None and where.startswith("file:")
+    if chosen.kafka.get(BOOTSTRAP) and not in_file:
+        with open_reader(chosen) as consumer:
+            yield from read_topic(consumer, chosen.topics.dead_letters, where)
+    if where is None or in_file:
+        yield from KeptFile(chosen.home).read()
+
+
+@topics.command("create", epilog=examples("lineage topics create"))
+def create_topics() -> None:
+    """Create those of the processor's topics that are not there yet."""
+    from processor import settings
+    from processor.topics import create_topics as create_missing
+
+    created = create_missing(with_kafka(settings.load()))
+    say(f"created {', '.join(created)}" if created else "all topics are there")

@@ -1,0 +1,54 @@
+"""A walked graph in the form that was asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from processor.cli.guard import say
+from processor.cli.options import GraphOutput
+from processor.index.traverse import Direction, Graph
+from processor.model.identity import Node
+from processor.render import console
+from processor.render.graph import dot, mermaid
+from processor.render.records import Record, edge, node
+from processor.render.tree import lineage_tree
+
+
+def print_graph(start: Node, graph: Graph, direction: Direction, output: GraphOutput) -> None:
+    """Print the graph to standard output, what was left out to standard error."""
+    nodes = [reached.node for reached in graph.nodes]
+    if output is GraphOutput.TABLE:
+        console.out().print(lineage_tree(start, graph, direction))
+    elif output is GraphOutput.DOT:
+        console.write_text(dot(nodes, graph.edges))
+    elif output is GraphOutput.MERMAID:
+        console.write_text(mermaid(nodes, graph.edges))
+    elif output is GraphOutput.JSON:
+        console.write_json(_document(start, graph, direction))
+    else:
+        console.write_ndjson([_reached(graph, at) for at in range(len(graph.nodes))])
+    _talk(start, graph, direction)
+
+
+def _document(start: Node, graph: Graph, direction: Direction) -> Record:
+    return {
+        "start": node(start),
+        "direction": direction.value,
+        "nodes": [_reached(graph, at) for at in range(len(graph.nodes))],
+        "edges": [edge(each) for each in graph.edges],
+        "truncated": graph.truncated,
+    }
+
+
+def _reached(graph: Graph, position: int) -> Record:
+    reached = graph.nodes[position]
+    return {**node(reached.node), "depth": reached.depth}
+
+
+def _talk(start: Node, graph: Graph, direction: Direction) -> None:
+    counts = Counter(reached.node.kind.value for reached in graph.nodes if reached.node != start and reached.depth)
+    where = f"{direction.value}stream"
+    if not counts:
+        say(f"nothing is known {where} of {start}")
+    if graph.truncated:
+        say(f"cut short: only the nearest {len(graph.nodes)} are shown")

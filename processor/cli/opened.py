@@ -1,0 +1,57 @@
+"""The index, opened for one command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from processor.cli.guard import NotFoundError
+from processor.home import with_redis
+from processor.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from processor.index.redis import RedisStore
+    from processor.index.view import View
+    from processor.model.identity import Node
+    from processor.settings import Settings
+
+
+class Opened(NamedTuple):
+    """The index and the settings that it was found by."""
+
+    settings: Settings
+    store: RedisStore
+    view: View
+
+
+@contextmanager
+def opened() -> Iterator[Opened]:
+    """The index, wherever it is."""
+    from processor import settings, wiring
+    from processor.index.view import View
+
+    with with_redis(settings.load()) as chosen:
+        store = wiring.open_store(chosen)
+        try:
+            yield Opened(chosen, store, View(store))
+        finally:
+            store.close()
+
+
+def found(view: View, text: str) -> Node:
+    """The node that a person means.
+
+    Raises `NotFoundError` with what is near when there is none, `UsageError` with the candidates if it may be several.
+    """
+    from processor.index.resolve import AmbiguousNodeError, UnknownNodeError, resolve
+    from processor.render.text import label, visible
+
+    try:
+        return resolve(view, text)
+    except UnknownNodeError as error:
+        near = ", ".join(label(node) for node in error.candidates)
+        raise NotFoundError(f"nothing is called {visible(text)}" + (f"; near it: {near}" if near else "")) from error
+    except AmbiguousNodeError as error:
+        several = ", ".join(label(node) for node in error.candidates)
+        raise UsageError(f"{visible(text)} may be any of: {several}") from error

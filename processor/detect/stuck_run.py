@@ -1,0 +1,66 @@
+"""`stuck_run`: a run started and has not ended within its job's own usual duration.
+
+Rules kept here:
+- usual is learned from the job's completed runs; too few of them mean patience, and the summary says
+  on how many the limit stands;
+- a job without an end (STREAMING, SERVICE) is never stuck;
+- after `give_up_days` a run that never ended counts as abandoned: its worker is long gone.
+"""
+
+from __future__ import annotations
+
+from processor.detect.batch import is_endless
+from processor.detect.policy import Policy, StuckRun
+from processor.detect.stats import DAY_US, hours_us, p95
+from processor.detect.words import counted, lasting, node_words, shown
+from processor.model.alert import AlertKind, Finding, Severity
+from processor.model.change import Cause
+from processor.model.history import JobHistory, OpenRun
+from processor.model.identity import Node, hash_parts
+from processor.model.observation import RunState
+
+
+def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
+    """One finding for each open run of the job that is over its limit and not abandoned."""
+    if is_endless(history) or not history.open:
+        return []
+    knobs = policy.stuck_run
+    durations = _durations(history)
+    limit_us = _limit_us(durations, knobs)
+    give_up_us = limit_us + int(knobs.give_up_days * DAY_US)
+    stuck = [run for run in history.open if limit_us < now_us - run.started_us <= give_up_us]
+    stands_on = _stands_on(durations, knobs)
+    return [_finding(history.job, run, limit_us, stands_on) for run in stuck]
+
+
+def _durations(history: JobHistory) -> list[int]:
+    completed = (run for run in history.finished if run.state is RunState.COMPLETE)
+    return [run.ended_us - run.started_us for run in completed if 0 < run.started_us <= run.ended_us]
+
+
+def _limit_us(durations: list[int], knobs: StuckRun) -> int:
+    if len(durations) < knobs.min_runs:
+        return hours_us(knobs.default_hours)
+    return max(hours_us(knobs.floor_hours), int(knobs.factor * p95(durations)))
+
+
+def _stands_on(durations: list[int], knobs: StuckRun) -> str:
+    runs = counted(len(durations), "completed run")
+    if len(durations) < knobs.min_runs:
+        return f"only {runs} known, so the default limit"
+    return f"the limit stands on {runs} that took up to {lasting(p95(durations))}"
+
+
+def _finding(job: Node, run: OpenRun, limit_us: int, stands_on: str) -> Finding:
+    return Finding(
+        alert_id=hash_parts(AlertKind.STUCK_RUN.value, job.namespace, job.name, run.run_id).hex(),
+        kind=AlertKind.STUCK_RUN,
+        severity=Severity.WARNING,
+        subject=job,
+        summary=(
+            f"Run {shown(run.run_id)} of job {node_words(job)} has not ended within {lasting(limit_us)}"
+            f" of its start ({stands_on})."
+        ),
+        since_us=run.started_us + limit_us,
+        cause=Cause(job=job, run_id=run.run_id),
+    )

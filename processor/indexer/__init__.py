@@ -1,0 +1,1 @@
+"""The hot path: consume, decode, reduce, apply, announce, commit."""

@@ -1,0 +1,113 @@
+"""What the loop does between batches: progress, leftovers of the outbox, signs of life, the goal.
+
+Each method may raise `DependencyError` and may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from processor.index.progress import decode_progress, encode_progress
+from processor.index.store import OutboxEntry, Store
+from processor.indexer.goal import Goal
+from processor.indexer.outbox import Outbox
+from processor.indexer.progress import Tracker
+from processor.indexer.records import Sorted
+from processor.indexer.report import Report
+from processor.indexer.source import Fetched, Source
+from processor.indexer.timing import Every, wall_us
+from processor.telemetry.health import Health
+
+__all__ = ["Chores"]
+
+_PROGRESS_S: Final = 0.5
+_SWEEP_S: Final = 30.0
+_CHECK_S: Final = 2.0
+_GOAL_S: Final = 0.2
+
+
+class Chores:
+    """Belongs to one loop."""
+
+    def __init__(self, source: Source, store: Store, outbox: Outbox, health: Health) -> None:
+        """Start with nothing assigned."""
+        self._source = source
+        self._store = store
+        self._outbox = outbox
+        self._health = health
+        self._tracker = Tracker(source.high_offset)
+        self._report = Report(wall_us)
+        self._assignment = 0
+        self._progress_due = Every(_PROGRESS_S)
+        self._sweep_due = Every(_SWEEP_S)
+        self._check_due = Every(_CHECK_S)
+        self._goal_due = Every(_GOAL_S)
+        self._sweeps_at_once = True
+
+    def is_newly_assigned(self) -> bool:
+        """Whether the group has changed the assignment since `take_stock`."""
+        return self._assignment != self._source.assignment
+
+    def take_stock(self) -> None:
+        """Learn how far earlier workers have read what is ours now."""
+        assignment = self._source.assignment
+        published = {name: decode_progress(data) for name, data in self._store.progress().items()}
+        owned = self._source.owned
+        self._tracker.assign(owned, {each: published[each.key] for each in owned if each.key in published})
+        self._report.had(self._store.offsets())
+        self._assignment = assignment
+        self.sweep_soon()
+        self._health.holds("assigned")
+        self._health.holds("kafka")
+
+    def sweep_soon(self) -> None:
+        """Look for leftovers in the outbox at the next opportunity: someone may have left without confirming."""
+        self._sweeps_at_once = True
+        self._sweep_due.now()
+
+    def note(self, fetched: Fetched, result: Sorted) -> None:
+        """Take note of a batch that is indexed and committed."""
+        has_caught_up = self._tracker.advance(fetched.records, fetched.ends, result.watermarks_us)
+        if has_caught_up:
+            self._progress_due.now()
+        if fetched.records:
+            self._report.batch(fetched.records, result)
+
+    def publish_progress(self) -> None:
+        """Tell in Redis, for the alerter's clock, how far each partition has been read."""
+        if not self._progress_due.is_due:
+            return
+        for each, progress in self._tracker.progress(wall_us()).items():
+            self._store.set_progress(each.key, encode_progress(progress))
+        self._progress_due.done()
+        self._report.lag(self._tracker, self._source.owned)
+
+    def leftovers(self) -> Sequence[OutboxEntry]:
+        """Find entries of the outbox that their worker did not confirm."""
+        if not self._sweep_due.is_due:
+            return ()
+        entries = self._outbox.leftovers(at_once=self._sweeps_at_once)
+        self._sweeps_at_once = False
+        self._sweep_due.done()
+        return entries
+
+    def check(self) -> None:
+        """Look whether Redis can be written and Kafka answers, so that readiness is true in idle times too."""
+        if not self._check_due.is_due:
+            return
+        self._store.ping()
+        self._health.holds("redis")
+        if self._source.is_suspect and not self._source.is_back():
+            self._health.fails("kafka", "no broker answers")
+        elif self._source.assignment:
+            self._health.holds("kafka")
+        self._check_due.done()
+
+    def is_reached(self, goal: Goal) -> bool:
+        """Whether the goal is reached."""
+        if self._source.assignment == 0 or not self._goal_due.is_due:
+            return False
+        reached = goal.is_reached(self._source.owned, self._tracker.position, self._source.committed)
+        self._goal_due.done()
+        return reached

@@ -1,0 +1,170 @@
+"""The indexer: consume → decode → reduce → apply → announce → commit.
+
+The steps of a batch; a crash between any two of them loses nothing and changes nothing:
+1. Redis has answered: the batch is joined into the index, and what was news stands in the outbox.
+2. The news is on the changes topic, confirmed by the broker, and out of the outbox.
+3. The dead letters are on their topic, confirmed by the broker.
+4. The offsets are committed, contiguously: for each partition one past the batch's last record.
+
+A step that meets a broken world is repeated until that is whole again (`patience`): meanwhile the
+partitions are paused and the group keeps this member. Only bad data goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from processor.decode.observe import Observe
+from processor.index.reduce import reduce
+from processor.index.store import Batch, OutboxEntry, Store
+from processor.indexer.chores import Chores
+from processor.indexer.dead_letters import dead_letter
+from processor.indexer.errors import StoppedError
+from processor.indexer.goal import Goal
+from processor.indexer.outbox import Outbox
+from processor.indexer.patience import Patience, Stop
+from processor.indexer.progress import next_offsets
+from processor.indexer.publisher import Outgoing, Publisher
+from processor.indexer.records import Partition, Record, Sorted, sort
+from processor.indexer.report import stage
+from processor.indexer.source import Source
+from processor.model.errors import DependencyError
+from processor.telemetry.health import Health
+
+__all__ = ["CONDITIONS", "Indexer", "Parts", "Policy"]
+
+CONDITIONS = ("assigned", "kafka", "redis")
+"""What must hold for the indexer to be ready."""
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the loop works; nothing of it changes while it runs."""
+
+    changes_topic: str
+    dead_letters_topic: str
+    batch_size: int = 2000
+    batch_wait_s: float = 0.1
+    confirm_timeout_s: float = 10.0
+    close_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop works with. `observers`: how to read the records of each input topic."""
+
+    source: Source
+    observers: Mapping[str, Observe]
+    store: Store
+    publisher: Publisher
+    health: Health
+    stop: Stop
+
+
+class Indexer:
+    """One member of the group. For one thread."""
+
+    def __init__(self, policy: Policy, parts: Parts, patience: Patience) -> None:
+        """Take over the parts; `run` does the work."""
+        self._policy = policy
+        self._source = parts.source
+        self._observers = parts.observers
+        self._store = parts.store
+        self._publisher = parts.publisher
+        self._health = parts.health
+        self._stop = parts.stop
+        self._patience = patience
+        self._outbox = Outbox(parts.store, policy.changes_topic)
+        self._chores = Chores(parts.source, parts.store, self._outbox, parts.health)
+
+    def goal(self) -> Goal:
+        """Take what is in the input topics now for the goal. Raises `DependencyError` when Kafka does not answer."""
+        return Goal(self._source.ends())
+
+    def run(self, goal: Goal | None = None) -> None:
+        """Index until asked to stop or, with a goal, until that is reached; then leave the group.
+
+        Raises `BrokenClientError` when a Kafka client of this process cannot go on.
+        """
+        self._source.subscribe()
+        try:
+            while not self._stop.is_set() and not self._is_reached(goal):
+                self._turn()
+            self._finish(goal)
+        except StoppedError:
+            _log.info("stopped while waiting; what was not committed will be read again")
+        finally:
+            self._source.close()
+
+    def _turn(self) -> None:
+        fetched = self._source.fetch(self._policy.batch_size, self._policy.batch_wait_s)
+        if self._chores.is_newly_assigned():
+            self._steadily(self._chores.take_stock)
+        offsets = next_offsets(fetched.records, fetched.ends)
+        result = self._index(fetched.records, offsets) if fetched.records else Sorted()
+        self._source.commit(offsets)
+        self._chores.note(fetched, result)
+        self._steadily(self._chores.publish_progress)
+        self._publish(self._steadily(self._chores.leftovers))
+        self._steadily(self._chores.check)
+        self._health.beat()
+
+    def _index(self, records: Sequence[Record], offsets: Mapping[Partition, int]) -> Sorted:
+        with stage("decode"):
+            result = self._steadily(lambda: sort(records, self._observers))
+        with stage("reduce"):
+            batch = _with_offsets(reduce(result.sourced, self._store.buckets), offsets)
+        with stage("apply"):
+            news = self._steadily(lambda: self._store.apply(batch)) if batch else []
+        with stage("announce"):
+            self._publish(news, [dead_letter(self._policy.dead_letters_topic, *each) for each in result.rejected])
+        return result
+
+    def _publish(self, news: Sequence[OutboxEntry], dead_letters: Sequence[Outgoing] = ()) -> None:
+        """Send, and return once all of it is confirmed and the outbox knows."""
+        if not news and not dead_letters:
+            return
+        changes = self._steadily(lambda: self._outbox.outgoing(news))
+        self._publisher.send([*changes, *dead_letters])
+        self._steadily(lambda: self._publisher.settle(self._policy.confirm_timeout_s))
+        self._steadily(lambda: self._outbox.confirm(news))
+
+    def _steadily(self, step: Callable[[], T]) -> T:
+        """Do a step however long the world stays broken, as a living member of the group."""
+        return self._patience.until_done(step, self._hold)
+
+    def _hold(self, delay_s: float) -> None:
+        self._chores.sweep_soon()
+        self._health.beat()
+        self._source.hold(delay_s)
+        if self._stop.is_set():
+            raise StoppedError
+
+    def _is_reached(self, goal: Goal | None) -> bool:
+        return goal is not None and self._steadily(lambda: self._chores.is_reached(goal))
+
+    def _finish(self, goal: Goal | None) -> None:
+        """Wait until the last commits are confirmed."""
+        settle = self._source.settle
+        if goal is not None:
+            self._steadily(lambda: settle(self._policy.close_timeout_s))
+            return
+        try:
+            settle(self._policy.close_timeout_s)
+        except DependencyError as error:
+            _log.warning("stopped without the last commit; those records will be read again", error=str(error))
+
+
+def _with_offsets(batch: Batch, offsets: Mapping[Partition, int]) -> Batch:
+    """Let every bucket know how far it has been told: so a shard that goes back in time can be noticed."""
+    named = {partition.key: offset for partition, offset in offsets.items()}
+    for bucket in batch.values():
+        bucket.offsets.update(named)
+    return batch

@@ -1,0 +1,113 @@
+"""How far each partition has been read: for the clock of the alerter, for the metrics, for `--until-caught-up`. Pure.
+
+Rules kept here:
+- the watermark is the newest event time reached, never past the record's own timestamp, and goes on from what an
+  earlier worker had reached;
+- a partition is caught up when its end was seen, which holds for transactional topics too, whose last offset is
+  no record;
+- a lag that is not known yet is not published: what stands there is nearer to the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from processor.index.progress import Progress
+from processor.indexer.records import Partition, Record
+
+__all__ = ["Tracker", "next_offsets"]
+
+
+@dataclass(slots=True)
+class _Reached:
+    next_offset: int | None = None
+    is_at_end: bool = False
+    watermark_us: int = 0
+    timestamp_us: int | None = None
+
+
+def next_offsets(records: Iterable[Record], ends: Mapping[Partition, int]) -> dict[Partition, int]:
+    """Where to read on: one past a partition's last record here, or its end if that was seen after it.
+
+    The last one counts, not the highest: should a partition have been read anew from an earlier offset on, nothing
+    in between is passed over.
+    """
+    offsets = {record.partition: record.offset + 1 for record in records}
+    return {**ends, **{each: max(offset, ends.get(each, 0)) for each, offset in offsets.items()}}
+
+
+class Tracker:
+    """What this worker knows of the partitions that it owns."""
+
+    def __init__(self, high_offset: Callable[[Partition], int | None]) -> None:
+        """Ask `high_offset` where a partition ends."""
+        self._high_offset = high_offset
+        self._reached: dict[Partition, _Reached] = {}
+
+    def assign(self, owned: Iterable[Partition], published: Mapping[Partition, Progress]) -> None:
+        """Go on from what was published of partitions that are new here; forget those that went."""
+        before = self._reached
+        self._reached = {each: before.get(each) or _Reached() for each in owned}
+        for each, reached in self._reached.items():
+            if each in published:
+                reached.watermark_us = max(reached.watermark_us, published[each].watermark_us)
+
+    def advance(
+        self, records: Iterable[Record], ends: Mapping[Partition, int], watermarks_us: Mapping[Partition, int]
+    ) -> bool:
+        """Take note of what was indexed; True when a partition has just been caught up."""
+        for record in records:
+            reached = self._of(record.partition)
+            reached.next_offset = record.offset + 1
+            reached.timestamp_us = record.timestamp_us
+            reached.is_at_end = False
+        for each, watermark_us in watermarks_us.items():
+            self._of(each).watermark_us = max(self._of(each).watermark_us, watermark_us)
+        new_ends = [each for each, offset in ends.items() if self._end(self._of(each), offset)]
+        return bool(new_ends)
+
+    def position(self, partition: Partition) -> int | None:
+        """Where to read on, None while nothing is known."""
+        reached = self._reached.get(partition)
+        return reached.next_offset if reached else None
+
+    def lag(self, partition: Partition) -> int | None:
+        """Tell how many records are left to read, None while nothing is known."""
+        reached = self._of(partition)
+        if reached.is_at_end:
+            return 0
+        high = self._high_offset(partition)
+        if high is None or reached.next_offset is None:
+            return None
+        return max(0, high - reached.next_offset)
+
+    def lag_s(self, partition: Partition, now_us: int) -> float:
+        """Tell the age of the last indexed record while behind, from its timestamp; 0 when caught up."""
+        timestamp_us = self._of(partition).timestamp_us
+        if timestamp_us is None or not self.lag(partition):
+            return 0.0
+        return max(0, now_us - timestamp_us) / 1e6
+
+    def watermark_us(self, partition: Partition) -> int:
+        """Newest event time reached, 0 while nothing is known."""
+        return self._of(partition).watermark_us
+
+    def progress(self, now_us: int) -> dict[Partition, Progress]:
+        """What to publish now."""
+        lags = {each: self.lag(each) for each in self._reached}
+        return {
+            each: Progress(self._reached[each].watermark_us, lag, now_us)
+            for each, lag in lags.items()
+            if lag is not None
+        }
+
+    def _of(self, partition: Partition) -> _Reached:
+        return self._reached.setdefault(partition, _Reached())
+
+    @staticmethod
+    def _end(reached: _Reached, offset: int) -> bool:
+        if reached.next_offset is not None and offset < reached.next_offset:
+            return False  # the end that was seen before the records of the same fetch
+        was_at_end, reached.next_offset, reached.is_at_end = reached.is_at_end, offset, True
+        return not was_at_end

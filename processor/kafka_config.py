@@ -1,0 +1,90 @@
+"""What librdkafka is told, for each kind of client. Pure.
+
+Rules kept here: a user's setting wins over a default of ours, and what the guarantees rest on wins over both
+(`settings` refuses it before).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from processor.settings import Settings
+
+__all__ = ["admin_config", "consumer_config", "producer_config"]
+
+_LARGEST_MESSAGE: Final = 1_000_000_000
+_DEFAULTS: Final[dict[str, Any]] = {
+    # A broker that comes back is found within a second, whatever it was that took it away.
+    "reconnect.backoff.max.ms": 1000,
+    "socket.keepalive.enable": True,
+    "log.connection.close": False,
+}
+_CONSUMER: Final[dict[str, Any]] = {
+    "auto.offset.reset": "earliest",
+    # The default back-off of one second, once the queue is full, costs a hundredfold with small queues.
+    "fetch.queue.backoff.ms": 10,
+    "fetch.wait.max.ms": 50,
+}
+_CONSUMER_MUST: Final[dict[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "isolation.level": "read_committed",
+}
+_CLASSIC: Final[dict[str, Any]] = {
+    "partition.assignment.strategy": "cooperative-sticky",
+    # How long the partitions of a process that was killed stand still.
+    "session.timeout.ms": 15_000,
+    "heartbeat.interval.ms": 3000,
+}
+_PRODUCER: Final[dict[str, Any]] = {
+    "compression.type": "zstd",
+    "linger.ms": 5,
+    # The same partition for a key as Java's clients choose.
+    "partitioner": "murmur2_random",
+}
+_PRODUCER_MUST: Final[dict[str, Any]] = {"enable.idempotence": True, "acks": "all"}
+
+
+# A client that is given a setting of the other kind warns of it each time.
+_OF_CONSUMERS: Final = (
+    *("auto.offset.", "check.crcs", "fetch.", "group.", "heartbeat.", "max.partition.", "max.poll.", "queued."),
+    *("partition.assignment.", "session.timeout."),
+)
+_OF_PRODUCERS: Final = (
+    *("batch.", "compression.", "delivery.", "linger.", "message.send.", "message.timeout.", "partitioner", "queue."),
+    *("request.required.", "request.timeout.", "retries", "sticky.", "transaction"),
+)
+
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """Configure the indexer's consumer."""
+    return {
+        **_DEFAULTS,
+        **_CONSUMER,
+        "queued.max.messages.kbytes": max(1, settings.queued_bytes // 1024),
+        "client.id": "lineage-indexer",
+        **(_CLASSIC if settings.group_protocol == "classic" else {}),
+        **_without(_OF_PRODUCERS, settings.require_kafka()),
+        **_CONSUMER_MUST,
+        "group.id": settings.groups.indexer,
+        "group.protocol": settings.group_protocol,
+        **({"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}),
+    }
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """Configure a producer that takes any record which a consumer could read."""
+    given = _without(_OF_CONSUMERS, settings.require_kafka())
+    largest = {"message.max.bytes": _LARGEST_MESSAGE}
+    return {**_DEFAULTS, **_PRODUCER, "client.id": "lineage-indexer", **given, **largest, **_PRODUCER_MUST}
+
+
+def admin_config(settings: Settings) -> dict[str, Any]:
+    """Configure a client that asks and creates."""
+    given = _without((*_OF_CONSUMERS, *_OF_PRODUCERS), settings.require_kafka())
+    return {**_DEFAULTS, "client.id": "lineage", **given}
+
+
+def _without(prefixes: tuple[str, ...], given: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in given.items() if not key.startswith(prefixes)}

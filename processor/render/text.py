@@ -1,0 +1,34 @@
+"""Names from outside, made safe to show.
+
+A name may hold anything: terminal escapes, line breaks, direction overrides, markup of the format it is shown in.
+Rule: what is not printable is shown as its Python escape, and what is markup is escaped by the format's own rules.
+JSON needs neither, its encoder does it.
+"""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from processor.model.identity import Node
+
+
+def visible(text: str) -> str:
+    """The text with every unprintable character spelled out as Python's escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """A cell of a table: visible, and never read as rich's markup."""
+    return Text(visible(text), style=style)
+
+
+def label(node: Node) -> str:
+    """The node in the form that the command line takes, made visible."""
+    return visible(str(node))
+
+
+def short(node: Node) -> str:
+    """The node without kind and namespace, for places where a sentence has no room."""
+    return visible(node.name if node.field is None else f"{node.name}.{node.field}")

@@ -1,0 +1,177 @@
+"""What each role does in its own process, from its settings to its exit code.
+
+Exit codes: 0 ended in order, 2 settings are wrong (raised as `UsageError`), 3 a client broke for good and the process
+has to start anew.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from types import FrameType
+from typing import Final, NoReturn, TypeVar
+
+import structlog
+
+from processor import topics, wiring
+from processor.indexer.errors import BrokenClientError, StoppedError
+from processor.indexer.patience import Patience
+from processor.model.errors import UsageError
+from processor.settings import Settings
+from processor.telemetry import logs
+from processor.telemetry.health import Health
+from processor.telemetry.http import HealthServer
+
+__all__ = ["BROKEN", "Role", "check", "run_role"]
+
+BROKEN: Final = 3
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """A kind of process."""
+
+    INDEXER = "indexer"
+    ALERTER = "alerter"
+
+
+def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False) -> int:
+    """Do the role's work in this process until SIGTERM or SIGINT. Returns the exit code.
+
+    Raises `UsageError` for settings that cannot be worked with.
+    """
+    logs.configure(settings.log_level, settings.log_format, role=role.value, pid=os.getpid())
+    check(settings)
+    if settings.supervised:
+        _end_with_parent(settings.shutdown_timeout_s)
+    try:
+        if role is Role.ALERTER:
+            return run_alerter(settings)
+        with _asked_to_stop(settings.shutdown_timeout_s) as stop:
+            return run_indexer(settings, stop, until_caught_up=until_caught_up)
+    except BrokenClientError as error:
+        _log.error("ending, to start anew", error=str(error))
+        return BROKEN
+
+
+def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: bool) -> int:
+    """Index until asked to stop or, if so wished, until what is in the topics now is indexed."""
+    _spare_the_collector()
+    health = wiring.indexer_health(settings)
+    with ExitStack() as stack:
+        _serve(stack, settings.http.host, settings.http.indexer_port, health)
+        try:
+            patience = Patience(health)
+            patiently = _Patiently(patience, health, stop)
+            patiently(lambda: topics.ensure_topics(settings))
+            store = patiently(lambda: wiring.open_store(settings))
+            stack.callback(store.close)
+            indexer = wiring.indexer(settings, store, health, stop)
+            goal = patiently(indexer.goal) if until_caught_up else None
+        except StoppedError:
+            return 0
+        indexer.run(goal)
+    return 0
+
+
+def run_alerter(settings: Settings) -> int:
+    """Raise and resolve alerts until asked to stop."""
+    from processor.alerter.run import run_alerter as run  # noqa: PLC0415  Faust takes a second to load
+
+    health = wiring.alerter_health(settings)
+    with ExitStack() as stack:
+        _serve(stack, settings.http.host, settings.http.alerter_port, health)
+        try:
+            with _asked_to_stop(settings.shutdown_timeout_s) as stop:
+                _Patiently(Patience(health), health, stop)(lambda: topics.ensure_topics(settings))
+        except StoppedError:
+            return 0
+        if stop.is_set():  # the alerter's own handlers would not hear of it
+            return 0
+        return run(wiring.alerter_config(settings), wiring.alerter_parts(settings), health)
+
+
+def _spare_the_collector() -> None:
+    """Look for cycles rarely: a batch makes a hundred thousand objects, none in a cycle (a quarter of the time)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+class _Patiently:
+    """Repeats a step of the start while a dependency is away, without ceasing to live."""
+
+    def __init__(self, patience: Patience, health: Health, stop: threading.Event) -> None:
+        self._patience = patience
+        self._health = health
+        self._stop = stop
+
+    def __call__(self, step: Callable[[], T]) -> T:
+        return self._patience.until_done(step, self._wait)
+
+    def _wait(self, delay_s: float) -> None:
+        self._health.beat()
+        if self._stop.wait(delay_s):
+            raise StoppedError
+
+
+def _serve(stack: ExitStack, host: str, port: int, health: Health) -> None:
+    server = stack.enter_context(HealthServer(host, port, health))
+    _log.info("serving health and metrics", url=f"http://{server.host}:{server.port}")
+
+
+def check(settings: Settings) -> None:
+    """Refuse at once what no waiting would mend."""
+    settings.require_kafka()
+    settings.require_redis()
+    if settings.policy is not None and not settings.policy.is_file():
+        raise UsageError(f"LINEAGE_POLICY={settings.policy}: there is no such file")
+
+
+@contextmanager
+def _asked_to_stop(timeout_s: float) -> Iterator[threading.Event]:
+    """Turn SIGTERM and SIGINT into an event; what has not ended in time after that is ended by force."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if not stop.is_set():
+            _log.info("stopping", signal=signal.Signals(number).name)
+            stop.set()
+            _end_after(timeout_s)
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_with_parent(timeout_s: float) -> None:
+    """End in order when the supervisor is gone, however it went: its end of our standard input closes with it."""
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        _end_after(timeout_s)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _end_after(timeout_s: float) -> None:
+    timer = threading.Timer(timeout_s, _end)
+    timer.daemon = True
+    timer.start()
+
+
+def _end() -> NoReturn:
+    """End hard: nothing is lost by it, for what was not committed is read again."""
+    _log.error("did not stop in time, ending by force")
+    os._exit(BROKEN)

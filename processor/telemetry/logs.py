@@ -1,0 +1,76 @@
+"""Structured logs on standard error: JSON where a machine reads them, lines for a person at a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+from structlog.typing import Processor
+
+from processor.masking import MASK, is_secret_name, masked_url
+from processor.settings import LogFormat
+
+__all__ = ["configure"]
+
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str, log_format: LogFormat, **bound: object) -> None:
+    """Set up logging for this process; `bound` goes on every line (the role, the worker).
+
+    Lines of other libraries' loggers take the same form.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        _binder(bound),
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_secrets,
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
+    )
+    _to_standard_error(formatter, _LEVELS[level])
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _binder(bound: dict[str, object]) -> Processor:
+    """Not by context variables: threads that a library starts do not inherit them."""
+
+    def bind(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**bound, **event}
+
+    return bind
+
+
+def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace the values of secrets, and passwords within URLs."""
+    for name, value in event.items():
+        if is_secret_name(name):
+            event[name] = MASK
+        elif isinstance(value, str) and "://" in value:
+            event[name] = masked_url(value)
+    return event
+
+
+def _renderers(log_format: LogFormat) -> list[Processor]:
+    for_person = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    if for_person:
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _to_standard_error(formatter: logging.Formatter, level: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

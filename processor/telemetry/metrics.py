@@ -1,0 +1,90 @@
+"""Every metric, once.
+
+Rules kept here: prefix `lineage_processor_`, base units, and no label with unbounded values: never a
+dataset, a job, a run or a namespace. Topics and partitions are bounded by the deployment.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import Final
+
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
+
+from processor import __version__
+
+__all__ = ["REGISTRY"]
+
+REGISTRY: Final = CollectorRegistry()
+_PREFIX: Final = "lineage_processor_"
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_FRESHNESS_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0)
+_BATCH: Final = (1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(_PREFIX + name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(_PREFIX + name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=REGISTRY)
+
+
+# Every process.
+BUILD: Final = _gauge("build_info", "1, with the version in its labels", "version", "python")
+READY: Final = _gauge("ready", "Whether the process does its work now (1) or not (0)")
+LAST_PROGRESS: Final = _gauge("last_progress_timestamp_seconds", "When the loop last made progress, Unix time")
+REDIS_OPERATIONS: Final = _counter("redis_operations_total", "Operations on the index in Redis", "operation")
+REDIS_SECONDS: Final = _histogram("redis_operation_seconds", "Time of operations on the index", _SECONDS, "operation")
+REDIS_ERRORS: Final = _counter("redis_errors_total", "Failed operations on Redis, by class of error", "error")
+KAFKA_ERRORS: Final = _counter("kafka_errors_total", "Errors that the Kafka client reported, by name", "error")
+
+# Indexer.
+EVENTS: Final = _counter("events_total", "Records read, by what became of them", "outcome")
+STAGE_SECONDS: Final = _histogram("stage_seconds", "Time of each stage for one batch", _SECONDS, "stage")
+BATCH_RECORDS: Final = _histogram("batch_records", "Records in one batch", _BATCH)
+FRESHNESS: Final = _histogram(
+    "freshness_seconds",
+    "Age of the newest record of a batch when the index has it, by the clock that it is measured from",
+    _FRESHNESS_SECONDS,
+    "clock",
+)
+LAG_MESSAGES: Final = _gauge("lag_messages", "Records not yet indexed", "topic", "partition")
+LAG_SECONDS: Final = _gauge("lag_seconds", "Age of the last indexed record while behind", "topic", "partition")
+WATERMARK: Final = _gauge("watermark_timestamp_seconds", "Event time reached, Unix time", "topic", "partition")
+DEAD_LETTERS: Final = _counter("dead_letters_total", "Records sent to the dead letters", "reason", "stage")
+FACETS_DROPPED: Final = _counter("facets_dropped_total", "Facets that broke their schema and were left out", "facet")
+CHANGES: Final = _counter("changes_total", "Changes published", "kind")
+OUTBOX: Final = _gauge("outbox_entries", "Changes that waited for their confirmation at the last look")
+COMMITS: Final = _counter("commits_total", "Offset commits", "outcome")
+REBALANCES: Final = _counter("rebalances_total", "Changes of the assignment", "event")
+ASSIGNED: Final = _gauge("assigned_partitions", "Input partitions that this process reads")
+RETRIES: Final = _counter("retries_total", "Times that a step was held back and tried again", "dependency")
+REPLAYED: Final = _counter("replayed_records_total", "Records that the index had had before")
+
+# Alerter.
+ALERTS_FIRING: Final = _gauge("alerts_firing", "Alerts that fire now", "kind", "severity")
+ALERT_TRANSITIONS: Final = _counter("alert_transitions_total", "Alerts opened and resolved", "kind", "status")
+DETECT_SECONDS: Final = _histogram(
+    "detect_seconds", "Time of one change or sweep in the detectors", _SECONDS, "trigger"
+)
+SINK_ERRORS: Final = _counter("sink_errors_total", "Alerts that could not be delivered at once", "sink")
+INDEX_NODES: Final = _gauge("index_nodes", "Nodes of the index at the last sweep", "kind")
+INDEX_EDGES: Final = _gauge("index_edges", "Edges of the index at the last sweep", "type")
+
+BUILD.labels(version=__version__, python=platform.python_version()).set(1)
+ProcessCollector(registry=REGISTRY)
+REGISTRY.register(PLATFORM_COLLECTOR)
+REGISTRY.register(GC_COLLECTOR)

@@ -1,0 +1,95 @@
+"""A store that counts: operations, their time, and errors by class, whatever store is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from processor.index.store import Batch, Key, OutboxEntry, Store
+from processor.model.errors import DependencyError
+from processor.telemetry import metrics
+
+__all__ = ["MeteredStore"]
+
+
+class MeteredStore:
+    """Hands everything on to the store inside."""
+
+    def __init__(self, inside: Store) -> None:
+        """Take a store over: closing this one closes it."""
+        self._inside = inside
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the index was created with."""
+        return self._inside.buckets
+
+    def apply(self, batch: Batch) -> list[OutboxEntry]:
+        """See `Store`."""
+        with _measured("apply"):
+            return self._inside.apply(batch)
+
+    def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
+        """See `Store`."""
+        with _measured("fetch"):
+            return self._inside.fetch(keys)
+
+    def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
+        """See `Store`."""
+        with _measured("fetch_fields"):
+            return self._inside.fetch_fields(key, fields)
+
+    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+        """See `Store`."""
+        metrics.REDIS_OPERATIONS.labels("scan").inc()
+        return self._inside.scan(record)
+
+    def keys(self) -> Iterator[Key]:
+        """See `Store`."""
+        metrics.REDIS_OPERATIONS.labels("keys").inc()
+        return self._inside.keys()
+
+    def outbox(self) -> list[OutboxEntry]:
+        """See `Store`."""
+        with _measured("outbox"):
+            return self._inside.outbox()
+
+    def confirm(self, entries: Iterable[OutboxEntry]) -> None:
+        """See `Store`."""
+        with _measured("confirm"):
+            self._inside.confirm(entries)
+
+    def offsets(self) -> list[dict[bytes, int]]:
+        """See `Store`."""
+        with _measured("offsets"):
+            return self._inside.offsets()
+
+    def set_progress(self, partition: bytes, progress: bytes) -> None:
+        """See `Store`."""
+        with _measured("set_progress"):
+            self._inside.set_progress(partition, progress)
+
+    def progress(self) -> dict[bytes, bytes]:
+        """See `Store`."""
+        with _measured("progress"):
+            return self._inside.progress()
+
+    def ping(self) -> None:
+        """See `Store`."""
+        with _measured("ping"):
+            self._inside.ping()
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._inside.close()
+
+
+@contextmanager
+def _measured(operation: str) -> Iterator[None]:
+    metrics.REDIS_OPERATIONS.labels(operation).inc()
+    with metrics.REDIS_SECONDS.labels(operation).time():
+        try:
+            yield
+        except DependencyError as error:
+            metrics.REDIS_ERRORS.labels(type(error.__cause__ or error).__name__).inc()
+            raise

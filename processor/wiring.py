@@ -1,0 +1,189 @@
+"""The only place that constructs clients: settings in, working parts out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.redis_state import RedisAlerts
+from processor.decode.decoder import build_decoder
+from processor.decode.limits import Limits
+from processor.decode.observe import Observe, observer
+from processor.decode.schemas import SchemaSource, read_schemas
+from processor.index.connect import Client, connect
+from processor.index.redis import RedisStore
+from processor.index.view import View
+from processor.indexer.loop import CONDITIONS, Indexer, Parts, Policy
+from processor.indexer.patience import Patience, Stop
+from processor.indexer.publisher import Publisher
+from processor.indexer.source import Source
+from processor.kafka_config import admin_config, consumer_config, producer_config
+from processor.model.errors import UsageError
+from processor.resources import schemas_dir
+from processor.settings import Settings
+from processor.telemetry.health import Health
+from processor.telemetry.store import MeteredStore
+
+__all__ = [
+    "alerter_config",
+    "alerter_health",
+    "alerter_parts",
+    "indexer",
+    "indexer_health",
+    "kafka_admin",
+    "observers",
+    "open_alerts",
+    "open_publisher",
+    "open_store",
+    "redis_client",
+]
+
+_KAFKA_LOG = logging.getLogger("librdkafka")
+
+
+def open_store(settings: Settings) -> RedisStore:
+    """Open the index in Redis.
+
+    Raises `UsageError` without an address or with options that the client does not know, `DependencyError` when
+    Redis does not answer.
+    """
+    return RedisStore(redis_client(settings), settings.redis_prefix, settings.redis_buckets)
+
+
+def redis_client(settings: Settings) -> Client:
+    """Make a client of Redis or of a cluster. Raises as `open_store` does."""
+    url = _with_credentials(settings)
+    try:
+        return connect(url, timeout_s=settings.redis_timeout_s)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"LINEAGE_REDIS_URL cannot be used: {error}") from error
+
+
+def kafka_admin(settings: Settings) -> AdminClient:
+    """Make a client that asks and creates; raises `UsageError` for a setting that librdkafka does not know."""
+    try:
+        return AdminClient(admin_config(settings), logger=_KAFKA_LOG)
+    except (KafkaException, ValueError) as error:
+        raise _bad_setting(error) from error
+
+
+def observers(settings: Settings) -> dict[str, Observe]:
+    """Make the decoder of each input topic; raises `UsageError` for a bad schema of the user's own."""
+    schemas = read_schemas(schemas_dir(), settings.facet_schemas)
+    registry = _registry(settings)
+    limits = Limits(value_bytes=settings.max_value_bytes)
+    return {
+        each.topic: observer(build_decoder(each.format, schemas, registry, limits)) for each in settings.input_topics
+    }
+
+
+def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop) -> Indexer:
+    """Put an indexer together."""
+    topics = [each.topic for each in settings.input_topics]
+    config = consumer_config(settings)
+    parts = Parts(
+        source=Source(lambda callbacks: _consumer({**config, **callbacks}), topics),
+        observers=observers(settings),
+        store=MeteredStore(store),
+        publisher=open_publisher(settings),
+        health=health,
+        stop=stop,
+    )
+    policy = Policy(
+        changes_topic=settings.topics.changes,
+        dead_letters_topic=settings.topics.dead_letters,
+        batch_size=settings.batch_size,
+        batch_wait_s=settings.batch_wait_s,
+        close_timeout_s=settings.shutdown_timeout_s / 2,
+    )
+    return Indexer(policy, parts, Patience(health))
+
+
+def indexer_health(settings: Settings) -> Health:
+    """Health of an indexer."""
+    return Health(CONDITIONS, livez_timeout_s=settings.livez_timeout_s)
+
+
+def alerter_health(settings: Settings) -> Health:
+    """Health of an alerter."""
+    from processor.alerter.engine import CONDITIONS as OF_ALERTER  # noqa: PLC0415  the indexer has no need of it
+
+    return Health(OF_ALERTER, livez_timeout_s=settings.livez_timeout_s)
+
+
+def alerter_config(settings: Settings) -> AlerterConfig:
+    """Tell the alerter what it needs to know."""
+    return AlerterConfig(
+        kafka=settings.require_kafka(),
+        group=settings.groups.alerter,
+        changes_topic=settings.topics.changes,
+        alerts_topic=settings.topics.alerts,
+        dead_letters_topic=settings.topics.dead_letters,
+        clock=settings.clock,
+        policy_file=settings.policy,
+        sweep_every_s=settings.reconcile_interval_s,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+    )
+
+
+def alerter_parts(settings: Settings) -> AlerterParts:
+    """Give the alerter its makers: each thread that reads the index opens its own connection."""
+    return AlerterParts(
+        open_view=lambda: View(MeteredStore(open_store(settings))),
+        open_alerts=lambda: open_alerts(settings, open_store(settings)),
+    )
+
+
+def open_alerts(settings: Settings, store: RedisStore) -> RedisAlerts:
+    """Open the alerts beside an index."""
+    return RedisAlerts(store.client, settings.redis_prefix)
+
+
+def open_publisher(settings: Settings) -> Publisher:
+    """Make a publisher; raises `UsageError` for a setting that librdkafka does not know."""
+    return Publisher(_producer(producer_config(settings)))
+
+
+def _consumer(config: Mapping[str, Any]) -> Consumer:
+    try:
+        return Consumer(dict(config), logger=_KAFKA_LOG)
+    except (KafkaException, ValueError) as error:
+        raise _bad_setting(error) from error
+
+
+def _producer(config: Mapping[str, Any]) -> Producer:
+    try:
+        return Producer(dict(config), logger=_KAFKA_LOG)
+    except (KafkaException, ValueError) as error:
+        raise _bad_setting(error) from error
+
+
+def _registry(settings: Settings) -> SchemaSource | None:
+    if settings.registry_url is None:
+        return None
+    from processor.indexer.registry import ConfluentRegistry  # noqa: PLC0415  its HTTP client loads slowly
+
+    return ConfluentRegistry(settings.registry_url)
+
+
+def _with_credentials(settings: Settings) -> str:
+    """Give the URL with the user and password that are set apart from it."""
+    url = settings.require_redis()
+    if settings.redis_password is None and settings.redis_username is None:
+        return url
+    parts = urlsplit(url)
+    user = quote(settings.redis_username or parts.username or "", safe="")
+    password = quote(settings.redis_password.get_secret_value() if settings.redis_password else "", safe="")
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
+
+
+def _bad_setting(error: Exception) -> UsageError:
+    detail = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+    return UsageError(f"a setting under LINEAGE_KAFKA__ cannot be used: {detail}")

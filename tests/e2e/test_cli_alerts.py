@@ -1,0 +1,95 @@
+"""The sample company's whole story from a file: what the alerts say of it, at a time that is given."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from processor.demo.company import beats
+from tests.support.command import Lineage
+
+END = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
+    """An index that has the story, and its alerts as of the story's end."""
+    lineage = Lineage(tmp_path_factory.mktemp("company"), {})
+    lines = [json.dumps(beat.event) for beat in beats(END) if beat.event is not None]
+    lineage.ok("load", "--strict", "-", stdin="\n".join(lines).encode())
+    lineage.ok("reconcile", "--now", END.isoformat())
+    return lineage
+
+
+def firing(lineage: Lineage, *arguments: str) -> list[dict[str, Any]]:
+    alerts: list[dict[str, Any]] = lineage.ok("alerts", *arguments, "-o", "json").json
+    return alerts
+
+
+def test_what_went_wrong_fires_and_nothing_else(company: Lineage) -> None:
+    assert {(alert["kind"], alert["severity"], alert["subject"]["name"]) for alert in firing(company)} == {
+        ("schema_drift", "critical", "acme.raw.orders"),
+        ("orphan_dataset", "warning", "acme.raw.fx_rates"),
+        ("silent_job", "warning", "marketing_sync"),
+        ("stuck_run", "warning", "train_churn_model"),
+    }
+
+
+def test_a_dropped_column_names_who_dropped_it_and_what_it_breaks(company: Lineage) -> None:
+    [alert] = firing(company, "--kind", "schema_drift")
+    assert [(change["path"], change["change"]) for change in alert["changes"]] == [("discount", "REMOVED")]
+    assert alert["cause"]["job"]["name"] == "shop_ingest.orders"
+    broken = {f"{each['node']['name']}.{each['node']['field']}" for each in alert["impact"]["columns"]}
+    assert broken == {
+        "acme.staging.stg_orders.discount",
+        "acme.marts.fct_orders.net_amount",
+        "acme.marts.daily_revenue.revenue",
+        "acme.marts.dim_customers.lifetime_value",
+        "acme.marts.campaign_roi.revenue",
+        "customer_features.lifetime_value",
+        "customer_features.avg_order_value_30d",
+        "churn_model.churn_score",
+    }
+    assert "team:ml" in alert["impact"]["owners"]
+
+
+def test_alerts_are_chosen_by_severity_kind_and_subject(company: Lineage) -> None:
+    assert len(firing(company, "--severity", "warning")) == 3
+    assert len(firing(company, "--severity", "warning", "--severity", "critical")) == 4
+    assert [alert["kind"] for alert in firing(company, "--subject", "raw.fx_rates")] == ["orphan_dataset"]
+    assert firing(company, "--subject", "marts.fct_orders") == []
+    stuck = company.ok("alerts", "-k", "stuck_run", "-o", "ndjson").lines
+    assert [alert["kind"] for alert in stuck] == ["stuck_run"]
+
+
+def test_a_person_reads_a_table_the_gravest_first(company: Lineage) -> None:
+    rows = company.ok("alerts").out.splitlines()
+    assert rows[0].split()[:3] == ["severity", "kind", "subject"]
+    assert rows[1].split()[:3] == ["critical", "schema_drift", "acme.raw.orders"]
+
+
+def test_reconciling_again_changes_nothing(company: Lineage) -> None:
+    before = firing(company, "--all")
+    again = company.ok("reconcile", "--now", END.isoformat(), "-o", "json")
+    assert again.json == []
+    assert firing(company, "--all") == before
+
+
+def test_what_is_over_is_resolved_and_kept(lineage: Lineage) -> None:
+    story = [beat.event for beat in beats(END) if beat.event is not None]
+    silent = [event for event in story if event["job"]["name"] == "marketing_sync"]
+    lineage.ok("load", "-", stdin="\n".join(map(json.dumps, silent)).encode())
+    lineage.ok("reconcile", "--now", END.isoformat())
+    assert [alert["status"] for alert in firing(lineage)] == ["firing"]
+    again = {
+        "eventType": "START",
+        "eventTime": END.isoformat(),
+        "run": {"runId": "0195549a-0000-7000-8000-000000000009"},
+    }
+    lineage.ok("load", "-", stdin=json.dumps(silent[-1] | again).encode())
+    lineage.ok("reconcile", "--now", END.isoformat())
+    assert firing(lineage) == []
+    assert [(alert["status"], alert["ends_at"]) for alert in firing(lineage, "--all")] == [
+        ("resolved", "2026-03-06T09:30:00.000000Z")
+    ]

@@ -1,0 +1,210 @@
+"""Files in, answers out: on the embedded Valkey, one process a command."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import COMMAND, Lineage, environment
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+PIPELINE = SAMPLES / "pipeline.ndjson"
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
+    """An index that the tests only read."""
+    lineage = Lineage(tmp_path_factory.mktemp("loaded"), {})
+    lineage.ok("load", "--strict", PIPELINE)
+    return lineage
+
+
+def test_export_holds_exactly_the_edges_that_the_events_state(loaded: Lineage) -> None:
+    assert loaded.ok("export", "edges", "-o", "ndjson").out == (SAMPLES / "pipeline_edges.ndjson").read_text()
+
+
+def test_loading_again_and_in_another_order_changes_nothing(loaded: Lineage) -> None:
+    before = loaded.ok("digest").out
+    backwards = b"\n".join(reversed(PIPELINE.read_bytes().splitlines()))
+    loaded.ok("load", "--strict", "-", stdin=backwards)
+    assert loaded.ok("digest").out == before
+
+
+def test_down_walks_over_aliases_to_the_last_reader(loaded: Lineage) -> None:
+    graph = loaded.ok("down", "raw/orders", "-o", "json")
+    assert graph.json["start"] == {"kind": "dataset", "namespace": "gs://lake", "name": "raw/orders"}
+    reached = {(node["kind"], node["name"]): node["depth"] for node in graph.json["nodes"]}
+    assert reached == {
+        ("dataset", "raw/orders"): 0,
+        ("dataset", "raw.orders"): 0,
+        ("job", "marts.revenue.run"): 1,
+        ("dataset", "marts.revenue"): 1,
+        ("dataset", "marts.sales"): 1,
+        ("job", "revenue_report"): 2,
+    }
+
+
+def test_up_from_a_column_names_each_column_it_is_made_from(loaded: Lineage) -> None:
+    graph = loaded.ok("up", "column:bigquery:marts.revenue:revenue", "-o", "ndjson")
+    assert [(node["name"], node["field"], node["depth"]) for node in graph.lines] == [
+        ("marts.revenue", "revenue", 0),
+        ("raw.orders", "amount", 1),
+        ("shop.public.orders", "state", 2),
+        ("shop.public.orders", "total", 2),
+    ]
+
+
+def test_depth_limits_the_walk(loaded: Lineage) -> None:
+    shallow = loaded.ok("up", "marts.revenue.revenue", "--depth", "1", "-o", "ndjson")
+    assert [node["field"] for node in shallow.lines] == ["revenue", "amount"]
+
+
+def test_columns_of_a_dataset_are_walked_when_asked_for(loaded: Lineage) -> None:
+    graph = loaded.ok("down", "shop.public.orders", "--columns", "-o", "json").json
+    assert {(edge["from"]["field"], edge["to"]["field"], edge["direct"]) for edge in graph["edges"]} == {
+        ("id", "order_id", True),
+        ("total", "amount", True),
+        ("state", "order_id", False),
+        ("state", "amount", False),
+        ("amount", "revenue", True),
+    }
+
+
+def test_a_person_gets_a_tree(loaded: Lineage) -> None:
+    tree = loaded.ok("down", "shop.public.orders").out.splitlines()
+    assert tree[0].startswith("shop.public.orders")
+    assert [line.split("── ")[1].split("  ")[0] for line in tree[1:]] == [
+        "daily.load_orders",
+        "raw.orders",
+        "raw/orders",
+        "marts.revenue.run",
+        "marts.revenue",
+        "marts.sales",
+        "revenue_report",
+    ]
+
+
+def test_graphs_come_as_dot_and_mermaid(loaded: Lineage) -> None:
+    assert loaded.ok("up", "marts.revenue", "-o", "dot").out.startswith("digraph lineage {")
+    assert loaded.ok("up", "marts.revenue", "-o", "mermaid").out.startswith("flowchart LR")
+
+
+def test_show_tells_columns_writers_readers_and_schemas(loaded: Lineage) -> None:
+    shown = loaded.ok("show", "raw.orders", "-o", "json").json
+    assert shown["columns"] == [{"path": "order_id", "type": "INT64"}, {"path": "amount", "type": "NUMERIC"}]
+    assert shown["written_by"] == [{"kind": "job", "namespace": "etl", "name": "daily.load_orders"}]
+    assert shown["read_by"] == [{"kind": "job", "namespace": "dbt", "name": "marts.revenue.run"}]
+    assert shown["aliases"] == [{"kind": "dataset", "namespace": "gs://lake", "name": "raw/orders"}]
+    assert [len(each["versions"]) for each in shown["schemas"]] == [1]
+    assert "raw/orders" in loaded.ok("show", "raw.orders").out
+
+
+def test_show_tells_the_runs_of_a_job_and_the_neighbors_of_a_column(loaded: Lineage) -> None:
+    job = loaded.ok("show", "job:etl:daily.load_orders", "-o", "json").json
+    assert [(run["state"], run["started"], run["ended"]) for run in job["runs"]] == [
+        ("COMPLETE", "2026-03-02T06:00:00.000000Z", "2026-03-02T06:05:00.000000Z")
+    ]
+    assert job["parents"] == [{"kind": "job", "namespace": "etl", "name": "daily"}]
+    column = loaded.ok("show", "raw.orders.amount", "-o", "json").json
+    assert column["type"] == "NUMERIC"
+    assert [edge["to"]["field"] for edge in column["derived_by"]] == ["revenue"]
+
+
+def test_export_nodes_gives_datasets_with_their_columns_before_jobs(loaded: Lineage) -> None:
+    nodes = loaded.ok("export", "nodes").lines
+    assert [(node["kind"], node["name"]) for node in nodes] == [
+        ("dataset", "marts.revenue"),
+        ("dataset", "marts.sales"),
+        ("dataset", "raw.orders"),
+        ("dataset", "raw/orders"),
+        ("dataset", "shop.public.orders"),
+        ("job", "revenue_report"),
+        ("job", "marts.revenue.run"),
+        ("job", "daily"),
+        ("job", "daily.load_orders"),
+    ]
+    assert nodes[0]["columns"] == [{"path": "revenue", "type": "NUMERIC"}]
+    assert loaded.ok("export", "nodes", "-o", "json").json == nodes
+
+
+def test_what_is_not_there_is_exit_1_and_names_what_is_near(loaded: Lineage) -> None:
+    done = loaded("show", "marts.revenu")
+    assert (done.code, done.out) == (1, "")
+    assert "dataset:bigquery:marts.revenue" in done.err
+
+
+def test_what_may_be_several_is_exit_2_and_names_them(loaded: Lineage) -> None:
+    done = loaded("show", "orders")
+    assert done.code == 2
+    assert "dataset:bigquery:raw.orders" in done.err
+    assert "dataset:postgres://db.example.com:5432:shop.public.orders" in done.err
+
+
+def test_bad_records_are_told_kept_and_shown(lineage: Lineage) -> None:
+    mixed = PIPELINE.read_bytes() + b'\n{"eventTime": 7}\nno json\n'
+    done = lineage("load", "-", stdin=mixed)
+    assert done.code == 0
+    assert "-:8: rejected, contract at /eventTime" in done.err
+    letters = lineage.ok("dead-letters", "list", "-o", "json").json
+    assert [(letter["where"], letter["source"]) for letter in letters] == [("file:1", "-:8"), ("file:2", "-:9")]
+    assert lineage.ok("dead-letters", "show", "file:2", "-o", "json").json["value"] == "no json"
+    assert "no json" in lineage.ok("dead-letters", "show", "file:2").out
+    assert lineage("dead-letters", "show", "file:3").code == 1
+
+
+def test_strict_says_no_to_bad_records_and_keeps_the_good(lineage: Lineage) -> None:
+    assert lineage("load", "--strict", "-", stdin=b"[]]\n" + PIPELINE.read_bytes()).code == 1
+    assert lineage.ok("export", "edges").lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code"),
+    [
+        (["digest"], {"LINEAGE_REDIS_URL": "redis://127.0.0.1:1/0"}, 3),
+        (["digest"], {"LINEAGE_REDIS_URI": "redis://127.0.0.1:1/0"}, 2),
+        (["load", "no-such-file"], {}, 2),
+        (["reconcile", "--now", "yesterday"], {}, 2),
+        (["dead-letters", "show", "nonsense"], {"LINEAGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 2),
+        (["no-such-command"], {}, 2),
+        (["run"], {}, 2),
+        (["--version"], {}, 0),
+    ],
+)
+def test_exit_codes_say_who_is_at_fault(
+    lineage: Lineage, arguments: list[str], settings: dict[str, str], code: int
+) -> None:
+    done = lineage.having(**settings)(*arguments)
+    assert done.code == code
+    assert "Traceback" not in done.err
+    assert bool(done.err) == bool(code)
+
+
+def test_a_reader_that_leaves_early_hears_no_complaint(loaded: Lineage) -> None:
+    command = subprocess.Popen(
+        [*COMMAND, "export", "edges"],
+        cwd=loaded.folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert command.stdout
+    command.stdout.close()
+    assert command.stderr
+    assert command.stderr.read() == b""
+    command.stderr.close()
+    assert command.wait() == 141
+
+
+def test_two_commands_at_once_take_turns(loaded: Lineage) -> None:
+    digest = loaded.ok("digest").out
+    commands = [
+        subprocess.Popen(
+            [*COMMAND, "digest"],
+            cwd=loaded.folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(3)
+    ]
+    assert [command.communicate()[0].decode() for command in commands] == [digest] * 3

@@ -1,0 +1,92 @@
+"""The same files through real Kafka and straight into the index: the same index."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from processor.local import KafkaCluster, Valkey
+from tests.support.command import Lineage
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+@pytest.fixture
+def cluster(lineage: Lineage, kafka: KafkaCluster, valkey: Valkey, topic_prefix: str) -> Lineage:
+    """The command with real addresses, and topics, groups and keys of its own."""
+    return lineage.having(
+        LINEAGE_REDIS_URL=valkey.url,
+        LINEAGE_REDIS_PREFIX=topic_prefix.strip("-"),
+        LINEAGE_KAFKA__BOOTSTRAP_SERVERS=kafka.bootstrap,
+        LINEAGE_TOPICS__PARTITIONS="3",
+        LINEAGE_HTTP__INDEXER_PORT="0",
+        **{
+            f"LINEAGE_TOPICS__{name.upper()}": f"{topic_prefix}{name}"
+            for name in ("events", "changes", "alerts", "dead_letters")
+        },
+        LINEAGE_GROUPS__INDEXER=f"{topic_prefix}indexer",
+        LINEAGE_GROUPS__ALERTER=f"{topic_prefix}alerter",
+    )
+
+
+def test_produced_and_run_gives_the_index_that_load_gives(lineage: Lineage, cluster: Lineage) -> None:
+    files = sorted(SAMPLES.glob("*.ndjson"))[:1] + sorted(SAMPLES.glob("*.json"))
+    lineage.ok("load", "--strict", *files)
+    assert "created" in cluster.ok("topics", "create").err
+    assert "all topics are there" in cluster.ok("topics", "create").err
+    cluster.ok("load", "--strict", "--produce", *files)
+    cluster.ok("run", "--until-caught-up")
+    assert cluster.ok("export", "edges").out == lineage.ok("export", "edges").out
+    assert cluster.ok("digest").out == lineage.ok("digest").out
+    assert cluster.ok("dead-letters", "list", "-o", "json").json == []
+
+
+def test_what_cannot_be_used_ends_in_the_dead_letters_with_its_bytes(cluster: Lineage) -> None:
+    cluster.ok("topics", "create")
+    bad = [b"\xde\xad\xbe\xef", b'{"eventTime": "yesterday", "producer": "p", "job": {"namespace": "n", "name": "j"}}']
+    sent = cluster("load", "--strict", "--produce", "-", stdin=b"\n".join(bad))
+    assert sent.code == 1
+    cluster.ok("run", "--role", "indexer", "--until-caught-up")
+    letters = cluster.ok("dead-letters", "list", "-o", "ndjson").lines
+    assert sorted(letter["reason"] for letter in letters) == ["bad_time", "unknown_format"]
+    by_reason = {letter["reason"]: letter for letter in letters}
+    assert by_reason["bad_time"]["pointer"] == "/eventTime"
+    assert by_reason["bad_time"]["source"].startswith(cluster.settings["LINEAGE_TOPICS__EVENTS"])
+    shown = cluster.ok("dead-letters", "show", by_reason["bad_time"]["where"], "-o", "json").json
+    assert shown["value"].encode() == bad[1]
+    assert shown["key"] == "job:n/j"
+    assert "lineage.reason" in {header["name"] for header in shown["headers"]}
+    shown = cluster.ok("dead-letters", "show", by_reason["unknown_format"]["where"], "-o", "json").json
+    assert shown["value_base64"] == "3q2+7w=="
+    only = cluster.ok("dead-letters", "list", "--reason", "bad_time", "-o", "json").json
+    assert [letter["reason"] for letter in only] == ["bad_time"]
+    assert len(cluster.ok("dead-letters", "list", "--limit", "1", "-o", "json").json) == 1
+    assert cluster("dead-letters", "show", "0:999999").code == 1
+
+
+def test_keys_on_the_topic_are_those_of_the_real_client(cluster: Lineage) -> None:
+    """Held by the dead letters, which keep the key byte for byte."""
+    cluster.ok("topics", "create")
+    event = {
+        "eventTime": "never",
+        "producer": "p",
+        "run": {"runId": "r", "facets": {"parent": {"run": {}, "job": {"namespace": "etl", "name": "daily"}}}},
+        "job": {"namespace": "etl", "name": "daily.load"},
+    }
+    cluster.ok("load", "--produce", "-", stdin=json.dumps(event).encode())
+    cluster.ok("run", "--role", "indexer", "--until-caught-up")
+    [letter] = cluster.ok("dead-letters", "list", "-o", "json").json
+    assert cluster.ok("dead-letters", "show", letter["where"], "-o", "json").json["key"] == "run:etl/daily"
+
+
+def test_a_topic_that_is_not_there_is_a_usage_error(cluster: Lineage) -> None:
+    for command in (("load", "--produce", SAMPLES / "pipeline.ndjson"), ("dead-letters", "list")):
+        done = cluster(*command)
+        assert done.code == 2
+        assert "lineage topics create" in done.err
+
+
+def test_a_kafka_that_does_not_answer_is_an_unreachable_dependency(cluster: Lineage) -> None:
+    away = cluster.having(LINEAGE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert away("dead-letters", "list").code == 3
+    assert away("topics", "create").code == 3

@@ -1,0 +1,320 @@
+"""The alerter as a process of its own, on real Kafka and Valkey."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from processor.alerter.redis_state import RedisAlerts
+from processor.index.announce import change_of
+from processor.index.connect import connect
+from processor.index.progress import Progress, encode_progress
+from processor.index.redis import RedisStore
+from processor.local import KafkaCluster, Valkey
+from processor.model.alert import Alert, AlertKind, Severity, Status
+from processor.model.codec import decode_alert, encode_change
+from tests.support.alerter_child import Child
+from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
+from tests.waiting import eventually
+
+FULL = ("id:int", "amount:int")
+DROPPED = ("id:int",)
+
+
+def ingest(minutes: float, *columns: str, dataset: str = "public.orders") -> Json:
+    outputs = [table(dataset, schema=schema(*columns))]
+    return event(f"ingest {dataset}", minutes=minutes, run=int(minutes), outputs=outputs)
+
+
+def stage(minutes: float = 5) -> Json:
+    mapping = column_lineage({"amount": [("public.orders", "amount")]})
+    outputs = [table("staging.orders", schema=schema("amount"), columnLineage=mapping)]
+    return event("stage", minutes=minutes, run=5, inputs=[table("public.orders")], outputs=outputs)
+
+
+class Plant:
+    """Topics, an index, and a way to start alerters."""
+
+    def __init__(self, kafka: KafkaCluster, redis_url: str, prefix: str, folder: Path, *, topics: bool = True) -> None:
+        self.child = Child(kafka.bootstrap, redis_url, prefix)
+        self.config = self.child.config()
+        self.folder = folder
+        self.store = RedisStore(connect(redis_url))
+        self.alerts = RedisAlerts(connect(redis_url))
+        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+        self.producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0, "log_level": 0})
+        if topics:
+            self.create_topics()
+
+    def create_topics(self) -> None:
+        names = (self.config.changes_topic, self.config.alerts_topic, self.config.dead_letters_topic)
+        for made in self.admin.create_topics([NewTopic(name, 2, 1) for name in names]).values():
+            made.result()
+        self.wait(lambda: all(self._has_leaders(name) for name in names))
+
+    def _has_leaders(self, topic: str) -> bool:
+        try:
+            self.read(topic)
+        except KafkaException:
+            return False
+        return True
+
+    def index(self, *events: Json) -> None:
+        """Index events and publish what they changed, as the indexer does."""
+        for entry in fill(self.store, *events):
+            change = change_of(entry, self.store)
+            self.send(encode_change(change), str(change.node).encode())
+
+    def send(self, value: bytes | None, key: bytes = b"k", headers: list[tuple[str, bytes]] | None = None) -> None:
+        headers_given: Any = headers or []
+        self.producer.produce(self.config.changes_topic, value, key, headers=headers_given)
+        assert self.producer.flush(30) == 0
+
+    @contextmanager
+    def alerter(self, **told: object) -> Iterator[subprocess.Popen[bytes]]:
+        """A running alerter; it is ended when the block ends."""
+        child = json.dumps(asdict(self.child) | told)
+        command = [sys.executable, "-m", "tests.support.alerter_child", child]
+        with (self.folder / "alerter.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+
+    def log(self) -> str:
+        log = self.folder / "alerter.log"
+        return log.read_text() if log.exists() else ""
+
+    def waits_for_redis(self, doing: str) -> bool:
+        told = (json.loads(line) for line in self.log().splitlines() if line.startswith("{"))
+        return any(t["event"] == "dependency.away" and t["doing"] == doing for t in told)
+
+    def read(self, topic: str) -> list[Message]:
+        """All that a topic holds now."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.child.bootstrap, "group.id": "reader", "enable.auto.commit": False}
+        )
+        try:
+            parts = [TopicPartition(topic, number, 0) for number in range(2)]
+            ends = {p.partition: consumer.get_watermark_offsets(p, timeout=30)[1] for p in parts}
+            consumer.assign(parts)
+            found: list[Message] = []
+            while len(found) < sum(ends.values()):
+                found += consumer.consume(100, timeout=0.2)
+            return found
+        finally:
+            consumer.close()
+
+    def published(self) -> list[Alert]:
+        return [decode_alert(_value(m)) for m in self.read(self.config.alerts_topic)]
+
+    def wait(self, holds: Callable[[], bool]) -> None:
+        assert eventually(holds), self.log()[-5000:]
+
+    def committed(self) -> int:
+        """How many changes the group has committed."""
+        consumer = Consumer({"bootstrap.servers": self.child.bootstrap, "group.id": self.config.group})
+        try:
+            parts = [TopicPartition(self.config.changes_topic, number) for number in range(2)]
+            return sum(max(p.offset, 0) for p in consumer.committed(parts, timeout=30))
+        finally:
+            consumer.close()
+
+    def produced(self) -> int:
+        return len(self.read(self.config.changes_topic))
+
+
+def _value(message: Message) -> bytes:
+    value = message.value()
+    assert isinstance(value, bytes)
+    return value
+
+
+@pytest.fixture
+def plant(kafka: KafkaCluster, redis_url: str, topic_prefix: str, tmp_path: Path) -> Plant:
+    return Plant(kafka, redis_url, topic_prefix, tmp_path)
+
+
+def test_a_change_becomes_an_alert_on_the_topic_and_in_the_log(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), stage())
+    with plant.alerter() as process:
+        plant.index(ingest(60, *DROPPED))
+        plant.wait(lambda: bool(plant.published()))
+        (alert,) = plant.published()
+        (message,) = plant.read(plant.config.alerts_topic)
+        assert message.key() == alert.finding.alert_id.encode()
+        assert (alert.finding.kind, alert.status) == (AlertKind.SCHEMA_DRIFT, Status.FIRING)
+        assert (alert.finding.severity, alert.version) == (Severity.CRITICAL, 1)
+        assert [a.node for a in alert.finding.impact.columns] == [ds("staging.orders").column("amount")]
+        plant.wait(lambda: plant.alerts.pending(1) == [])
+        plant.index(ingest(70, *FULL))
+        plant.wait(lambda: len(plant.published()) == 2)
+        assert [(a.version, a.status) for a in plant.published()] == [(1, Status.FIRING), (2, Status.RESOLVED)]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    told = [json.loads(line) for line in plant.log().splitlines() if line.startswith("{")]
+    transitions = [t for t in told if t.get("event", "").startswith("alert.")]
+    assert [t["event"] for t in transitions] == ["alert.firing", "alert.resolved"]
+    assert transitions[0]["summary"].startswith("Column amount was dropped from public.orders by job shop.ingest")
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_killed_between_state_and_topic_it_publishes_after_its_restart(plant: Plant, steps: int) -> None:
+    fill(plant.store, ingest(0, *FULL), ingest(1, *FULL, dataset="public.other"), stage())
+    with plant.alerter(die_after_steps=steps) as process:
+        plant.index(ingest(60, *DROPPED), ingest(61, *DROPPED, dataset="public.other"))
+        assert process.wait(60) == -signal.SIGKILL
+    assert len(plant.alerts.pending(10)) >= 1
+    with plant.alerter():
+        plant.wait(lambda: len({a.finding.alert_id for a in plant.published()}) == 2)
+        plant.wait(lambda: plant.alerts.pending(1) == [])
+        published = plant.published()
+    assert sorted(a.finding.subject.name for a in published) == ["public.orders", "public.other"]
+    assert {a.version for a in published} == {1}
+
+
+def test_what_is_no_change_becomes_a_dead_letter_and_the_agent_goes_on(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), stage())
+    poison = [b"", b"\x00poison", b"\xc3\x01" + bytes(8) + b"x", b"{}", None]
+    with plant.alerter():
+        for value in poison:
+            plant.send(value, b"bad", [("trace", b"\xff\x00")])
+        plant.index(ingest(60, *DROPPED))
+        plant.wait(lambda: bool(plant.published()))
+        plant.wait(lambda: len(plant.read(plant.config.dead_letters_topic)) == len(poison))
+        plant.wait(lambda: plant.committed() == plant.produced())
+    letters = plant.read(plant.config.dead_letters_topic)
+    assert sorted((m.value() or b"-") for m in letters) == sorted(v or b"-" for v in poison)
+    headers = [dict(m.headers() or []) for m in letters]
+    assert {h["lineage.reason"] for h in headers} == {b"bad_avro", b"null"}
+    assert {h["__connect.errors.topic"] for h in headers} == {plant.config.changes_topic.encode()}
+    assert all(m.key() == b"bad" and dict(m.headers() or [])["trace"] == b"\xff\x00" for m in letters)
+
+
+def test_after_a_restart_it_goes_on_where_it_stood(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), stage())
+    plant.index(ingest(60, *DROPPED))
+    with plant.alerter() as process:
+        plant.wait(lambda: plant.committed() == plant.produced())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    plant.index(ingest(70, *FULL))
+    with plant.alerter():
+        plant.wait(lambda: plant.committed() == plant.produced())
+        plant.wait(lambda: len(plant.published()) == 2)
+    assert [a.version for a in plant.published()] == [1, 2]
+
+
+def test_a_change_that_was_lost_is_found_by_the_sweep(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), stage(), ingest(60, *DROPPED))
+    plant.store.set_progress(b"t:0", encode_progress(Progress(us(61), 0, us(61))))
+    with plant.alerter(sweep_every_s=0.5):
+        plant.wait(lambda: bool(plant.published()))
+        fill(plant.store, ingest(70, *FULL))
+        plant.wait(lambda: len(plant.published()) == 2)
+
+
+def test_while_nothing_was_indexed_the_sweep_judges_nothing(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), stage(), ingest(60, *DROPPED))
+    with plant.alerter(sweep_every_s=0.2):
+        plant.index(ingest(80, "x:int", dataset="public.fresh"))
+        plant.wait(lambda: plant.committed() == plant.produced())
+    assert plant.published() == []
+
+
+def test_of_several_alerters_each_alert_comes_once(plant: Plant) -> None:
+    names = [f"public.t{number}" for number in range(12)]
+    fill(plant.store, *(ingest(0, *FULL, dataset=name) for name in names))
+    with plant.alerter(), plant.alerter() as other:
+        plant.index(*(ingest(60, *DROPPED, dataset=name) for name in names[:6]))
+        plant.wait(lambda: len(plant.published()) == 6)
+        other.send_signal(signal.SIGKILL)
+        plant.index(*(ingest(60, *DROPPED, dataset=name) for name in names[6:]))
+        plant.wait(lambda: len({a.finding.subject.name for a in plant.published()}) == 12)
+        plant.wait(lambda: plant.alerts.pending(1) == [])
+    assert sorted(a.finding.subject.name for a in plant.published()) == sorted(names)
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[Valkey]:
+    """A Valkey that may be made to hang."""
+    with Valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def shaky(kafka: KafkaCluster, own_valkey: Valkey, topic_prefix: str, tmp_path: Path) -> Plant:
+    return Plant(kafka, own_valkey.url, topic_prefix, tmp_path)
+
+
+def test_while_redis_does_not_answer_it_waits_and_loses_nothing(shaky: Plant, own_valkey: Valkey) -> None:
+    fill(shaky.store, ingest(0, *FULL), stage())
+    with shaky.alerter() as process:
+        shaky.index(ingest(60, *DROPPED))
+        shaky.wait(lambda: len(shaky.published()) == 1)
+        back = change_of(fill(shaky.store, ingest(70, *FULL))[0], shaky.store)
+        own_valkey.pause()
+        shaky.send(encode_change(back))
+        shaky.wait(lambda: shaky.waits_for_redis("react"))
+        own_valkey.resume()
+        shaky.wait(lambda: len(shaky.published()) == 2)
+        shaky.wait(lambda: shaky.committed() == shaky.produced())
+        assert process.poll() is None
+    assert shaky.read(shaky.config.dead_letters_topic) == []
+
+
+def test_asked_to_end_while_redis_does_not_answer_it_ends(shaky: Plant, own_valkey: Valkey) -> None:
+    fill(shaky.store, ingest(0, *FULL), stage())
+    change = change_of(fill(shaky.store, ingest(60, *DROPPED))[0], shaky.store)
+    with shaky.alerter() as process:
+        shaky.wait(lambda: "alerter.started" in shaky.log())
+        own_valkey.pause()
+        shaky.send(encode_change(change))
+        shaky.wait(lambda: shaky.waits_for_redis("react"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    own_valkey.resume()
+    assert shaky.committed() == 0
+    with shaky.alerter():
+        shaky.wait(lambda: len(shaky.published()) == 1)
+
+
+def test_it_waits_for_topics_that_are_not_there_yet(kafka: KafkaCluster, redis_url: str, tmp_path: Path) -> None:
+    plant = Plant(kafka, redis_url, "late-", tmp_path, topics=False)
+    fill(plant.store, ingest(0, *FULL), stage())
+    with plant.alerter() as process:
+        plant.wait(lambda: "alerter.waits" in plant.log())
+        assert "no topic late-alerts, late-changes, late-dead-letters" in plant.log()
+        plant.create_topics()
+        plant.index(ingest(60, *DROPPED))
+        plant.wait(lambda: len(plant.published()) == 1)
+        assert process.poll() is None
+
+
+def test_a_broker_that_comes_back_finds_it_waiting(redis_url: str, tmp_path: Path) -> None:
+    with KafkaCluster() as own:
+        plant = Plant(own, redis_url, "back-", tmp_path)
+        fill(plant.store, ingest(0, *FULL), stage())
+        with plant.alerter() as process:
+            plant.index(ingest(60, *DROPPED))
+            plant.wait(lambda: len(plant.published()) == 1)
+            own.kill(0)
+            plant.store.set_progress(b"t:0", encode_progress(Progress(us(71), 0, us(71))))
+            own.restart(0)
+            plant.index(ingest(70, *FULL))
+            plant.wait(lambda: len(plant.published()) == 2)
+            assert process.poll() is None

@@ -1,0 +1,206 @@
+"""What every store of alerts must do, on the twin in memory, on Valkey, and on a Valkey Cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from processor.alerter.life import fire, resolve
+from processor.alerter.redis_state import RedisAlerts
+from processor.alerter.state import AlertStore, MemoryAlerts, Note
+from processor.index.connect import connect
+from processor.local import Valkey, ValkeyCluster
+from processor.model.alert import Alert, AlertKind, Finding, Severity, Status
+from processor.model.errors import DependencyError
+from processor.model.identity import Node, dataset
+
+ORDERS = dataset("postgres://shop:5432", "public.orders")
+STAGING = dataset("postgres://shop:5432", "staging.orders")
+_HOUR_US = 3_600_000_000
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ValkeyCluster]:
+    with ValkeyCluster(masters=3, replicas=0) as servers:
+        yield servers
+
+
+@pytest.fixture(params=["memory", "valkey", "cluster"])
+def open_alerts(request: pytest.FixtureRequest) -> Callable[[], AlertStore]:
+    """Opens the store under test; each call opens the same one anew where that is possible."""
+    if request.param == "memory":
+        twin = MemoryAlerts()
+        return lambda: twin
+    if request.param == "valkey":
+        url: str = request.getfixturevalue("redis_url")
+        return lambda: RedisAlerts(connect(url))
+    servers: ValkeyCluster = request.getfixturevalue("cluster")
+    client = connect(servers.url)
+    client.flushall()
+    return lambda: RedisAlerts(client)
+
+
+@pytest.fixture
+def alerts(open_alerts: Callable[[], AlertStore]) -> AlertStore:
+    return open_alerts()
+
+
+def finding(alert_id: str = "a1", subject: Node = ORDERS) -> Finding:
+    return Finding(alert_id, AlertKind.SCHEMA_DRIFT, Severity.WARNING, subject, "something broke", 7)
+
+
+def open_one(alerts: AlertStore, alert_id: str = "a1", subject: Node = ORDERS) -> Alert:
+    step = fire(None, finding(alert_id, subject), _HOUR_US, "runbook")
+    assert step is not None
+    assert alerts.step(step)
+    return step.alert
+
+
+def end_one(alerts: AlertStore, alert: Alert, now_us: int = 2 * _HOUR_US) -> Alert:
+    step = resolve(alert, now_us)
+    assert alerts.step(step)
+    return step.alert
+
+
+def test_an_alert_that_fires_is_found_by_id_by_subject_and_among_all(alerts: AlertStore) -> None:
+    alert = open_one(alerts)
+    assert alerts.get(["a1", "a2"]) == {"a1": alert}
+    assert alerts.about(ORDERS) == alerts.firing() == {"a1": alert}
+    assert alerts.about(STAGING) == {}
+    assert list(alerts.all()) == [alert]
+
+
+def test_a_resolved_alert_fires_no_more_and_is_kept(alerts: AlertStore) -> None:
+    ended = end_one(alerts, open_one(alerts))
+    assert alerts.firing() == alerts.about(ORDERS) == {}
+    assert list(alerts.all()) == [ended]
+    assert ended.ends_us == 2 * _HOUR_US
+
+
+def test_a_step_from_an_old_version_is_refused(alerts: AlertStore) -> None:
+    alert = open_one(alerts)
+    ended = end_one(alerts, alert)
+    assert not alerts.step(resolve(alert, 3 * _HOUR_US))
+    stale = fire(None, finding(), _HOUR_US, "runbook")
+    assert stale is not None
+    assert not alerts.step(stale)
+    assert alerts.get(["a1"]) == {"a1": ended}
+    assert [p.version for p in alerts.pending(10)] == [1, 2]
+
+
+def test_the_outbox_keeps_the_order_until_it_is_confirmed(open_alerts: Callable[[], AlertStore]) -> None:
+    alerts = open_alerts()
+    first, second = open_one(alerts, "b"), open_one(alerts, "a")
+    ended = end_one(alerts, first)
+    waiting = open_alerts().pending(10)
+    assert {(p.alert_id, p.version) for p in waiting} == {("b", 1), ("a", 1), ("b", 2)}
+    assert [p.alert for p in waiting if p.alert_id == "b"] == [first, ended]
+    alerts.confirm(waiting[:1])
+    assert alerts.pending(10) == waiting[1:]
+    alerts.confirm(waiting)
+    alerts.confirm([])
+    assert alerts.pending(10) == []
+    assert second in alerts.firing().values()
+
+
+def test_a_page_of_the_outbox_is_its_oldest_part(alerts: AlertStore) -> None:
+    for number in range(5):
+        open_one(alerts, f"a{number}")
+    assert alerts.pending(2) == alerts.pending(5)[:2]
+
+
+def test_an_update_that_is_not_published_stays_out_of_the_outbox(alerts: AlertStore) -> None:
+    alert = open_one(alerts)
+    alerts.confirm(alerts.pending(10))
+    fresh = fire(alert, replace(finding(), summary="it broke otherwise"), 9, "runbook")
+    assert fresh is not None
+    assert alerts.step(fresh)
+    assert alerts.pending(10) == []
+    assert alerts.get(["a1"])["a1"].finding.summary == "it broke otherwise"
+
+
+def test_alerts_resolved_long_ago_are_forgotten_others_are_not(alerts: AlertStore) -> None:
+    old = open_one(alerts, "old")
+    again = open_one(alerts, "again")
+    open_one(alerts, "firing")
+    end_one(alerts, old, 2 * _HOUR_US)
+    refired = fire(end_one(alerts, again, 2 * _HOUR_US), finding("again"), 3 * _HOUR_US, "runbook")
+    assert refired is not None
+    assert alerts.step(refired)
+    alerts.confirm(alerts.pending(10))
+    now_us = time.time_ns() // 1000
+    assert alerts.expired(now_us - _HOUR_US, 10) == []
+    assert alerts.expired(now_us + _HOUR_US, 10) == ["old"]
+    alerts.forget(["old", "again", "firing", "unknown"])
+    assert set(alerts.get(["old", "again", "firing"])) == {"again", "firing"}
+    assert alerts.expired(now_us + _HOUR_US, 10) == []
+
+
+def test_what_is_not_published_yet_is_not_forgotten(alerts: AlertStore) -> None:
+    end_one(alerts, open_one(alerts))
+    alerts.forget(["a1"])
+    assert set(alerts.get(["a1"])) == {"a1"}
+
+
+def test_notes_stay_with_their_alert_through_its_life(alerts: AlertStore) -> None:
+    alert = open_one(alerts)
+    note = Note("muted", "sam", 5, "known, see the wiki", 9)
+    alerts.annotate("a1", Note("muted", "sam", 4))
+    alerts.annotate("a1", note)
+    end_one(alerts, alert)
+    assert alerts.notes("a1") == {"muted": note}
+    assert alerts.notes("a2") == {}
+
+
+def test_one_at_a_time_holds_the_lease(open_alerts: Callable[[], AlertStore]) -> None:
+    one, other = open_alerts(), open_alerts()
+    assert one.lease("one", 60_000)
+    assert one.lease("one", 60_000)
+    assert not other.lease("other", 60_000)
+    other.release("other")
+    assert not other.lease("other", 60_000)
+    one.release("one")
+    assert other.lease("other", 60_000)
+
+
+def test_a_step_is_published_once_however_often_it_is_tried(alerts: AlertStore) -> None:
+    step = fire(None, finding(), 1, "runbook")
+    assert step is not None
+    assert [alerts.step(step) for _ in range(3)] == [True, False, False]
+    assert len(alerts.pending(10)) == 1
+
+
+def test_a_server_that_lost_its_scripts_is_told_them_again(redis_url: str) -> None:
+    client = connect(redis_url)
+    alerts = RedisAlerts(client)
+    open_one(alerts, "a1")
+    client.script_flush()
+    open_one(alerts, "a2")
+    assert set(alerts.firing()) == {"a1", "a2"}
+
+
+def test_two_prefixes_are_two_worlds(redis_url: str) -> None:
+    client = connect(redis_url)
+    open_one(RedisAlerts(client, "one"))
+    assert RedisAlerts(client, "other").firing() == {}
+
+
+def test_an_alert_that_only_a_newer_version_knows_is_left_alone(redis_url: str) -> None:
+    client = connect(redis_url)
+    alerts = RedisAlerts(client)
+    alert = open_one(alerts)
+    client.hset("lineage:{alerts}:alert:a1", "b", b"\x81\xa7finding\x01")
+    assert alerts.firing() == {}
+    assert alerts.get(["a1"]) == {}
+    assert alert.status is Status.FIRING
+
+
+def test_a_server_that_is_away_is_a_dependency_error() -> None:
+    with Valkey() as server:
+        alerts = RedisAlerts(connect(server.url, timeout_s=1))
+        open_one(alerts)
+    with pytest.raises(DependencyError):
+        alerts.firing()

@@ -1,0 +1,250 @@
+"""Alerts are a function of (index, policy, now), whichever path derives them."""
+
+from __future__ import annotations
+
+from processor.alerter.reconcile import Outcome, react, reconcile, runbooks
+from processor.alerter.state import MemoryAlerts
+from processor.detect.policy import Policy, parse_policy
+from processor.index.announce import change_of
+from processor.index.memory import MemoryStore
+from processor.index.view import View
+from processor.model.alert import Alert, AlertKind, Severity, Status
+from tests.support.events import Json, column_lineage, ds, event, facet, fill, jb, memory, schema, table, us
+
+DAY = 24 * 60
+
+
+class World:
+    """An index and its alerts."""
+
+    def __init__(self, *events: Json) -> None:
+        self.store: MemoryStore = memory(*events)
+        self.alerts = MemoryAlerts()
+
+    def sweep(self, minutes: float, policy: Policy | None = None) -> Outcome:
+        return reconcile(View(self.store), self.alerts, policy or Policy(), us(minutes))
+
+    def feel(self, minutes: float, *events: Json, policy: Policy | None = None) -> list[Alert]:
+        """Index events and react on what they changed; what was published of it."""
+        changes = [change_of(entry, self.store) for entry in fill(self.store, *events)]
+        outcomes = [react(c, View(self.store), self.alerts, policy or Policy(), us(minutes)) for c in changes]
+        return [alert for outcome in outcomes for alert in outcome.transitions]
+
+    def firing(self) -> set[tuple[str, str]]:
+        return {(a.finding.kind.value, a.finding.subject.name) for a in self.alerts.firing().values()}
+
+
+def ingest(minutes: float, run: int, *columns: str) -> Json:
+    return event("ingest", minutes=minutes, run=run, outputs=[table("public.orders", schema=schema(*columns))])
+
+
+def stage(minutes: float = 5, run: int = 2) -> Json:
+    mapping = {"id": [("public.orders", "id")], "amount": [("public.orders", "amount")]}
+    output = table("staging.orders", schema=schema("id", "amount"), columnLineage=column_lineage(mapping))
+    return event("stage", minutes=minutes, run=run, inputs=[table("public.orders")], outputs=[output])
+
+
+FULL = ("id:int", "amount:int", "note")
+DROPPED = ("id:int", "note")
+
+
+def test_a_drop_that_is_read_downstream_fires_at_once_with_its_impact() -> None:
+    world = World(ingest(0, 1, *FULL), stage())
+    (alert,) = world.feel(61, ingest(60, 3, *DROPPED))
+    assert (alert.status, alert.finding.severity, alert.version) == (Status.FIRING, Severity.CRITICAL, 1)
+    assert alert.finding.subject == ds("public.orders")
+    assert alert.finding.cause.job == jb("ingest")
+    assert [a.node for a in alert.finding.impact.columns] == [ds("staging.orders").column("amount")]
+    assert alert.runbook_url.endswith("schema_drift.md")
+
+
+def test_a_reordering_raises_nothing() -> None:
+    world = World(ingest(0, 1, *FULL), stage())
+    assert not world.feel(61, ingest(60, 3, *reversed(FULL)))
+    assert not world.sweep(62).transitions
+
+
+def test_the_sweep_finds_what_the_reaction_found_and_publishes_nothing_twice() -> None:
+    world = World(ingest(0, 1, *FULL), stage())
+    (alert,) = world.feel(61, ingest(60, 3, *DROPPED))
+    outcome = world.sweep(62)
+    assert not outcome.transitions
+    assert outcome.firing == 1
+    assert outcome.by_kind == {(AlertKind.SCHEMA_DRIFT, Severity.CRITICAL): 1}
+    assert list(world.alerts.firing()) == [alert.finding.alert_id]
+
+
+def test_a_lost_change_costs_nothing_but_time() -> None:
+    world = World(ingest(0, 1, *FULL), stage(), ingest(60, 3, *DROPPED))
+    felt = World(ingest(0, 1, *FULL), stage())
+    felt.feel(61, ingest(60, 3, *DROPPED))
+    world.sweep(61)
+    assert world.alerts.firing() == felt.alerts.firing()
+
+
+def test_taking_it_back_resolves_it_by_either_path() -> None:
+    for by_sweep in (True, False):
+        world = World(ingest(0, 1, *FULL), stage())
+        world.feel(61, ingest(60, 3, *DROPPED))
+        if by_sweep:
+            fill(world.store, ingest(70, 4, *FULL))
+            (alert,) = world.sweep(71).resolved
+        else:
+            (alert,) = world.feel(71, ingest(70, 4, *FULL))
+        assert (alert.status, alert.version, alert.ends_us) == (Status.RESOLVED, 2, us(71))
+        assert not world.alerts.firing()
+
+
+def test_an_alert_that_fires_again_goes_on_counting_its_versions() -> None:
+    world = World(ingest(0, 1, *FULL), stage())
+    states = [DROPPED, FULL, DROPPED]
+    seen = [world.feel(61 + 10 * n, ingest(60 + 10 * n, 3 + n, *s)) for n, s in enumerate(states)]
+    versions = [(a.finding.alert_id, a.version, a.status) for alerts in seen for a in alerts]
+    assert [version for _, version, _ in versions] == [1, 2, 3]
+    assert len({alert_id for alert_id, _, _ in versions}) == 1
+
+
+def test_a_reader_that_comes_later_makes_it_graver_and_is_published() -> None:
+    world = World(ingest(0, 1, *FULL))
+    (alert,) = world.feel(61, ingest(60, 3, *DROPPED))
+    assert alert.finding.severity is Severity.WARNING
+    fill(world.store, stage(65, 4))
+    (graver,) = world.sweep(66).opened
+    assert (graver.finding.severity, graver.version, graver.started_us) == (Severity.CRITICAL, 2, us(61))
+
+
+def test_a_drop_of_the_whole_dataset_ends_what_was_said_of_its_schema() -> None:
+    world = World(ingest(0, 1, *FULL), stage())
+    world.feel(61, ingest(60, 3, *DROPPED))
+    gone = table("public.orders", lifecycleStateChange=facet(lifecycleStateChange="DROP"))
+    (alert,) = world.feel(71, event("ingest", minutes=70, run=9, outputs=[gone]))
+    assert alert.status is Status.RESOLVED
+    assert not world.sweep(72).opened
+
+
+def written(*names: str) -> list[Json]:
+    return [event(f"write_{n}", minutes=0, run=100 + n, outputs=[table(name)]) for n, name in enumerate(names)]
+
+
+def siblings() -> list[Json]:
+    return written(*(f"staging.t{n}" for n in range(4)))
+
+
+def read(name: str, minutes: float = 1) -> Json:
+    return event("mart", minutes=minutes, run=50, inputs=[table(name)], outputs=[table("mart.revenue")])
+
+
+def test_an_unwritten_dataset_among_written_siblings_is_an_orphan_after_its_grace() -> None:
+    world = World(*siblings(), read("staging.ghost"))
+    assert not world.sweep(30).opened
+    (alert,) = world.sweep(90).opened
+    assert (alert.finding.kind, alert.finding.subject) == (AlertKind.ORPHAN_DATASET, ds("staging.ghost"))
+    assert "shop.mart" in alert.finding.summary
+
+
+def test_another_wording_is_kept_and_not_published() -> None:
+    world = World(*siblings(), read("staging.ghost"))
+    (alert,) = world.sweep(90).opened
+    fill(world.store, event("more", minutes=95, run=99, outputs=[table("staging.t9")]))
+    assert not world.sweep(96).transitions
+    (kept,) = world.alerts.firing().values()
+    assert (kept.version, "5 of the 5 other" in kept.finding.summary) == (alert.version, True)
+
+
+def test_a_root_among_roots_is_no_orphan() -> None:
+    inputs = [table(f"crm.t{n}") for n in range(9)]
+    world = World(event("ingest", minutes=1, run=1, inputs=inputs, outputs=[table("raw.crm")]))
+    assert not world.sweep(DAY).opened
+
+
+def test_a_writer_that_appears_resolves_the_orphan_at_once() -> None:
+    world = World(*siblings(), read("staging.ghost"))
+    world.sweep(90)
+    (alert,) = world.feel(101, event("late", minutes=100, run=77, outputs=[table("staging.ghost")]))
+    assert (alert.finding.kind, alert.status) == (AlertKind.ORPHAN_DATASET, Status.RESOLVED)
+
+
+def test_another_reader_leaves_the_orphan_alone() -> None:
+    world = World(*siblings(), read("staging.ghost"))
+    world.sweep(90)
+    assert not world.feel(101, event("other", minutes=100, run=78, inputs=[table("staging.ghost")]))
+    assert ("orphan_dataset", "staging.ghost") in world.firing()
+
+
+def test_a_dataset_that_is_written_under_another_name_is_no_orphan() -> None:
+    linked = table(
+        "staging.ghost",
+        symlinks=facet(identifiers=[{"namespace": "s3://lake", "name": "ghost", "type": "TABLE"}]),
+    )
+    events = [
+        *siblings(),
+        event("mart", minutes=1, run=50, inputs=[linked], outputs=[table("mart.revenue")]),
+        event("writer", minutes=2, run=51, outputs=[table("ghost", "s3://lake")]),
+    ]
+    assert not World(*events).sweep(90).opened
+
+
+def test_declaring_the_source_resolves_the_orphan() -> None:
+    world = World(*siblings(), read("staging.ghost"))
+    world.sweep(90)
+    (alert,) = world.sweep(91, parse_policy("sources: ['postgres://*:staging.ghost']")).resolved
+    assert alert.finding.subject == ds("staging.ghost")
+
+
+def test_switching_a_kind_off_resolves_its_alerts() -> None:
+    world = World(*siblings(), read("staging.ghost"))
+    world.sweep(90)
+    assert world.sweep(91, parse_policy("orphan_dataset: {enabled: false}")).resolved
+    assert not world.firing()
+
+
+def daily_load(day: int, *, inputs: bool = True) -> list[Json]:
+    sources = [table("crm.orders")] if inputs else []
+    return [
+        event("load", "START", day * DAY, run=200 + day),
+        event("load", "COMPLETE", day * DAY + 10, run=200 + day, inputs=sources, outputs=[table("raw.orders")]),
+    ]
+
+
+def week() -> list[Json]:
+    return [e for day in range(10) for e in daily_load(day)]
+
+
+def test_a_run_without_its_usual_inputs_fires_and_the_next_one_resolves_it() -> None:
+    world = World(*week())
+    (alert,) = world.feel(10 * DAY + 20, *daily_load(10, inputs=False))
+    assert (alert.finding.kind, alert.finding.subject) == (AlertKind.MISSING_INPUTS, jb("load"))
+    (resolved,) = world.feel(11 * DAY + 20, *daily_load(11))
+    assert resolved.status is Status.RESOLVED
+
+
+def test_a_run_that_does_not_end_is_stuck_until_it_ends() -> None:
+    world = World(*week())
+    fill(world.store, event("load", "START", 10 * DAY, run=999))
+    assert not world.sweep(10 * DAY + 50).opened
+    (alert,) = world.sweep(10 * DAY + 70).opened
+    assert alert.finding.kind is AlertKind.STUCK_RUN
+    fill(world.store, event("load", "FAIL", 10 * DAY + 80, run=999))
+    assert [a.finding.kind for a in world.sweep(10 * DAY + 81).resolved] == [AlertKind.STUCK_RUN]
+
+
+def test_a_job_that_stops_is_silent_until_it_starts_again() -> None:
+    world = World(*week())
+    assert not world.sweep(10 * DAY + 60).opened
+    (alert,) = world.sweep(11 * DAY + 60).opened
+    assert alert.finding.kind is AlertKind.SILENT_JOB
+    fill(world.store, *daily_load(12))
+    assert [a.finding.kind for a in world.sweep(12 * DAY + 20).resolved] == [AlertKind.SILENT_JOB]
+
+
+def test_a_sweep_of_an_index_without_trouble_writes_nothing() -> None:
+    world = World(*week(), ingest(0, 1, *FULL), stage())
+    assert world.sweep(10 * DAY) == Outcome()
+    assert not world.alerts.pending(10)
+
+
+def test_runbooks_are_found_below_a_base_of_ones_own() -> None:
+    world = World(*siblings(), read("staging.ghost"))
+    reconcile(View(world.store), world.alerts, Policy(), us(90), runbooks("https://wiki.example.com/runbooks/"))
+    (alert,) = world.alerts.firing().values()
+    assert alert.runbook_url == "https://wiki.example.com/runbooks/orphan_dataset.md"

@@ -1,0 +1,236 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from processor.detect import missing_lineage, silent_job, stuck_run
+from processor.detect.kinds import of_job
+from processor.detect.policy import Policy, parse_policy
+from processor.model.alert import AlertKind, Severity
+from processor.model.history import FinishedRun, JobHistory, OpenRun
+from processor.model.identity import job
+from processor.model.observation import RunState
+
+JOB = job("shop", "load_orders")
+MONDAY = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+
+
+def us(when: datetime) -> int:
+    return int(when.timestamp() * 1_000_000)
+
+
+def finished(
+    number: int,
+    start: datetime,
+    *,
+    minutes: float = 10,
+    state: RunState = RunState.COMPLETE,
+    inputs: int = 1,
+    outputs: int = 1,
+) -> FinishedRun:
+    end = start + timedelta(minutes=minutes)
+    return FinishedRun(f"run-{number}", us(start), us(end), state, inputs, outputs, 0, b"")
+
+
+def history(*runs: FinishedRun, opened: tuple[OpenRun, ...] = (), processing_type: str | None = None) -> JobHistory:
+    newest_first = tuple(sorted(runs, key=lambda run: run.ended_us, reverse=True))
+    return JobHistory(JOB, newest_first, opened, processing_type)
+
+
+def daily(count: int, *, minutes: float = 10, inputs: int = 1) -> list[FinishedRun]:
+    return [finished(n, MONDAY + timedelta(days=n), minutes=minutes, inputs=inputs) for n in range(count)]
+
+
+def next_day(runs: list[FinishedRun], *, inputs: int = 1, outputs: int = 1) -> FinishedRun:
+    return finished(len(runs), MONDAY + timedelta(days=len(runs)), inputs=inputs, outputs=outputs)
+
+
+class TestMissingLineage:
+    def missing(self, *runs: FinishedRun, processing_type: str | None = None) -> list[str]:
+        findings = of_job(history(*runs, processing_type=processing_type), Policy(), us(MONDAY))
+        return [f.kind.value for f in findings]
+
+    def test_a_run_without_the_inputs_that_the_others_had(self) -> None:
+        (finding,) = missing_lineage.detect_inputs(history(*daily(3), next_day(daily(3), inputs=0)), Policy(), 0)
+        assert finding.severity is Severity.WARNING
+        assert finding.subject == JOB
+        assert finding.cause.run_id == "run-3"
+        assert finding.summary == (
+            "Run run-3 of job shop.load_orders completed without inputs; 3 of 3 earlier completed runs had some."
+        )
+
+    def test_outputs_likewise(self) -> None:
+        assert self.missing(*daily(3), next_day(daily(3), outputs=0)) == ["missing_outputs"]
+
+    def test_too_few_runs_mean_patience(self) -> None:
+        assert not self.missing(*daily(2), next_day(daily(2), inputs=0))
+
+    def test_a_side_that_never_was_there_is_not_missing(self) -> None:
+        assert not self.missing(*daily(5, inputs=0))
+
+    def test_a_side_that_is_there_now_and_then_is_not_missing(self) -> None:
+        runs = [finished(n, MONDAY + timedelta(days=n), inputs=n % 2) for n in range(9)]
+        assert not self.missing(*runs)
+
+    def test_it_stays_while_further_runs_lack_it_and_tells_since_when(self) -> None:
+        lacking = [finished(10 + n, MONDAY + timedelta(days=10 + n), inputs=0) for n in range(6)]
+        (finding,) = missing_lineage.detect_inputs(history(*daily(4), *lacking), Policy(), 0)
+        assert finding.cause.run_id == "run-10"
+        assert "as did 5 runs before it; 4 of 4" in finding.summary
+
+    def test_a_later_run_that_has_it_resolves_it(self) -> None:
+        lacking = finished(10, MONDAY + timedelta(days=10), inputs=0)
+        assert not self.missing(*daily(4), lacking, finished(11, MONDAY + timedelta(days=11)))
+
+    @pytest.mark.parametrize("state", [RunState.FAIL, RunState.ABORT])
+    def test_a_run_that_failed_may_lack_anything(self, state: RunState) -> None:
+        failed = finished(9, MONDAY + timedelta(days=9), state=state, inputs=0, outputs=0)
+        assert not self.missing(*daily(5), failed)
+
+    @pytest.mark.parametrize("kind", ["STREAMING", "SERVICE", "streaming"])
+    def test_endless_jobs_are_not_judged(self, kind: str) -> None:
+        assert not self.missing(*daily(3), next_day(daily(3), inputs=0), processing_type=kind)
+
+
+class TestStuckRun:
+    def stuck(self, age: timedelta, *runs: FinishedRun, kind: str | None = None, policy: str = "") -> list[str]:
+        started = MONDAY + timedelta(days=20)
+        opened = (OpenRun("open-1", us(started)),)
+        job_history = history(*runs, opened=opened, processing_type=kind)
+        return [f.summary for f in stuck_run.detect(job_history, parse_policy(policy), us(started + age))]
+
+    def test_beyond_three_times_the_usual_it_is_stuck(self) -> None:
+        runs = daily(5, minutes=60)
+        assert not self.stuck(timedelta(hours=3), *runs)
+        (summary,) = self.stuck(timedelta(hours=3, seconds=1), *runs)
+        assert summary == (
+            "Run open-1 of job shop.load_orders has not ended within 3.0 h of its start"
+            " (the limit stands on 5 completed runs that took up to 1.0 h)."
+        )
+
+    def test_a_quick_job_is_given_an_hour(self) -> None:
+        runs = daily(5, minutes=1)
+        assert not self.stuck(timedelta(minutes=59), *runs)
+        assert self.stuck(timedelta(minutes=61), *runs)
+
+    def test_few_runs_mean_a_day_of_patience_and_it_says_so(self) -> None:
+        assert not self.stuck(timedelta(hours=23), *daily(2, minutes=1))
+        (summary,) = self.stuck(timedelta(hours=25), *daily(2, minutes=1))
+        assert "only 2 completed runs known" in summary
+
+    def test_failed_runs_teach_no_duration(self) -> None:
+        failed = [finished(n, MONDAY + timedelta(days=n), minutes=1, state=RunState.FAIL) for n in range(9)]
+        assert not self.stuck(timedelta(hours=20), *failed)
+
+    @pytest.mark.parametrize("kind", ["STREAMING", "SERVICE"])
+    def test_an_endless_job_is_never_stuck(self, kind: str) -> None:
+        assert not self.stuck(timedelta(days=3), *daily(5), kind=kind)
+
+    def test_an_abandoned_run_is_told_no_more(self) -> None:
+        assert self.stuck(timedelta(days=6), *daily(5))
+        assert not self.stuck(timedelta(days=8), *daily(5))
+
+    def test_each_run_has_an_alert_of_its_own(self) -> None:
+        opened = (OpenRun("a", us(MONDAY)), OpenRun("b", us(MONDAY)))
+        findings = stuck_run.detect(history(opened=opened), Policy(), us(MONDAY + timedelta(days=2)))
+        assert len({f.alert_id for f in findings}) == 2
+        assert {f.cause.run_id for f in findings} == {"a", "b"}
+        assert {f.subject for f in findings} == {JOB}
+
+    def test_the_knobs_are_policy(self) -> None:
+        assert self.stuck(timedelta(hours=3), *daily(5, minutes=60), policy="stuck_run: {factor: 2}")
+
+
+class TestSilentJob:
+    def is_silent(self, runs: list[FinishedRun], now: datetime, **options: object) -> bool:
+        job_history = history(*runs, **options)  # type: ignore[arg-type]  # the options are history's own
+        return bool(silent_job.detect(job_history, Policy(), us(now)))
+
+    def test_a_daily_job_is_silent_after_two_days(self) -> None:
+        runs = daily(20)
+        last = MONDAY + timedelta(days=19)
+        assert not self.is_silent(runs, last + timedelta(hours=47))
+        assert self.is_silent(runs, last + timedelta(hours=49))
+
+    def test_it_says_on_what_it_stands(self) -> None:
+        (finding,) = silent_job.detect(history(*daily(20)), Policy(), us(MONDAY + timedelta(days=22)))
+        assert finding.kind is AlertKind.SILENT_JOB
+        assert finding.summary == (
+            "Job shop.load_orders has not started for more than 2.0 d; its last 20 runs came about every 24.0 h."
+        )
+
+    def test_its_next_run_resolves_it(self) -> None:
+        late = MONDAY + timedelta(days=23)
+        assert not self.is_silent([*daily(20), finished(99, late)], late + timedelta(hours=1))
+
+    def test_an_open_run_is_no_silence(self) -> None:
+        opened = (OpenRun("now", us(MONDAY + timedelta(days=20))),)
+        assert not self.is_silent(daily(20), MONDAY + timedelta(days=24), opened=opened)
+
+    def test_failures_are_no_silence(self) -> None:
+        failing = [finished(50 + n, MONDAY + timedelta(days=20 + n), state=RunState.FAIL) for n in range(4)]
+        assert not self.is_silent([*daily(20), *failing], MONDAY + timedelta(days=24))
+
+    def test_a_job_of_working_days_is_not_silent_at_weekends(self) -> None:
+        first_week = daily(5)
+        assert not self.is_silent(first_week, MONDAY + timedelta(days=7, hours=1))
+        assert not self.is_silent(first_week, MONDAY + timedelta(days=7, hours=20))
+
+    def test_a_job_of_working_days_is_silent_two_working_days_later(self) -> None:
+        assert not self.is_silent(daily(4), MONDAY + timedelta(days=6, hours=23))
+        assert self.is_silent(daily(4), MONDAY + timedelta(days=7, hours=1))
+        assert not self.is_silent(daily(5), MONDAY + timedelta(days=7, hours=23))
+        assert self.is_silent(daily(5), MONDAY + timedelta(days=8, hours=1))
+
+    def test_weekends_do_not_make_a_job_of_working_days_more_patient(self) -> None:
+        days = [0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 14, 15, 16]
+        runs = [finished(day, MONDAY + timedelta(days=day)) for day in days]
+        assert not self.is_silent(runs, MONDAY + timedelta(days=17, hours=23))
+        assert self.is_silent(runs, MONDAY + timedelta(days=18, hours=1))
+
+    def test_an_hourly_job_with_quiet_nights_is_not_silent_at_night(self) -> None:
+        runs = [
+            finished(24 * day + hour, MONDAY + timedelta(days=day, hours=hour), minutes=1)
+            for day in range(3)
+            for hour in range(10)
+        ]
+        evening = MONDAY + timedelta(days=2, hours=9)
+        assert not self.is_silent(runs, evening + timedelta(hours=15))
+        assert self.is_silent(runs, evening + timedelta(hours=31))
+
+    def test_an_hourly_job_around_the_clock_is_silent_soon(self) -> None:
+        runs = [finished(n, MONDAY + timedelta(hours=n), minutes=1) for n in range(32)]
+        last = MONDAY + timedelta(hours=31)
+        assert not self.is_silent(runs, last + timedelta(minutes=110))
+        assert self.is_silent(runs, last + timedelta(minutes=130))
+
+    def test_a_handful_of_runs_by_hand_is_no_cadence(self) -> None:
+        by_hand = [finished(n, MONDAY + timedelta(minutes=7 * n), minutes=1) for n in range(6)]
+        assert not self.is_silent(by_hand, MONDAY + timedelta(days=1))
+
+    def test_too_few_runs_mean_patience(self) -> None:
+        assert not self.is_silent(daily(3)[:3], MONDAY + timedelta(days=4))
+
+    def test_irregular_runs_need_more_of_them(self) -> None:
+        days = [0, 1, 2, 9, 10]
+        irregular = [finished(n, MONDAY + timedelta(days=day), minutes=1) for n, day in enumerate(days)]
+        assert not self.is_silent(irregular, MONDAY + timedelta(days=23))
+
+    def test_a_job_silent_for_very_long_is_retired(self) -> None:
+        runs = daily(20)
+        last = MONDAY + timedelta(days=19)
+        assert self.is_silent(runs, last + timedelta(days=29))
+        assert not self.is_silent(runs, last + timedelta(days=31))
+
+    def test_an_endless_job_is_never_silent(self) -> None:
+        assert not self.is_silent(daily(20), MONDAY + timedelta(days=25), processing_type="STREAMING")
+
+    def test_a_job_without_runs_is_not_judged(self) -> None:
+        assert not self.is_silent([], MONDAY)
+
+
+def test_what_the_policy_does_not_permit_is_not_found() -> None:
+    silent = history(*daily(20))
+    now_us = us(MONDAY + timedelta(days=25))
+    assert of_job(silent, Policy(), now_us)
+    assert not of_job(silent, parse_policy("silent_job: {enabled: false}"), now_us)
+    assert not of_job(silent, parse_policy("silent_job: {ignore: ['shop:load_*']}"), now_us)

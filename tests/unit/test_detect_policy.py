@@ -1,0 +1,76 @@
+import pytest
+
+from processor.detect.policy import Policy, PolicyError, parse_policy
+from processor.model.alert import AlertKind
+from processor.model.identity import dataset, job
+
+
+def refused(text: str) -> PolicyError:
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(text)
+    return caught.value
+
+
+@pytest.mark.parametrize("text", ["", "\n# nothing\n", "{}", "version: 1\n", "---\n"])
+def test_nothing_said_is_the_default_policy(text: str) -> None:
+    assert parse_policy(text) == Policy()
+
+
+def test_what_is_said_counts_and_the_rest_stays_default() -> None:
+    policy = parse_policy("version: 1\nsources: ['crm://*']\nstuck_run:\n  factor: 5\n")
+    assert policy.stuck_run.factor == 5
+    assert policy.stuck_run.floor_hours == Policy().stuck_run.floor_hours
+    assert policy.sources == ("crm://*",)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("stuck_run:\n  factor: fast\n", 2, "stuck_run.factor"),
+        ("version: 1\nstuck_run:\n  floor_hours: 1\n  speed: 3\n", 4, "speed"),
+        ("version: 1\n\nstuckrun: {}\n", 3, "stuckrun"),
+        ("version: 2\n", 1, "2"),
+        ("sources:\n- a\n- b\n- 7\n", 4, "sources[2]"),
+        ("orphan_dataset:\n  sibling_share: 1.5\n", 2, "sibling_share"),
+        ("orphan_dataset:\n  min_siblings: 0\n", 2, "min_siblings"),
+        ("schema_drift: [\n", 2, "expected"),
+        ("a: b: c\n", 1, "mapping values"),
+        ("sources: []\nversion: 1\nsources: [x]\n", 3, "twice"),
+        ("silent_job:\n  factor: 2\n  factor: 3\n", 3, "twice"),
+        ("- 1\n", 1, "object"),
+        ("just words\n", 1, "object"),
+        ("a: &x [*x]\n", 1, ""),
+        ("when: 2026-13-45\n", 1, ""),
+        ("x: \x00\n", 1, ""),
+        ("? [1, 2]\n: 3\n", 1, ""),
+        ("!!python/object:os.system {}\n", 1, "python"),
+    ],
+)
+def test_a_bad_policy_is_refused_with_line_and_reason(text: str, line: int, word: str) -> None:
+    error = refused(text)
+    assert error.line == line
+    assert word in error.reason
+    assert str(error).startswith(f"policy, line {line}: ")
+    assert "\n" not in str(error)
+
+
+def test_a_policy_nested_without_end_is_refused() -> None:
+    assert "nested" in refused("[" * 100_000).reason
+
+
+def test_every_kind_of_alert_has_its_section() -> None:
+    assert all(Policy().section(kind).enabled for kind in AlertKind)
+
+
+def test_a_kind_can_be_switched_off_and_a_subject_left_out() -> None:
+    policy = parse_policy("silent_job: {enabled: false}\nstuck_run: {ignore: ['airflow:adhoc_*']}\n")
+    assert not policy.permits(AlertKind.SILENT_JOB, job("airflow", "daily"))
+    assert not policy.permits(AlertKind.STUCK_RUN, job("airflow", "adhoc_7"))
+    assert policy.permits(AlertKind.STUCK_RUN, job("airflow", "daily"))
+
+
+def test_a_pattern_names_a_whole_namespace_or_some_of_its_names() -> None:
+    policy = parse_policy("sources: ['postgres://crm:5432', 's3://lake:landing/*']\n")
+    assert policy.is_source(dataset("postgres://crm:5432", "public.customers"))
+    assert policy.is_source(dataset("s3://lake", "landing/orders"))
+    assert not policy.is_source(dataset("s3://lake", "curated/orders"))

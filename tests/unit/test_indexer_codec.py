@@ -1,0 +1,108 @@
+"""Changes and alerts survive the wire, and bytes that are neither are said to be."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
+from processor.model.change import Cause, Change, ChangeItem, EdgeChange, ItemKind, RunChange, SchemaChange
+from processor.model.codec import (
+    UnreadableRecordError,
+    decode_alert,
+    decode_change,
+    encode_alert,
+    encode_change,
+)
+from processor.model.history import Observer
+from processor.model.identity import Kind, Node
+from processor.model.observation import EdgeType, Evidence, Place, Role, RunState
+from processor.model.tables import ColumnChange, ColumnChangeKind
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+maybe_text = st.none() | texts
+times_us = st.integers(-(2**62), 2**62)
+counts = st.integers(0, 2**31 - 1)
+nodes = st.builds(Node, st.sampled_from(Kind), texts, texts, maybe_text)
+places = st.builds(Place, texts, counts, st.integers(0, 2**62))
+causes = st.builds(Cause, st.none() | nodes, maybe_text, maybe_text, st.none() | places)
+columns = st.builds(ColumnChange, texts, st.sampled_from(ColumnChangeKind), maybe_text, maybe_text)
+evidence = st.sampled_from(Evidence)  # of a flag, Hypothesis draws combinations too
+edges = st.builds(EdgeChange, st.sampled_from(EdgeType), nodes, nodes, evidence)
+schemas = st.builds(
+    SchemaChange,
+    st.builds(Observer, st.sampled_from(Role), texts, texts),
+    maybe_text,
+    maybe_text,
+    st.lists(columns, max_size=3).map(tuple),
+)
+runs = st.builds(RunChange, texts, st.sampled_from(RunState), times_us, times_us, counts, counts)
+items = st.builds(
+    ChangeItem,
+    texts,
+    st.sampled_from(ItemKind),
+    times_us,
+    causes,
+    st.none() | edges,
+    st.none() | schemas,
+    st.none() | runs,
+    st.none() | nodes,
+    maybe_text,
+)
+changes = st.builds(Change, texts, nodes, st.lists(items, max_size=3).map(tuple))
+affected = st.lists(st.builds(Affected, nodes, counts, st.booleans(), st.booleans()), max_size=3).map(tuple)
+impacts = st.builds(Impact, affected, affected, affected, st.lists(texts, max_size=2).map(tuple), st.booleans(), counts)
+
+
+@st.composite
+def alerts(draw: st.DrawFn) -> Alert:
+    started_us = draw(times_us)
+    finding = Finding(
+        draw(texts),
+        draw(st.sampled_from(AlertKind)),
+        draw(st.sampled_from(Severity)),
+        draw(nodes),
+        draw(texts),
+        started_us,
+        draw(causes),
+        draw(st.lists(columns, max_size=3).map(tuple)),
+        draw(impacts),
+    )
+    status, ends_us = draw(st.sampled_from(Status)), draw(st.none() | times_us)
+    return Alert(finding, status, started_us, ends_us, draw(texts), draw(counts))
+
+
+@given(changes)
+def test_a_change_survives_the_wire(change: Change) -> None:
+    assert decode_change(encode_change(change)) == change
+
+
+@given(alerts())
+def test_an_alert_survives_the_wire(alert: Alert) -> None:
+    assert decode_alert(encode_alert(alert)) == alert
+
+
+@given(changes, st.data())
+def test_a_cut_or_lengthened_record_is_refused(change: Change, data: st.DataObject) -> None:
+    encoded = encode_change(change)
+    cut = data.draw(st.integers(0, len(encoded) - 1))
+    with pytest.raises(UnreadableRecordError):
+        decode_change(encoded[:cut])
+    with pytest.raises(UnreadableRecordError):
+        decode_change(encoded + b"\x00")
+
+
+@given(st.binary(max_size=200))
+def test_whatever_the_bytes_it_is_an_error_of_ours(data: bytes) -> None:
+    header = encode_change(Change("id", Node(Kind.JOB, "n", "j"), ()))[:10]
+    for value in (data, header + data):
+        try:
+            decode_change(value)
+        except UnreadableRecordError:
+            continue
+
+
+def test_a_change_is_no_alert() -> None:
+    with pytest.raises(UnreadableRecordError, match=r"lineage_alert\.avsc"):
+        decode_alert(encode_change(Change("id", Node(Kind.JOB, "n", "j"), ())))

@@ -1,0 +1,235 @@
+"""The indexer's pure parts: sorting, dead letters, progress, the goal, patience, health, masking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from itertools import islice
+
+import pytest
+
+from processor.decode.observe import Observed
+from processor.index.progress import Progress
+from processor.indexer.dead_letters import dead_letter
+from processor.indexer.errors import BrokenClientError, StoppedError
+from processor.indexer.goal import Goal
+from processor.indexer.patience import Backoff, Patience
+from processor.indexer.progress import Tracker, next_offsets
+from processor.indexer.records import Header, Partition, Record, sort
+from processor.masking import masked_url
+from processor.model.errors import DependencyError, Reason, Rejected, Stage
+from processor.model.observation import Observation
+from processor.telemetry.health import Health
+from processor.telemetry.logs import mask_secrets
+
+A, B = Partition("events", 0), Partition("events", 1)
+BAD = Rejected(Reason.CONTRACT, Stage.VALIDATE, "/run/runId", "not a UUID: é")
+
+
+def record(
+    partition: Partition = A, offset: int = 0, *, value: bytes | None = b"{}", at_us: int | None = 100
+) -> Record:
+    return Record(partition, offset, at_us, b"key", value, ())
+
+
+def said(*times_us: int) -> tuple[Observation, ...]:
+    return tuple(Observation(time_us, b"digest", "producer") for time_us in times_us)
+
+
+def answering(**answers: Observed) -> dict[str, Callable[[bytes | None, object], Observed]]:
+    return {"events": lambda value, _headers: answers[(value or b"").decode()]}
+
+
+def test_sorting_keeps_good_and_bad_with_their_places() -> None:
+    observers = answering(
+        good=Observed(said(5, 7)), bad=Observed(rejected=(BAD,)), half=Observed(said(1), (BAD,)), no=Observed()
+    )
+    records = [record(A, n, value=value) for n, value in enumerate((b"good", b"bad", b"half", b"no"))]
+    result = sort(records, observers)
+    assert [place.offset for _, place in result.sourced] == [0, 0, 2]
+    assert [(each.offset, why) for each, why in result.rejected] == [(1, BAD), (2, BAD)]
+    assert result.silent == 1
+
+
+def test_the_watermark_is_the_newest_event_time_but_not_past_the_records_own() -> None:
+    observers = answering(past=Observed(said(40, 50)), future=Observed(said(5000)), early=Observed(said(3)))
+    records = [record(A, 0, value=b"past"), record(B, 0, value=b"future"), record(A, 1, value=b"early")]
+    assert sort(records, observers).watermarks_us == {A: 50, B: 100}
+    assert sort([record(B, 0, value=b"future", at_us=None)], observers).watermarks_us == {B: 5000}
+
+
+def test_next_offsets_are_one_past_the_last_record_or_the_end_that_was_seen() -> None:
+    assert next_offsets([record(A, 4), record(A, 7), record(B, 1)], {}) == {A: 8, B: 2}
+    assert next_offsets([record(A, 4)], {A: 6, B: 9}) == {A: 6, B: 9}
+    assert next_offsets([record(A, 4)], {A: 4}) == {A: 5}
+    assert next_offsets([record(A, 9), record(A, 2), record(A, 3)], {}) == {A: 4}
+
+
+def test_a_dead_letter_counts_its_attempts() -> None:
+    def attempts(*headers: Header) -> bytes | None:
+        letter = dead_letter("letters", record()._replace(headers=headers), BAD)
+        return [value for name, value in letter.headers if name == "lineage.attempt"][-1]
+
+    assert attempts() == b"1"
+    assert attempts(("lineage.attempt", b"1"), ("lineage.attempt", b"4")) == b"5"
+    assert attempts(("lineage.attempt", b"many")) == b"1"
+    assert attempts(("lineage.attempt", None)) == b"1"
+    assert attempts(("lineage.attempt", b"9" * 5000)) == b"1"
+
+
+def test_a_dead_letter_says_why() -> None:
+    headers = dict(dead_letter("letters", record(B, 12), BAD).headers)
+    assert headers["lineage.reason"] == b"contract"
+    assert headers["lineage.stage"] == b"validate"
+    assert headers["lineage.pointer"] == b"/run/runId"
+    assert headers["__connect.errors.stage"] == b"VALIDATE"
+    assert headers["__connect.errors.offset"] == b"12"
+    assert headers["__connect.errors.exception.message"] == "not a UUID: é".encode()
+
+
+def tracker(highs: Mapping[Partition, int]) -> Tracker:
+    tracking = Tracker(highs.get)
+    tracking.assign([A, B], {})
+    return tracking
+
+
+def test_lag_is_what_is_left_and_unknown_until_something_is_known() -> None:
+    tracking = tracker({A: 10})
+    assert tracking.lag(A) is None
+    tracking.advance([record(A, 3)], {}, {})
+    assert tracking.lag(A) == 6
+    assert set(tracking.progress(1)) == {A}
+
+
+def test_a_partition_is_caught_up_when_its_end_was_seen_even_if_the_last_offset_is_no_record() -> None:
+    tracking = tracker({A: 10})
+    assert tracking.advance([record(A, 8)], {A: 10}, {A: 70})
+    assert (tracking.lag(A), tracking.position(A)) == (0, 10)
+    assert tracking.progress(99)[A] == Progress(70, 0, 99)
+    assert not tracking.advance([], {A: 10}, {})
+    tracking.advance([record(A, 10)], {A: 10}, {})
+    assert tracking.position(A) == 11
+
+
+def test_the_watermark_goes_on_from_what_was_published_and_never_back() -> None:
+    tracking = tracker({A: 10, B: 10})
+    tracking.assign([A], {A: Progress(500, 3, 1)})
+    tracking.advance([record(A, 3)], {}, {A: 400})
+    assert tracking.watermark_us(A) == 500
+    tracking.assign([A, B], {})
+    assert tracking.watermark_us(A) == 500
+    assert tracking.position(B) is None
+
+
+def test_a_partition_that_went_and_came_back_starts_anew() -> None:
+    tracking = tracker({A: 10})
+    tracking.advance([record(A, 3)], {}, {})
+    tracking.assign([B], {})
+    tracking.assign([A, B], {})
+    assert tracking.position(A) is None
+
+
+def test_lag_seconds_are_the_age_of_the_last_record_while_behind() -> None:
+    tracking = tracker({A: 10})
+    tracking.advance([record(A, 3, at_us=1_000_000)], {}, {})
+    assert tracking.lag_s(A, 3_500_000) == 2.5
+    tracking.advance([], {A: 10}, {})
+    assert tracking.lag_s(A, 3_500_000) == 0
+
+
+@pytest.mark.parametrize(
+    ("owned", "positions", "committed", "reached"),
+    [
+        ({A, B}, {A: 5, B: 7}, {}, True),
+        ({A, B}, {A: 5, B: 6}, {}, False),
+        ({A, B}, {A: 5}, {}, False),
+        ({A}, {A: 5}, {B: 7}, True),
+        ({A}, {A: 5}, {B: 6}, False),
+        ({A}, {A: 5}, {}, False),
+        ({A}, {A: 9}, {B: -1001}, False),
+        (set(), {}, {A: 5, B: 7}, True),
+        (set(), {}, {}, False),
+    ],
+)
+def test_the_goal(
+    owned: set[Partition], positions: dict[Partition, int], committed: dict[Partition, int], *, reached: bool
+) -> None:
+    def ask(partitions: Collection[Partition]) -> dict[Partition, int]:
+        return {each: offset for each, offset in committed.items() if each in partitions}
+
+    assert Goal({A: 5, B: 7, Partition("empty", 0): 0}).is_reached(owned, positions.get, ask) is reached
+
+
+def test_waits_grow_up_to_the_longest() -> None:
+    delays_s = Backoff(first_s=1, factor=3, longest_s=10).delays_s(lambda: 0.0)
+    assert list(islice(delays_s, 5)) == [1, 3, 9, 10, 10]
+    assert next(Backoff(first_s=1).delays_s(lambda: 1.0)) == 0.5
+
+
+def health() -> Health:
+    return Health(("redis",), livez_timeout_s=5, now_s=lambda: 0.0)
+
+
+def test_patience_repeats_until_it_works_and_readiness_follows() -> None:
+    failures = [DependencyError("Redis", "away"), DependencyError("Redis", "loading")]
+    state, seen = health(), list[dict[str, str]]()
+
+    def step() -> str:
+        if failures:
+            raise failures.pop(0)
+        return "done"
+
+    assert Patience(state).until_done(step, lambda _delay_s: seen.append(state.missing())) == "done"
+    assert seen == [{"redis": "away"}, {"redis": "loading"}]
+    assert state.is_ready
+
+
+def test_patience_ends_when_the_process_is_to_end_or_the_client_is_broken() -> None:
+    def wait(_delay_s: float) -> None:
+        raise StoppedError
+
+    def away() -> None:
+        raise DependencyError("Redis", "away")
+
+    def broken() -> None:
+        raise BrokenClientError("Kafka", "fenced")
+
+    with pytest.raises(StoppedError):
+        Patience(health()).until_done(away, wait)
+    with pytest.raises(BrokenClientError):
+        Patience(health()).until_done(broken, wait)
+
+
+def test_liveness_is_the_loops_own_progress() -> None:
+    clock = [0.0]
+    state = Health(("redis",), livez_timeout_s=5, now_s=lambda: clock[0])
+    alive = []
+    for now_s in (4.9, 5.0):
+        clock[0] = now_s
+        alive.append(state.is_alive)
+    state.beat()
+    assert [*alive, state.is_alive] == [True, False, True]
+    assert not state.is_ready
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://u:p@h:1/0", "redis://u:***@h:1/0"),
+        ("redis://:p@ss@h/0", "redis://:***@h/0"),
+        ("redis://h:1/0", "redis://h:1/0"),
+        ("unix:///tmp/s?password=p&db=1", "unix:///tmp/s?password=***&db=1"),
+        ("cannot reach http://u:p@h and https://v:q@i", "cannot reach http://u:***@h and https://v:***@i"),
+    ],
+)
+def test_passwords_of_urls_are_masked(url: str, shown: str) -> None:
+    assert masked_url(url) == shown
+
+
+def test_logs_show_no_secret() -> None:
+    line = mask_secrets(
+        None, "info", {"event": "connect", "url": "redis://u:p@h", "sasl.password": "p", "api_token": "t"}
+    )
+    assert json.dumps(line) == json.dumps(
+        {"event": "connect", "url": "redis://u:***@h", "sasl.password": "***", "api_token": "***"}
+    )
