@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from processor.index.facets import read_facet
 from processor.index.view import Link, View
 from processor.model.history import NodeRecord
 from processor.model.identity import dataset
@@ -59,10 +60,7 @@ def _neighbors(view: View, ids: set[bytes]) -> dict[bytes, set[bytes]]:
 
 
 def _named(record: NodeRecord) -> set[bytes]:
-    facet = record.facets.get("symlinks")
-    if facet is None:
-        return set()
-    symlinks = msgspec.json.decode(facet, type=_Symlinks)
+    symlinks = read_facet(record.facets.get("symlinks"), _Symlinks, _Symlinks())
     return {dataset(s.namespace, s.name).id for s in symlinks.identifiers}
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from processor.index import steps
 from processor.index.aliases import aliases_of
+from processor.index.facets import read_facet
 from processor.index.traverse import DEPTH, LIMIT, Direction, Graph, Reached
 from processor.index.view import Link, View
 from processor.model.alert import Affected, Impact
@@ -302,10 +303,7 @@ class _Impact:
 
 def owners_of(facets: dict[str, bytes]) -> list[str]:
     """Names in an `ownership` facet."""
-    facet = facets.get("ownership")
-    if facet is None:
-        return []
-    return [owner.name for owner in msgspec.json.decode(facet, type=_Ownership).owners]
+    return [owner.name for owner in read_facet(facets.get("ownership"), _Ownership, _Ownership()).owners]
 
 
 def _nearest(found: dict[Node, Affected], affected: Affected) -> None:

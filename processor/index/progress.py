@@ -1,7 +1,9 @@
 """How far the indexers have read, and which clock follows from it (DESIGN, idea D).
 
 While any partition is behind, now is the event time that has been reached; caught up, it is the
-wall clock. The watermark never runs ahead of the record's own Kafka timestamp.
+wall clock. The watermark never runs ahead of the record's own Kafka timestamp. A partition of which
+nothing was heard for a while is no witness: retired, when others are heard of; when none is, the
+indexers are gone, and the clock stands at what they had reached.
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
+
+SILENT_US = 60_000_000
+"""An indexer publishes its progress twice a second; after a minute without, it is gone."""
 
 
 class Clock(StrEnum):
@@ -45,7 +50,10 @@ def now_us(partitions: list[Progress], wall_us: int, clock: Clock) -> int | None
     """
     if not partitions:
         return None
-    behind = [p.watermark_us for p in partitions if p.lag > 0]
+    heard = [p for p in partitions if wall_us - p.at_us <= SILENT_US]
+    behind = [p.watermark_us for p in heard if p.lag > 0]
     if behind:
         return min(behind)
-    return wall_us if clock is Clock.AUTO else max(p.watermark_us for p in partitions)
+    if heard and clock is Clock.AUTO:
+        return wall_us
+    return max(p.watermark_us for p in heard or partitions)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from processor.index import joins
+from processor.index.facets import read_facet
 from processor.index.layout import LANE_BYTES, LINK_TYPES, key_of, run_key_of, unpack_identity, unpack_observer
 from processor.index.progress import Clock, decode_progress, now_us
 from processor.index.store import Key, Store
@@ -310,7 +311,7 @@ def _job_history(record: NodeRecord, recent: Hash, opened: Iterable[OpenRun]) ->
 
 
 def _job_type(facet: bytes | None) -> _JobType:
-    return msgspec.json.decode(facet, type=_JobType) if facet else _JobType()
+    return read_facet(facet, _JobType, _JobType())
 
 
 def _finished(run: joins.Recent) -> FinishedRun:
