@@ -10,7 +10,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
 UV ?= uv
 
-.PHONY: help run test check fmt clean lock
+.PHONY: help run test lint check bench fmt clean lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
@@ -38,11 +38,15 @@ run: $(STAMP) ## Start Kafka, Valkey and the processor, and play a sample compan
 test: $(STAMP) ## Run every test, on real Kafka and Valkey
 	@$(BIN)/pytest
 
-check: $(STAMP) ## Lint, check the format and the types, and run every test
+lint: $(STAMP) ## Lint, check the format and the types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest
+
+check: lint test ## Both: what must pass before a commit
+
+bench: $(STAMP) ## Measure what an event costs, against a yardstick of the same run
+	@$(BIN)/python -m tests.bench
 
 fmt: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .

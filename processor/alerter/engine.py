@@ -208,7 +208,7 @@ class Engine:
         raise AbandonedError(what)
 
     def _missed(self, what: str, error: DependencyError) -> None:
-        metrics.RETRIES.labels(error.dependency).inc()
+        metrics.RETRIES.labels(error.dependency.lower()).inc()
         if error.dependency == "Redis":
             self._health.fails(REDIS, error.detail)
         _log.warning("dependency.away", doing=what, dependency=error.dependency, reason=error.detail)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from processor.decode.decoder import Decoder
+from processor.decode.decoder import Decoded, Decoder
 from processor.decode.normalize import normalize
 from processor.decode.sniff import Headers
-from processor.model.errors import Rejected
+from processor.model.errors import LineageError, Reason, Rejected, Stage
 from processor.model.observation import Observation
 
 
@@ -28,12 +28,25 @@ Observe = Callable[[bytes | None, Headers], Observed]
 
 
 def observer(decoder: Decoder) -> Observe:
-    """`decoder` followed by `normalize`."""
+    """`decoder` followed by `normalize`.
+
+    A defect of ours that one record brings to light costs that record, with its bytes kept, and not
+    the worker: reason `internal`.
+    """
 
     def observe(value: bytes | None, headers: Headers) -> Observed:
-        decoded = decoder(value, headers)
-        if isinstance(decoded, Rejected):
-            return Observed(rejected=(decoded,))
-        return Observed(tuple(normalize(event) for event in decoded.events), decoded.rejected)
+        try:
+            return _observed(decoder(value, headers))
+        except LineageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of all that untrusted bytes can reach
+            detail = f"please report: {type(error).__name__} while reading this record"
+            return Observed(rejected=(Rejected(Reason.INTERNAL, Stage.NORMALIZE, "", detail),))
 
     return observe
+
+
+def _observed(decoded: Decoded) -> Observed:
+    if isinstance(decoded, Rejected):
+        return Observed(rejected=(decoded,))
+    return Observed(tuple(normalize(event) for event in decoded.events), decoded.rejected)

@@ -60,7 +60,7 @@ class Reason(StrEnum):
     BAD_TIME = "bad_time"
     BAD_RUN_ID = "bad_run_id"
     BAD_NAME = "bad_name"
-    TOO_MANY = "too_many"
+    INTERNAL = "internal"
 
 
 @dataclass(frozen=True, slots=True)
