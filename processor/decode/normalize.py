@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from processor.decode.event import TypedEvent
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
+from processor.decode.memo import Memo
 from processor.decode.rules import time_us
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node, dataset, job
@@ -38,6 +39,9 @@ KEPT_BYTES = 65_536
 """A larger facet is not kept with its node; what it says about lineage counts all the same."""
 
 _ERROR_CHARS = 2_000
+_KNOWN_FACTS = 8_192
+_DIGEST_BYTES = 16
+_known: Memo[DatasetFact] = Memo(_KNOWN_FACTS * _DIGEST_BYTES)
 _ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
 
 
@@ -106,7 +110,7 @@ def _nominal(facet: Part) -> tuple[int, int | None] | None:
 def _facts(body: Part, explicit: Explicit | None, problems: list[FacetProblem]) -> Iterator[DatasetFact]:
     for position, part in enumerate(body.inputs or ()):
         fact = _fact(part, Role.READER, f"/inputs/{position}", problems)
-        yield replace(fact, mapping=None, explicit=False)
+        yield fact if fact.mapping is None else replace(fact, mapping=None, explicit=False)
     governed = set[Node]()
     for position, part in enumerate(body.outputs or ()):
         fact = _fact(part, Role.WRITER, f"/outputs/{position}", problems)
@@ -130,6 +134,18 @@ def _unlisted(explicit: Explicit, listed: set[Node]) -> Iterator[DatasetFact]:
 
 
 def _fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]) -> DatasetFact:
+    """What a dataset's part of an event says; the same part said again is not read again."""
+    known = _known.get(role, part.digest)
+    if known is not None:
+        return known
+    before = len(problems)
+    fact = _new_fact(part, role, pointer, problems)
+    if len(problems) == before:
+        _known.put(role, part.digest, fact)
+    return fact
+
+
+def _new_fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]) -> DatasetFact:
     facets = part.facets
     own = facets.lineage
     return DatasetFact(
@@ -231,7 +247,7 @@ def _data_edges(own: Node, fact: DatasetFact, listed: set[Node]) -> Iterator[Edg
         evidence |= Evidence.EXPLICIT
     yield Edge(EdgeType.WRITES, own, fact.node, evidence)
     stated = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
-    for source in sorted(fact.mapping.datasets()) if fact.mapping else ():
+    for source in fact.sources:
         yield Edge(EdgeType.READS, source, own, stated)
 
 

@@ -30,7 +30,7 @@ from processor.index.store import Batch, BucketBatch, Key, Op, Settle
 from processor.model.change import ItemKind
 from processor.model.history import Observer
 from processor.model.identity import Node, hash_parts, run_key
-from processor.model.mapping import EMPTY, Mapping, encode_mapping
+from processor.model.mapping import EMPTY
 from processor.model.observation import (
     TERMINAL,
     DatasetFact,
@@ -44,7 +44,7 @@ from processor.model.observation import (
     RunFact,
     RunState,
 )
-from processor.model.tables import Columns, encode_columns, fingerprint
+from processor.model.tables import fingerprint
 
 Sourced = tuple[Observation, Place | None]
 """An observation and where it was read, if it came over Kafka."""
@@ -200,17 +200,17 @@ class _Event:
             item = self.item(ItemKind.LIFECYCLE_CHANGED, payload)
             self.writer.put(key, Op("L", b"d", self.stamped(payload), item))
         if fact.columns is not None:
-            self.schema(fact, fact.columns)
+            self.schema(fact)
         if fact.mapping is not None:
-            self.mapping(fact, fact.mapping)
+            self.mapping(fact)
 
     def observer(self, fact: DatasetFact) -> Observer:
         if self.seen.job is None:
             return Observer(Role.PRODUCER, "", self.seen.producer)
         return Observer(fact.role, self.seen.job.namespace, self.seen.job.name)
 
-    def schema(self, fact: DatasetFact, columns: Columns) -> None:
-        content = encode_columns(columns) if columns else b""
+    def schema(self, fact: DatasetFact) -> None:
+        content = fact.schema_content
         mark, observer = fingerprint(content), self.observer(fact)
         lane = lane_id(observer)
         key = self.writer.key("s", fact.node.id)
@@ -226,11 +226,10 @@ class _Event:
         self.writer.put(key, Op("S", b"v" + lane + mark, self.span()))
         self.writer.put(key, Op("E", b"e" + lane + mark, self.stamped(run_id)))
 
-    def mapping(self, fact: DatasetFact, mapping: Mapping) -> None:
+    def mapping(self, fact: DatasetFact) -> None:
         owner = self.seen.job or fact.node
         evidence = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
-        taken_back = mapping == EMPTY and not fact.explicit
-        content = b"" if taken_back else encode_mapping(mapping)
+        content = fact.mapping_content
         mark, output = fingerprint(content), fact.node
         key = self.writer.key("m", owner.id)
         self.writer.about(key, owner)
@@ -240,15 +239,15 @@ class _Event:
             return
         self.writer.put(key, Op("O", b"b" + mark, content))
         self.writer.put(key, Op("S", b"v" + output.id + mark, self.span(evidence)))
-        self.derives(owner, output, mapping, evidence)
+        self.derives(owner, fact, evidence)
 
-    def derives(self, owner: Node, output: Node, mapping: Mapping, evidence: Evidence) -> None:
-        value = self.span(evidence)
+    def derives(self, owner: Node, fact: DatasetFact, evidence: Evidence) -> None:
+        value, output = self.span(evidence), fact.node
         self.writer.put(self.writer.key("i", output.id), Op("S", b"d" + owner.id, value))
-        for source in mapping.datasets():
+        name = b"d" + owner.id + output.id
+        for source in fact.sources:
             self.node(source)
-            field = b"d" + owner.id + output.id
-            self.writer.put(self.writer.key("o", source.id), Op("S", field, value))
+            self.writer.put(self.writer.key("o", source.id), Op("S", name, value))
 
     # Runs
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag, StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node
-from processor.model.mapping import Mapping
-from processor.model.tables import Columns
+from processor.model.mapping import EMPTY, Mapping, encode_mapping
+from processor.model.tables import Columns, encode_columns
 
 Facets = dict[str, bytes | None]
 """Facets by name: JSON as it came, or None where the event takes the facet back (`_deleted`)."""
@@ -90,7 +91,7 @@ class RunFact:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatasetFact:
     """What the event says of a dataset, in one role.
 
@@ -106,6 +107,23 @@ class DatasetFact:
     mapping: Mapping | None = None
     explicit: bool = False
     lifecycle: Lifecycle | None = None
+
+    @cached_property
+    def schema_content(self) -> bytes:
+        """The schema as stored; empty when there is none, or when it is cleared."""
+        return encode_columns(self.columns) if self.columns else b""
+
+    @cached_property
+    def mapping_content(self) -> bytes:
+        """The mapping as stored; empty when there is none, or when it is taken back."""
+        if self.mapping is None or (self.mapping == EMPTY and not self.explicit):
+            return b""
+        return encode_mapping(self.mapping)
+
+    @cached_property
+    def sources(self) -> tuple[Node, ...]:
+        """The datasets that the mapping names, sorted."""
+        return tuple(sorted(self.mapping.datasets())) if self.mapping else ()
 
 
 @dataclass(frozen=True, slots=True)
