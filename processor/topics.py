@@ -34,8 +34,12 @@ def wanted_topics(settings: Settings) -> dict[str, dict[str, str]]:
     inputs = {each.topic: {"max.message.bytes": str(largest)} for each in settings.input_topics}
     return {
         **inputs,
-        names.changes: {"cleanup.policy": "delete", "retention.ms": str(_CHANGES_KEPT_DAYS * _DAY_MS)},
-        names.alerts: {"cleanup.policy": "compact"},
+        names.changes: {
+            "cleanup.policy": "delete",
+            "retention.ms": str(_CHANGES_KEPT_DAYS * _DAY_MS),
+            "max.message.bytes": str(largest),
+        },
+        names.alerts: {"cleanup.policy": "compact", "max.message.bytes": str(largest)},
         names.dead_letters: {
             "cleanup.policy": "delete",
             "retention.ms": str(_DEAD_LETTERS_KEPT_DAYS * _DAY_MS),

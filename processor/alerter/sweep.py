@@ -15,7 +15,7 @@ from processor.detect import kinds, orphan_dataset
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile, Folder, folder_of
 from processor.index.aliases import aliases_of
-from processor.index.columns import impact
+from processor.index.impact import impact
 from processor.index.view import Link, View
 from processor.model.alert import Finding, Impact
 from processor.model.history import JobHistory, NodeRecord

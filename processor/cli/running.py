@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from processor.cli.guard import NO
 from processor.cli.options import Output, OutputOption, examples
 
 
@@ -73,4 +74,24 @@ def run(
 
 
 def doctor(output: OutputOption = Output.TABLE) -> None:
-    """Check settings, Kafka, topics and Redis, and say what to do about what is wrong."""
+    """Check settings, Kafka, topics and Redis, and say what to do about what is wrong; exit 1 when something is.
+
+    Looks at a demo that runs in this folder when nothing is set.
+    """
+    from dataclasses import asdict
+
+    from processor import settings
+    from processor.cli.checks import check_table
+    from processor.doctor import diagnose
+    from processor.home import with_kafka
+    from processor.render import console
+
+    checks = diagnose(with_kafka(settings.load()))
+    if output is Output.TABLE:
+        console.out().print(check_table(checks))
+    elif output is Output.JSON:
+        console.write_json([asdict(check) for check in checks])
+    else:
+        console.write_ndjson(asdict(check) for check in checks)
+    if any(check.ok is False for check in checks):
+        raise typer.Exit(NO)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from processor.model.identity import Node, dataset, job
-from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal
+from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal, together
 from processor.model.observation import Edge, EdgeType, Evidence
 
 Part = Any
@@ -33,9 +33,9 @@ def explicit_lineage(facet: Part, own: Node) -> Explicit | None:
     entries = facet.entries or ()
     mappings: dict[Node, Mapping] = {}
     for entry in entries:
-        if entry.type == "DATASET" and entry.namespace and entry.name:
+        if entry.type == "DATASET" and entry.namespace and entry.name and not _is_by_others(entry, own):
             node = dataset(entry.namespace, entry.name)
-            mappings[node] = _together(mappings.get(node, EMPTY), _mapping(entry))
+            mappings[node] = together(mappings.get(node, EMPTY), _mapping(entry))
     return Explicit(mappings, tuple(edge for entry in entries for edge in _job_edges(entry, own)))
 
 
@@ -58,13 +58,6 @@ def _mapping(entry: Part) -> Mapping:
     return normal(fields, sources(entry.inputs))
 
 
-def _together(one: Mapping, other: Mapping) -> Mapping:
-    fields: dict[str, list[Source]] = {o.field: list(o.sources) for o in one.fields}
-    for output in other.fields:
-        fields.setdefault(output.field, []).extend(output.sources)
-    return normal(fields, [*one.every, *other.every])
-
-
 def _job_edges(entry: Part, own: Node) -> Iterator[Edge]:
     if entry.type == "JOB":
         reader = _job(entry, own)
@@ -74,7 +67,14 @@ def _job_edges(entry: Part, own: Node) -> Iterator[Edge]:
         output = dataset(entry.namespace, entry.name)
         for part in entry.inputs or ():
             if part.type == "JOB":
-                yield Edge(EdgeType.WRITES, _job(part, own), output, Evidence.EXPLICIT)
+                yield Edge(EdgeType.WRITES, _job(part, own), output, Evidence.EXPLICIT | Evidence.DECLARED)
+
+
+def _is_by_others(entry: Part, own: Node) -> bool:
+    """Whether the entry says no more than that other jobs write the dataset."""
+    inputs = entry.inputs or ()
+    by_others = [part for part in inputs if part.type == "JOB" and _job(part, own) != own]
+    return bool(inputs) and len(by_others) == len(inputs) and not entry.fields
 
 
 def _job(part: Part, own: Node) -> Node:

@@ -20,7 +20,7 @@ from processor.decode.memo import Memo
 from processor.decode.rules import time_us
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node, dataset, job
-from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal
+from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal, together
 from processor.model.observation import (
     DatasetFact,
     Edge,
@@ -121,10 +121,14 @@ def _facts(body: Part, explicit: Explicit | None, problems: list[FacetProblem]) 
 
 
 def _governed(fact: DatasetFact, explicit: Explicit) -> DatasetFact:
-    """An output of a job with a `lineage` facet derives from what that facet says, and no more."""
-    stated = explicit.mappings.get(fact.node, EMPTY)
-    fields = stated.fields or (fact.mapping.fields if fact.mapping else ())
-    return replace(fact, mapping=Mapping(fields, stated.every), explicit=True)
+    """An output of a job with a `lineage` facet: its own facets count where that one says nothing."""
+    stated = explicit.mappings.get(fact.node)
+    if stated is None:
+        return replace(fact, explicit=True)
+    own = fact.mapping or EMPTY
+    if fact.explicit:
+        return replace(fact, mapping=together(stated, own))
+    return replace(fact, mapping=Mapping(stated.fields or own.fields, stated.every), explicit=True)
 
 
 def _unlisted(explicit: Explicit, listed: set[Node]) -> Iterator[DatasetFact]:
@@ -229,22 +233,20 @@ def _edges(body: Part, own: Node, facts: list[DatasetFact], explicit: Explicit |
     parent = _parent(body.run.facets.parent) if body.run else None
     if parent is not None and parent[0] != own:
         yield Edge(EdgeType.PARENT, parent[0], own, Evidence.EXPLICIT)
-    listed = {dataset(part.namespace, part.name) for part in body.outputs or ()}
     for fact in facts:
-        yield from _data_edges(own, fact, listed)
+        yield from _data_edges(own, fact, governed=explicit is not None)
     for part, fact in zip([*(body.inputs or ()), *(body.outputs or ())], facts, strict=False):
         yield from _alias_edges(part, fact)
     if explicit is not None:
         yield from explicit.edges
 
 
-def _data_edges(own: Node, fact: DatasetFact, listed: set[Node]) -> Iterator[Edge]:
+def _data_edges(own: Node, fact: DatasetFact, *, governed: bool) -> Iterator[Edge]:
+    """Edges of a listed or explicitly named dataset; those that explicit lineage governs infer nothing."""
+    evidence = Evidence.EXPLICIT if governed or fact.explicit else Evidence.INPUTS_OUTPUTS
     if fact.role is Role.READER:
-        yield Edge(EdgeType.READS, fact.node, own, Evidence.INPUTS_OUTPUTS)
+        yield Edge(EdgeType.READS, fact.node, own, evidence)
         return
-    evidence = Evidence.INPUTS_OUTPUTS if fact.node in listed else Evidence(0)
-    if fact.explicit:
-        evidence |= Evidence.EXPLICIT
     yield Edge(EdgeType.WRITES, own, fact.node, evidence)
     stated = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
     for source in fact.sources:

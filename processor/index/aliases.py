@@ -7,11 +7,13 @@ taken back, the two part again. A rename holds for good.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from processor.index.facets import read_facet
-from processor.index.view import Link, View
+from processor.index.records import Link
+from processor.index.view import View
 from processor.model.history import NodeRecord
 from processor.model.identity import dataset
 from processor.model.observation import EdgeType, Evidence
@@ -26,48 +28,68 @@ class _Symlinks(msgspec.Struct):
     identifiers: list[_Identifier] = []
 
 
+Links = dict[tuple[bytes, bytes], Link]
+"""Alias links by (source, target)."""
+
+
+class Aliases(NamedTuple):
+    """All names of each dataset, its own included, and the links in force among them."""
+
+    names: dict[bytes, frozenset[bytes]]
+    links: Links
+
+
 def aliases_of(view: View, ids: Iterable[bytes]) -> dict[bytes, frozenset[bytes]]:
     """Every name of each of these datasets, itself included. Cycle-safe."""
-    neighbors: dict[bytes, set[bytes]] = {}
-    frontier = set(ids)
-    wanted = frozenset(frontier)
+    return find_aliases(view, ids).names
+
+
+def find_aliases(view: View, ids: Iterable[bytes]) -> Aliases:
+    """Every name of each of these datasets, and what makes them one."""
+    wanted, links = frozenset(ids), Links()
+    met, frontier = set[bytes](), set(wanted)
     while frontier:
-        found = _neighbors(view, frontier)
-        neighbors |= found
-        frontier = {other for others in found.values() for other in others} - neighbors.keys()
-    return {i: _component(i, neighbors) for i in wanted}
+        met |= frontier
+        found = _in_force(view, sorted(frontier))
+        links |= found
+        frontier = {name for pair in found for name in pair} - met
+    neighbors = _neighbors(links)
+    return Aliases({i: _component(i, neighbors) for i in wanted}, links)
 
 
-def holds(link: Link, stating: NodeRecord | None, other: bytes) -> bool:
-    """Whether a symlink edge is in force: it is a rename, or the facet still names the other."""
-    if Evidence.RENAME in link.evidence:
-        return True
-    return stating is not None and other in _named(stating)
+def symlinked(record: NodeRecord) -> frozenset[bytes]:
+    """Ids of the datasets that a dataset's newest `symlinks` facet names."""
+    facet = read_facet(record.facets.get("symlinks"), _Symlinks, _Symlinks())
+    return frozenset(dataset(s.namespace, s.name).id for s in facet.identifiers)
 
 
-def _neighbors(view: View, ids: set[bytes]) -> dict[bytes, set[bytes]]:
-    order = sorted(ids)
-    out, into = view.out_links(order), view.in_links(order)
-    links = [(i, link, True) for i in order for link in out[i] if link.type is EdgeType.SYMLINK]
-    links += [(i, link, False) for i in order for link in into[i] if link.type is EdgeType.SYMLINK]
-    stating = view.nodes(i if outward else link.other for i, link, outward in links)
-    found: dict[bytes, set[bytes]] = {i: set() for i in order}
-    for i, link, outward in links:
-        source, target = (i, link.other) if outward else (link.other, i)
-        if holds(link, stating.get(source), target):
-            found[i].add(link.other)
-    return found
+def holds(link: Link, stated: frozenset[bytes], target: bytes) -> bool:
+    """Whether an alias link is in force: it is a rename, or the facet still names the other."""
+    return Evidence.RENAME in link.evidence or target in stated
 
 
-def _named(record: NodeRecord) -> set[bytes]:
-    symlinks = read_facet(record.facets.get("symlinks"), _Symlinks, _Symlinks())
-    return {dataset(s.namespace, s.name).id for s in symlinks.identifiers}
+def _in_force(view: View, ids: list[bytes]) -> Links:
+    """The links in force that begin or end at these datasets."""
+    out, into = view.out_links(ids), view.in_links(ids)
+    found = {(i, link.other): link for i in ids for link in out[i] if link.type is EdgeType.SYMLINK}
+    found |= {(link.other, i): link for i in ids for link in into[i] if link.type is EdgeType.SYMLINK}
+    records = view.nodes({source for source, _ in found})
+    stated = {i: symlinked(record) for i, record in records.items()}
+    return {(s, t): link for (s, t), link in found.items() if holds(link, stated.get(s, frozenset()), t)}
+
+
+def _neighbors(links: Links) -> dict[bytes, set[bytes]]:
+    neighbors: dict[bytes, set[bytes]] = {}
+    for source, target in links:
+        neighbors.setdefault(source, set()).add(target)
+        neighbors.setdefault(target, set()).add(source)
+    return neighbors
 
 
 def _component(start: bytes, neighbors: dict[bytes, set[bytes]]) -> frozenset[bytes]:
     together, frontier = {start}, [start]
     while frontier:
-        fresh = neighbors[frontier.pop()] - together
+        fresh = neighbors.get(frontier.pop(), set()) - together
         together |= fresh
         frontier += fresh
     return frozenset(together)

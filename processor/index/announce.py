@@ -25,6 +25,9 @@ from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType, Evidence, Place
 from processor.model.tables import Columns, decode_columns, diff_columns
 
+ITEMS = 200
+"""Most items in one record: with names of usual length far below a broker's limit of 1 MB."""
+
 _RUN_NEWS = {b"F": ItemKind.RUN_FAILED, b"D": ItemKind.RUN_DIFFERED}
 
 
@@ -35,7 +38,13 @@ def change_of(entry: OutboxEntry, store: Store) -> Change:
     reader = _Reader(node, entry.bucket, store)
     pairs = zip(frames[::2], frames[1::2], strict=True)
     items = tuple(reader.item(item, before) for item, before in pairs)
-    return Change(_hash(b"".join(i.item_id.encode() for i in items)), node, items)
+    return Change(_change_id(items), node, items)
+
+
+def parts(change: Change) -> list[Change]:
+    """The change in records of at most `ITEMS` items each, so that no broker refuses one for its size."""
+    items = [change.items[at : at + ITEMS] for at in range(0, len(change.items), ITEMS)]
+    return [Change(_change_id(part), change.node, part) for part in items]
 
 
 class _Reader:
@@ -77,7 +86,7 @@ class _Reader:
     def _columns(self, fingerprint: bytes) -> Columns:
         key = Key(self._bucket, "s", self._node.id.hex())
         content = self._store.fetch_fields(key, [b"b" + fingerprint])[0]
-        return decode_columns(content) if content else ()
+        return decode_columns(joins.unpack_stamped(content).payload) if content else ()
 
 
 def _cause(packed: PackedCause) -> Cause:
@@ -96,6 +105,10 @@ def _run(figures: bytes) -> RunChange:
     recent = joins.unpack_recent(figures)
     counts = (recent.inputs, recent.outputs)
     return RunChange(recent.run_id, recent.state, recent.started_us, recent.ended_us, *counts)
+
+
+def _change_id(items: tuple[ChangeItem, ...]) -> str:
+    return _hash(b"".join(item.item_id.encode() for item in items))
 
 
 def _hash(data: bytes) -> str:

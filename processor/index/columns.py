@@ -1,33 +1,30 @@
-"""Walking the lineage by columns, and what a change of columns breaks downstream.
+"""Walking the lineage by columns.
 
 Rules kept here:
 - a column leads to the output columns whose current mapping names it, and, where a mapping names it
-  for the whole output, to every column of that output;
+  for the whole output, to every column of that output; a source without a field says nothing of columns;
 - DIRECT carries the value, INDIRECT only influences it: a path is direct when each of its steps is;
-- where a job states no mapping for an output, what lies behind that output is *possible*.
+- a column goes by every name of its dataset; a dropped dataset is neither listed nor walked through,
+  unless the walk starts there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
-
-from processor.index import steps
 from processor.index.aliases import aliases_of
-from processor.index.facets import read_facet
+from processor.index.records import Link
 from processor.index.traverse import DEPTH, LIMIT, Direction, Graph, Reached
-from processor.index.view import Link, View
-from processor.model.alert import Affected, Impact
+from processor.index.view import View, current_columns
 from processor.model.history import KnownEdge, KnownMapping
 from processor.model.identity import Kind, Node
 from processor.model.mapping import Source
 from processor.model.observation import EdgeType
 
-IMPACT_LIMIT = 1_000
-_WALK_LIMIT = 100_000
+Named = Mapping[bytes, Mapping[str, list[Node]]]
+"""Columns by the id of their dataset under each of its names, then by field ("" for the dataset)."""
 
 
 class ColumnStep(NamedTuple):
@@ -48,49 +45,75 @@ def column_lineage(
     limit: int = LIMIT,
 ) -> Graph:
     """Columns upstream or downstream of a column, or of every column of a dataset."""
-    way, walk = Direction(direction), _ColumnWalk(view, limit)
-    columns = [start] if start.kind is Kind.COLUMN else _columns_of(view, start)
-    frontier = walk.reach(columns, 0)
+    way = Direction(direction)
+    walk = _ColumnWalk(view, start.dataset, limit, Mappings(view))
+    frontier = walk.take(set(_start_columns(view, start)), 0)
     for level in range(1, depth + 1):
         found = walk.steps(frontier, way)
-        walk.edges |= {_edge_key(step): step for step in found}
-        far = (step.dst if way is Direction.DOWN else step.src for step in found)
-        frontier = walk.reach(far, level)
+        frontier = walk.reach({step.dst if way is Direction.DOWN else step.src for step in found}, level)
+        walk.note(found)
         if not frontier or walk.truncated:
             break
     return walk.graph()
 
 
-def _edge_key(step: ColumnStep) -> tuple[Node, Node, Node]:
-    return step.src, step.dst, step.known.owner
-
-
-def _columns_of(view: View, dataset: Node) -> list[Node]:
-    return [dataset.column(column.path) for column in view.columns(dataset)]
+def _start_columns(view: View, start: Node) -> list[Node]:
+    if start.kind is Kind.COLUMN:
+        return [start]
+    return [start.column(column.path) for column in view.columns(start)]
 
 
 @dataclass(slots=True)
 class _ColumnWalk:
     view: View
+    start: Node
     limit: int
+    mappings: Mappings
     depths: dict[Node, int] = field(default_factory=dict)
     edges: dict[tuple[Node, Node, Node], ColumnStep] = field(default_factory=dict)
     truncated: bool = False
 
-    def reach(self, columns: Iterable[Node], depth: int) -> set[Node]:
-        fresh = sorted(set(columns) - self.depths.keys(), key=str)
-        room = max(0, self.limit - len(self.depths))
-        self.truncated = self.truncated or len(fresh) > room
-        self.depths |= dict.fromkeys(fresh[:room], depth)
-        return set(fresh[:room])
+    def reach(self, columns: set[Node], depth: int) -> list[Node]:
+        """Take in columns; those that are new, alive and within the limit."""
+        fresh = columns - self.depths.keys()
+        gone = dropped(self.view, {c.dataset.id for c in fresh}) - {self.start.id}
+        return self.take({c for c in fresh if c.dataset.id not in gone}, depth)
 
-    def steps(self, frontier: set[Node], way: Direction) -> list[ColumnStep]:
-        step = down_steps if way is Direction.DOWN else up_steps
-        return list(step(self.view, frontier))
+    def take(self, columns: set[Node], depth: int) -> list[Node]:
+        room = max(0, self.limit - len(self.depths))
+        self.truncated = self.truncated or len(columns) > room
+        taken = sorted(columns, key=str)[:room]
+        self.depths |= dict.fromkeys(taken, depth)
+        return taken
+
+    def steps(self, frontier: list[Node], way: Direction) -> list[ColumnStep]:
+        named = by_name(self.view, frontier)
+        if way is Direction.DOWN:
+            return [s for known in self.mappings.out_of(named) for s in self.derived(known, named)]
+        return [s for known in self.mappings.into(named) for s in _stated(known, named[known.output.id])]
+
+    def derived(self, known: KnownMapping, named: Named) -> Iterator[ColumnStep]:
+        """Where a mapping takes the wanted columns."""
+        for output in known.mapping.fields:
+            for src, direct in named_by(output.sources, named):
+                yield ColumnStep(src, known.output.column(output.field), direct, known)
+        whole = list(named_by(known.mapping.every, named))
+        for name in self.mappings.fields(known) if whole else ():
+            for src, direct in whole:
+                yield ColumnStep(src, known.output.column(name), direct, known)
+
+    def note(self, found: Iterable[ColumnStep]) -> None:
+        """Keep steps between columns that were taken in; one stated both ways is direct."""
+        for step in found:
+            if step.src not in self.depths or step.dst not in self.depths:
+                continue
+            key = (step.src, step.dst, step.known.owner)
+            if step.direct or key not in self.edges:
+                self.edges[key] = step
 
     def graph(self) -> Graph:
         reached = (Reached(node, depth) for node, depth in self.depths.items())
-        edges = (_known_edge(s) for s in self.edges.values() if {s.src, s.dst} <= self.depths.keys())
+        edges = map(_known_edge, self.edges.values())
         return Graph(
             nodes=tuple(sorted(reached, key=lambda r: (r.depth, str(r.node)))),
             edges=tuple(sorted(edges, key=lambda e: (str(e.src), str(e.dst), str(e.job)))),
@@ -105,28 +128,101 @@ def _known_edge(step: ColumnStep) -> KnownEdge:
     return KnownEdge(EdgeType.DERIVES, step.src, step.dst, known.evidence, *seen, job, step.direct)
 
 
-def down_steps(view: View, columns: Iterable[Node]) -> Iterator[ColumnStep]:
-    """The output columns that current mappings derive from these columns."""
-    by_dataset = _by_dataset(view, columns)
-    links = view.out_links(sorted(by_dataset))
-    derives = {pair for found in links.values() for pair in _mapped_by(found)}
-    current = view.current_mappings(sorted({owner for owner, _ in derives}))
-    for owner, output in sorted(derives):
-        known = current.get(owner, {}).get(output)
-        if known is not None:
-            yield from _matching(view, known, by_dataset)
+def _stated(known: KnownMapping, wanted: Mapping[str, list[Node]]) -> Iterator[ColumnStep]:
+    """What a mapping makes the wanted columns of its output from."""
+    for output in known.mapping.fields:
+        for dst in wanted.get(output.field, ()):
+            for source in output.sources:
+                yield ColumnStep(source.node, dst, source.direct, known)
+    for columns in wanted.values():
+        for dst in columns:
+            for source in known.mapping.every:
+                yield ColumnStep(source.node, dst, source.direct, known)
 
 
-def up_steps(view: View, columns: Iterable[Node]) -> Iterator[ColumnStep]:
-    """The input columns that current mappings derive these columns from."""
-    by_dataset = _by_dataset(view, columns)
-    links = view.in_links(sorted(by_dataset))
-    owners = {(owner, i) for i, found in links.items() for owner in _owners(found)}
-    current = view.current_mappings(sorted({owner for owner, _ in owners}))
-    for owner, output in sorted(owners):
-        known = current.get(owner, {}).get(output)
-        if known is not None:
-            yield from _stated(known, by_dataset[output])
+# Names
+
+
+def by_name(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, list[Node]]]:
+    """Columns by every name of their dataset, see `Named`; sorted, whatever order they come in."""
+    wanted = sorted(columns, key=str)
+    together = live_names(view, {column.dataset.id for column in wanted})
+    named: dict[bytes, dict[str, list[Node]]] = {}
+    for column in wanted:
+        for name in together[column.dataset.id]:
+            named.setdefault(name, {}).setdefault(column.field or "", []).append(column)
+    return named
+
+
+def live_names(view: View, datasets: Iterable[bytes]) -> dict[bytes, frozenset[bytes]]:
+    """The names of each dataset that are not dropped, and its own in any case."""
+    together = aliases_of(view, datasets)
+    gone = dropped(view, {name for i, names in together.items() for name in names - {i}})
+    return {i: (names - gone) | {i} for i, names in together.items()}
+
+
+def dropped(view: View, datasets: Iterable[bytes]) -> set[bytes]:
+    """Those of these datasets that are dropped."""
+    return {i for i, record in view.nodes(sorted(datasets)).items() if record.dropped}
+
+
+def named_by(sources: Iterable[Source], named: Named) -> Iterator[tuple[Node, bool]]:
+    """The wanted columns that these sources name, and whether they carry their value."""
+    for source in sources:
+        if source.field is None:
+            continue
+        for src in named.get(source.node.dataset.id, {}).get(source.field, ()):
+            yield src, source.direct
+
+
+# Mappings
+
+
+class Mappings:
+    """The current mappings around columns. The schemas of outputs are read once in a walk."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._schemas: dict[Node, frozenset[str]] = {}
+
+    def out_of(self, named: Named) -> list[KnownMapping]:
+        """The mappings that derive something from the datasets of these columns."""
+        links = self._view.out_links(sorted(named))
+        stated = {pair for found in links.values() for pair in _mapped_by(found)}
+        known = self._current(stated)
+        self._read({each.output for each in known if each.mapping.every})
+        return known
+
+    def into(self, named: Named) -> list[KnownMapping]:
+        """The mappings that say what the datasets of these columns derive from."""
+        links = self._view.in_links(sorted(named))
+        return self._current({(owner, i) for i, found in links.items() for owner in _owners(found)})
+
+    def fields(self, known: KnownMapping) -> list[str]:
+        """`output_fields`, from what this walk has read already."""
+        self._read({known.output})
+        return sorted(_stated_fields(known) | self._schemas[known.output])
+
+    def _current(self, stated: set[tuple[bytes, bytes]]) -> list[KnownMapping]:
+        current = self._view.current_mappings(sorted({owner for owner, _ in stated}))
+        found = (current.get(owner, {}).get(output) for owner, output in sorted(stated))
+        return [known for known in found if known is not None]
+
+    def _read(self, outputs: set[Node]) -> None:
+        missing = sorted(outputs - self._schemas.keys(), key=str)
+        if not missing:
+            return
+        for output, lanes in self._view.lanes_of(missing).items():
+            self._schemas[output] = frozenset(column.path for column in current_columns(lanes))
+
+
+def output_fields(view: View, known: KnownMapping) -> list[str]:
+    """The columns that a mapping's inputs of the whole output reach: stated ones and the schema's."""
+    return Mappings(view).fields(known)
+
+
+def _stated_fields(known: KnownMapping) -> frozenset[str]:
+    return frozenset(output.field for output in known.mapping.fields)
 
 
 def _mapped_by(links: list[Link]) -> list[tuple[bytes, bytes]]:
@@ -135,182 +231,3 @@ def _mapped_by(links: list[Link]) -> list[tuple[bytes, bytes]]:
 
 def _owners(links: list[Link]) -> list[bytes]:
     return [link.other for link in links if link.type is EdgeType.DERIVES]
-
-
-def _by_dataset(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, Node]]:
-    """Columns by the id of their dataset, under each of the dataset's names."""
-    named: dict[bytes, dict[str, Node]] = {}
-    wanted = list(columns)
-    together = aliases_of(view, {column.dataset.id for column in wanted})
-    for column in wanted:
-        for name in together[column.dataset.id]:
-            named.setdefault(name, {})[column.field or ""] = column
-    return named
-
-
-def _matching(view: View, known: KnownMapping, wanted: dict[bytes, dict[str, Node]]) -> Iterator[ColumnStep]:
-    for output in known.mapping.fields:
-        for source in output.sources:
-            for src in _named(source, wanted):
-                yield ColumnStep(src, known.output.column(output.field), source.direct, known)
-    for source in known.mapping.every:
-        for src in _named(source, wanted):
-            yield from _everywhere(view, src, source, known)
-
-
-def _named(source: Source, wanted: dict[bytes, dict[str, Node]]) -> list[Node]:
-    """The wanted column that a source names; a source without a field says nothing of columns."""
-    there = wanted.get(source.node.dataset.id, {})
-    return [there[source.field]] if source.field in there else []
-
-
-def _everywhere(view: View, src: Node, source: Source, known: KnownMapping) -> Iterator[ColumnStep]:
-    for field_name in output_fields(view, known):
-        yield ColumnStep(src, known.output.column(field_name), source.direct, known)
-
-
-def output_fields(view: View, known: KnownMapping) -> list[str]:
-    """The columns that a mapping's inputs of the whole output reach: stated ones and the schema's."""
-    stated = {output.field for output in known.mapping.fields}
-    return sorted(stated | {column.path for column in view.columns(known.output)})
-
-
-def _stated(known: KnownMapping, wanted: dict[str, Node]) -> Iterator[ColumnStep]:
-    for output in known.mapping.fields:
-        if output.field in wanted:
-            for source in output.sources:
-                yield ColumnStep(source.node, wanted[output.field], source.direct, known)
-    for column in wanted.values():
-        for source in known.mapping.every:
-            yield ColumnStep(source.node, column, source.direct, known)
-
-
-# Impact
-
-
-class _Ownership(msgspec.Struct):
-    class Owner(msgspec.Struct):
-        """One owner, as `ownership` names it."""
-
-        name: str
-
-    owners: list[Owner] = []
-
-
-def impact(
-    view: View,
-    dataset: Node,
-    columns: Iterable[str] | None,
-    *,
-    limit: int = IMPACT_LIMIT,
-) -> Impact:
-    """What is downstream of these columns of a dataset; None means of all of it."""
-    names = [c.path for c in view.columns(dataset)] if columns is None else list(columns)
-    return _Impact(view, dataset, limit).of(names)
-
-
-@dataclass(slots=True)
-class _Impact:
-    view: View
-    dataset: Node
-    limit: int
-    columns: dict[Node, Affected] = field(default_factory=dict)
-    datasets: dict[Node, Affected] = field(default_factory=dict)
-    jobs: dict[Node, Affected] = field(default_factory=dict)
-
-    def of(self, names: list[str]) -> Impact:
-        """Walk the columns first, then what lies behind jobs that state no mapping."""
-        start = Affected(self.dataset, 0)
-        frontier = {self.dataset.column(name): start for name in names}
-        certain, depth = {self.dataset: start}, 0
-        while frontier and len(self.columns) < _WALK_LIMIT:
-            depth += 1
-            frontier = self.column_level(frontier, depth)
-            certain |= {c.dataset: self.datasets[c.dataset] for c in frontier}
-        self.possible(certain)
-        return self.result()
-
-    def column_level(self, frontier: dict[Node, Affected], depth: int) -> dict[Node, Affected]:
-        fresh: dict[Node, Affected] = {}
-        for step in down_steps(self.view, frontier):
-            direct = step.direct and frontier[step.src].direct
-            self.carried(step, depth, direct=direct)
-            if step.dst in self.columns or step.dst.dataset == self.dataset:
-                continue
-            better = direct or (step.dst in fresh and fresh[step.dst].direct)
-            fresh[step.dst] = Affected(step.dst, depth, better)
-        self.columns |= fresh
-        return fresh
-
-    def carried(self, step: ColumnStep, depth: int, *, direct: bool) -> None:
-        if step.dst.dataset != self.dataset:
-            _nearest(self.datasets, Affected(step.dst.dataset, depth, direct))
-        if step.known.owner.kind is Kind.JOB:
-            _nearest(self.jobs, Affected(step.known.owner, depth, direct))
-
-    def possible(self, certain: dict[Node, Affected]) -> None:
-        """Datasets and jobs behind readers that do not say which columns they use."""
-        frontier, first = {node.id: found.depth for node, found in certain.items()}, True
-        while frontier and len(self.datasets) < _WALK_LIMIT:
-            frontier = self.possible_level(frontier, mapped_count=first)
-            first = False
-
-    def possible_level(self, frontier: dict[bytes, int], *, mapped_count: bool) -> dict[bytes, int]:
-        names = aliases_of(self.view, frontier)
-        depths = {name: frontier[i] for i, together in names.items() for name in together}
-        found = list(steps.down(self.view, sorted(depths)))
-        mapped = self.mapped(found) if mapped_count else frozenset()
-        records = self.view.nodes({i for step in found for i in step[1:3] if i})
-        fresh: dict[bytes, int] = {}
-        for step in found:
-            if (step.origin, step.job, step.target) in mapped:
-                continue
-            depth = depths[step.origin] + 1
-            if step.job in records:
-                _nearest(self.jobs, Affected(records[step.job].node, depth, possible=True))
-            if step.target in records and self.is_new(records[step.target].node):
-                target = records[step.target].node
-                self.datasets[target] = Affected(target, depth, possible=True)
-                fresh[target.id] = depth
-        return fresh
-
-    def is_new(self, dataset: Node) -> bool:
-        return dataset not in self.datasets and dataset != self.dataset
-
-    def mapped(self, found: list[steps.Step]) -> frozenset[tuple[bytes, bytes | None, bytes | None]]:
-        """Steps whose job says which columns of the origin it uses: the columns have told already."""
-        current = self.view.current_mappings(sorted({step.job for step in found if step.job}))
-        return frozenset(step[:3] for step in found if self.says(step, current))
-
-    def says(self, step: steps.Step, current: dict[bytes, dict[bytes, KnownMapping]]) -> bool:
-        known = current.get(step.job or b"", {}).get(step.target or b"")
-        return known is not None and any(
-            source.field is not None and source.node.dataset.id == step.origin for source in known.mapping.sources()
-        )
-
-    def result(self) -> Impact:
-        parts = [_sorted(part) for part in (self.columns, self.datasets, self.jobs)]
-        total = sum(len(part) for part in parts)
-        truncated = any(len(part) > self.limit for part in parts)
-        columns, datasets, jobs = (part[: self.limit] for part in parts)
-        return Impact(columns, datasets, jobs, self.owners(), truncated, total)
-
-    def owners(self) -> tuple[str, ...]:
-        nodes = [*self.datasets, *self.jobs][: self.limit]
-        records = self.view.nodes(node.id for node in nodes)
-        return tuple(sorted({name for record in records.values() for name in owners_of(record.facets)}))
-
-
-def owners_of(facets: dict[str, bytes]) -> list[str]:
-    """Names in an `ownership` facet."""
-    return [owner.name for owner in read_facet(facets.get("ownership"), _Ownership, _Ownership()).owners]
-
-
-def _nearest(found: dict[Node, Affected], affected: Affected) -> None:
-    there = found.get(affected.node)
-    if there is None or (affected.direct and not there.direct and not affected.possible):
-        found[affected.node] = affected
-
-
-def _sorted(found: dict[Node, Affected]) -> tuple[Affected, ...]:
-    return tuple(sorted(found.values(), key=lambda a: (a.possible, a.depth, str(a.node))))

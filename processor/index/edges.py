@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from processor.index.aliases import holds
+from processor.index.aliases import holds, symlinked
 from processor.index.columns import output_fields
 from processor.index.view import Link, View
 from processor.model.history import KnownEdge, KnownMapping, NodeRecord
@@ -37,17 +37,18 @@ def _edges_of(view: View, page: list[NodeRecord]) -> Iterator[KnownEdge]:
     links = view.out_links(list(records))
     others = view.nodes({link.other for found in links.values() for link in found})
     for id_, found in links.items():
+        stated = symlinked(records[id_])
         for link in found:
-            if link.other in others and _counts(link, records[id_]):
+            if link.other in others and _counts(link, stated):
                 yield _edge(records[id_].node, others[link.other].node, link)
     for mappings in view.mappings(list(records)).values():
         yield from _derived(view, mappings)
 
 
-def _counts(link: Link, record: NodeRecord) -> bool:
+def _counts(link: Link, stated: frozenset[bytes]) -> bool:
     if link.type is EdgeType.DERIVES:
         return False
-    return link.type is not EdgeType.SYMLINK or holds(link, record, link.other)
+    return link.type is not EdgeType.SYMLINK or holds(link, stated, link.other)
 
 
 def _edge(src: Node, dst: Node, link: Link) -> KnownEdge:

@@ -9,6 +9,7 @@ records live in the bucket of its id, a job's runs in the bucket of the job.
     s:<dataset>   l<lane> observer · c<lane> current schema · v<lane><fp> span · e<lane><fp> first run
                   · b<fp> content
     m:<owner>     c<output> current mapping · v<output><fp> span · b<fp> content
+                  · k<output> run of the newest explicit one · q<output><fp> run that stated it last
     r:<run>       i run id · t span · u last event · b start · e end · q state · p parent · n nominal
                   · x error · I<dataset> · O<dataset> · M<dataset>
     j:<job>       <run> → recent run
@@ -49,7 +50,10 @@ LINK_LETTERS = {
 }
 LINK_TYPES = {letter: type_ for type_, letter in LINK_LETTERS.items()}
 KIND_LETTERS = {Kind.DATASET: b"d", Kind.JOB: b"j"}
-_WORD = re.compile(r"[./:\\]+")
+SEPARATORS = "./:\\"
+"""What parts the words of a name."""
+
+_WORD = re.compile(f"[{re.escape(SEPARATORS)}]+")
 
 
 def bucket_of(id_: bytes, buckets: int) -> int:

@@ -75,20 +75,22 @@ class RedisStore:
             return cast("list[bytes | None]", self._client.hmget(self.name(key), list(fields)))
 
     def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
-        """Page through the bucket-wide hashes of a record, with HSCAN."""
+        """Page through the bucket-wide hashes of a record, with HSCAN, each field once."""
         for bucket in range(self._buckets):
-            key, cursor = Key(bucket, record), 0
+            key, cursor, met = Key(bucket, record), 0, set[bytes]()
             while True:
                 with _as_dependency():
                     cursor, page = self._client.hscan(self.name(key), cursor, count=1000)
-                if page:
-                    yield key, list(page.items())
+                fresh = [(name, value) for name, value in page.items() if name not in met]
+                met.update(page)
+                if fresh:
+                    yield key, fresh
                 if cursor == 0:
                     break
 
     def keys(self) -> Iterator[Key]:
         """Every key of the index itself, with SCAN: for digest and export only."""
-        pattern = f"{self._prefix}:{{b*}}:g{self._generation}:*"
+        pattern = f"{_literally(self._prefix)}:{{b*}}:g{self._generation}:*"
         seen: set[Key] = set()
         with _as_dependency():
             for name in self._client.scan_iter(match=pattern, count=1000):
@@ -168,17 +170,23 @@ class RedisStore:
         return [len(names), *names, *_arguments(part, order)]
 
     def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
-        try:
-            return self._run_all("EVALSHA", self._sha, calls)
-        except NoScriptError:
+        """Run the script for each bucket. What a server has not got is loaded, and only that is run again."""
+        replies = self._run_all(calls)
+        missing = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if missing:
             self._sha = self._load_script()
-            return self._run_all("EVALSHA", self._sha, calls)
+            again = self._run_all([calls[at] for at in missing])
+            replies = [again[missing.index(at)] if at in missing else reply for at, reply in enumerate(replies)]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return cast("list[list[bytes]]", replies)
 
-    def _run_all(self, command: str, script: str, calls: list[list[Any]]) -> list[list[bytes]]:
+    def _run_all(self, calls: list[list[Any]]) -> list[object]:
         with self._client.pipeline(transaction=False) as pipe:
             for call in calls:
-                pipe.execute_command(command, script, *call)
-            return cast("list[list[bytes]]", pipe.execute())
+                pipe.execute_command("EVALSHA", self._sha, *call)
+            return cast("list[object]", pipe.execute(raise_on_error=False))
 
     def _every(self, record: str) -> list[tuple[Key, dict[bytes, bytes]]]:
         keys = [Key(bucket, record) for bucket in range(self._buckets)]
@@ -225,6 +233,11 @@ def _as_dependency() -> Iterator[None]:
         yield
     except (RedisError, RedisClusterException, OSError) as error:
         raise DependencyError("Redis", _sentence(error)) from error
+
+
+def _literally(text: str) -> str:
+    """Text as a pattern of KEYS and SCAN that means just it."""
+    return "".join(f"\\{letter}" if letter in "*?[]^-\\" else letter for letter in text)
 
 
 def _sentence(error: Exception) -> str:

@@ -50,6 +50,11 @@ Sourced = tuple[Observation, Place | None]
 """An observation and where it was read, if it came over Kafka."""
 
 
+_IN_VAIN = frozenset({RunState.FAIL, RunState.ABORT})
+Precedence = tuple[bool, int, bytes]
+"""Which event of a batch speaks for a run: one that ends it before others, then the latest."""
+
+
 def reduce(observations: Iterable[Sourced], buckets: int) -> Batch:
     """The joins that these observations stand for, by bucket."""
     writer = _Writer(buckets)
@@ -65,7 +70,7 @@ class _Writer:
         self.buckets = buckets
         self._ops: dict[Key, dict[bytes, Op]] = {}
         self._subjects: dict[Key, bytes] = {}
-        self._settles: dict[Key, Settle] = {}
+        self._settles: dict[Key, tuple[Precedence, Settle]] = {}
         self._introduced: set[Node] = set()
 
     def put(self, key: Key, op: Op) -> None:
@@ -85,9 +90,11 @@ class _Writer:
         """Name the node that this key's changes are about."""
         self._subjects[key] = pack_identity(node)
 
-    def settle(self, settle: Settle) -> None:
-        """Derive this run's place after the joins; the last event of a batch names the cause."""
-        self._settles[settle.run] = settle
+    def settle(self, precedence: Precedence, settle: Settle) -> None:
+        """Derive this run's place after the joins; the event of highest precedence names the cause."""
+        there = self._settles.get(settle.run)
+        if there is None or precedence > there[0]:
+            self._settles[settle.run] = (precedence, settle)
 
     def key(self, record: str, id_: bytes) -> Key:
         """The key of a node's record."""
@@ -101,7 +108,7 @@ class _Writer:
             part.ops[key] = list(fields.values())
             if key in self._subjects:
                 part.subjects[key] = self._subjects[key]
-        for settle in self._settles.values():
+        for _, settle in self._settles.values():
             batch[settle.run.bucket].settles.append(settle)
         return batch
 
@@ -167,7 +174,7 @@ class _Event:
         self.writer.put(word, Op("O", KIND_LETTERS[node.kind] + node.id, b""))
 
     def facets(self, key: Key, facets: Facets) -> None:
-        content, touch = _fragment(tuple(sorted(facets.items())))
+        content, touch = _fragment(facets)
         name = fingerprint(content)
         self.writer.put(key, Op("O", b"B" + name, content))
         self.writer.put(key, Op("T", b"T" + name, joins.pack_time(self.seen.time_us, touch)))
@@ -193,16 +200,26 @@ class _Event:
 
     def dataset(self, fact: DatasetFact) -> None:
         key = self.node(fact.node, fact.facets)
-        if fact.role is Role.WRITER and self.seen.run is not None:
+        if self.is_written(fact):
             self.writer.put(key, Op("X", b"w", joins.pack_time(self.seen.time_us)))
         if fact.lifecycle is not None:
-            payload = fact.lifecycle.state.encode()
-            item = self.item(ItemKind.LIFECYCLE_CHANGED, payload)
-            self.writer.put(key, Op("L", b"d", self.stamped(payload), item))
+            self.lifecycle(key, fact.lifecycle.state)
         if fact.columns is not None:
             self.schema(fact)
         if fact.mapping is not None:
             self.mapping(fact)
+
+    def is_written(self, fact: DatasetFact) -> bool:
+        """A run that has not failed writes its outputs."""
+        run = self.seen.run
+        return fact.role is Role.WRITER and run is not None and run.state not in _IN_VAIN
+
+    def lifecycle(self, key: Key, state: str) -> None:
+        """Each drop is news, whatever was before; of the other states only a change is."""
+        item = self.item(ItemKind.LIFECYCLE_CHANGED, state.encode())
+        mark = joins.pack_time(self.seen.time_us) if state == "DROP" else b""
+        payload = bytes([len(state)]) + state.encode() + mark
+        self.writer.put(key, Op("L", b"d", self.stamped(payload), item))
 
     def observer(self, fact: DatasetFact) -> Observer:
         if self.seen.job is None:
@@ -210,8 +227,8 @@ class _Event:
         return Observer(fact.role, self.seen.job.namespace, self.seen.job.name)
 
     def schema(self, fact: DatasetFact) -> None:
-        content = fact.schema_content
-        mark, observer = fingerprint(content), self.observer(fact)
+        content, mark = fact.schema_content, fact.schema_mark
+        observer = self.observer(fact)
         lane = lane_id(observer)
         key = self.writer.key("s", fact.node.id)
         self.writer.about(key, fact.node)
@@ -222,7 +239,7 @@ class _Event:
         if not content:
             return
         run_id = self.seen.run.run_id.encode() if self.seen.run else b""
-        self.writer.put(key, Op("O", b"b" + mark, content))
+        self.writer.put(key, Op("E", b"b" + mark, self.stamped(content)))
         self.writer.put(key, Op("S", b"v" + lane + mark, self.span()))
         self.writer.put(key, Op("E", b"e" + lane + mark, self.stamped(run_id)))
 
@@ -239,7 +256,14 @@ class _Event:
             return
         self.writer.put(key, Op("O", b"b" + mark, content))
         self.writer.put(key, Op("S", b"v" + output.id + mark, self.span(evidence)))
+        if fact.explicit and self.seen.run is not None:
+            self.of_run(key, output.id, mark, run_key(owner, self.seen.run.run_id))
         self.derives(owner, fact, evidence)
+
+    def of_run(self, key: Key, output: bytes, mark: bytes, run: bytes) -> None:
+        """Explicit statements of one run count together: which run was the last to make this one, and any."""
+        self.writer.put(key, Op("L", b"k" + output, self.stamped(run)))
+        self.writer.put(key, Op("L", b"q" + output + mark, self.stamped(run)))
 
     def derives(self, owner: Node, fact: DatasetFact, evidence: Evidence) -> None:
         value, output = self.span(evidence), fact.node
@@ -261,7 +285,8 @@ class _Event:
             self.writer.put(key, Op("O", member, b""))
         item = self.item(ItemKind.RUN_DIFFERED)
         recent = self.writer.key("j", job.id)
-        self.writer.settle(Settle(key, recent, run, job.id + run, item))
+        place = Settle(key, recent, run, job.id + run, item)
+        self.writer.settle((fact.state in TERMINAL, self.seen.time_us, self.seen.digest), place)
 
     def run_ops(self, fact: RunFact) -> Iterable[Op]:
         yield Op("O", b"i", fact.run_id.encode())
@@ -293,8 +318,12 @@ class _Event:
                 yield b"M" + fact.node.id
 
 
-@lru_cache(maxsize=16_384)
-def _fragment(facets: tuple[tuple[str, bytes | None], ...]) -> tuple[bytes, bytes]:
+def _fragment(facets: Facets) -> tuple[bytes, bytes]:
     """A set of facets as stored, and the hashes of their names."""
-    names = b"".join(hash_parts("facet", name)[: joins.NAME_BYTES] for name, _ in facets)
-    return msgspec.msgpack.encode(dict(facets)), names
+    ordered = dict(sorted(facets.items()))
+    return msgspec.msgpack.encode(ordered), b"".join(_facet_name(name) for name in ordered)
+
+
+@lru_cache(maxsize=4096)
+def _facet_name(name: str) -> bytes:
+    return hash_parts("facet", name)[: joins.NAME_BYTES]

@@ -9,13 +9,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from processor.index.layout import last_word, word_id
+from processor.index.layout import SEPARATORS, last_word, word_id
 from processor.index.view import View
 from processor.model.errors import UsageError
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node, dataset, job
+from processor.model.observation import EdgeType
 
-_SEPARATORS = (".", "/", ":")
+_COLONS_MAX = 32
+"""More colons than any real namespace has; a bound on what one question may cost."""
 
 
 class UnknownNodeError(UsageError):
@@ -53,7 +55,7 @@ def _by_identity(view: View, kind: Kind, rest: str, text: str) -> Node:
 
 def _splits(kind: Kind, rest: str) -> Iterator[Node]:
     """Every way to part `rest` into namespace and name (and field), longest namespace first."""
-    colons = [at for at, letter in enumerate(rest) if letter == ":"]
+    colons = [at for at, letter in enumerate(rest) if letter == ":"][-_COLONS_MAX:]
     for at in reversed(colons):
         namespace, name = rest[:at], rest[at + 1 :]
         if kind is Kind.COLUMN:
@@ -78,14 +80,12 @@ def fields_of(view: View, table: Node) -> frozenset[str]:
     """Every column that the index knows of a dataset: in any schema, or in any mapping for it."""
     named = {c.path for lane in view.lanes(table) for v in lane.versions for c in v.columns}
     links = view.in_links([table.id])[table.id]
-    owners = [link.other for link in links if link.type.value == "derives"]
+    owners = [link.other for link in links if link.type is EdgeType.DERIVES]
     for mappings in view.mappings(owners).values():
         for known in mappings:
             if known.output == table:
                 named |= {output.field for output in known.mapping.fields}
-    for owner_output in _read_fields(view, table):
-        named.add(owner_output)
-    return frozenset(named)
+    return frozenset(named | set(_read_fields(view, table)))
 
 
 def _read_fields(view: View, table: Node) -> Iterator[str]:
@@ -119,10 +119,8 @@ def _fitting(view: View, text: str) -> list[Node]:
 
 
 def _ends_with(record: NodeRecord, text: str) -> bool:
-    whole, part = record.node.name.casefold(), text.casefold()
-    if whole == part:
-        return True
-    return whole.endswith(tuple(separator + part for separator in _SEPARATORS))
+    whole, part = (name.casefold().rstrip(SEPARATORS) for name in (record.node.name, text))
+    return whole == part or whole.endswith(tuple(separator + part for separator in SEPARATORS))
 
 
 def _fitting_columns(view: View, text: str) -> list[Node]:

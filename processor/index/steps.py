@@ -1,4 +1,8 @@
-"""One level of a walk over datasets: through which jobs, to which datasets."""
+"""One level of a walk over datasets: through which jobs, to which datasets.
+
+Every input of a job leads to every output of it, as far as events without explicit lineage listed the
+two; where explicit lineage governs one of them, the job's newest statement for the output decides.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from processor.index.view import Link, View
-from processor.model.history import KnownMapping
 from processor.model.observation import EdgeType, Evidence
+
+_READ = Evidence.INPUTS_OUTPUTS | Evidence.COLUMN | Evidence.DECLARED
+_WRITTEN = Evidence.INPUTS_OUTPUTS | Evidence.DECLARED
 
 
 class Step(NamedTuple):
@@ -28,10 +34,18 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     out = view.out_links(datasets)
     jobs = sorted({link.other for links in out.values() for link in _of(links, EdgeType.READS)})
     written = view.out_links(jobs)
-    sources = _Sources(view)
+    alone = {link.other for links in out.values() for link in links if link.owner == link.other}
+    sources = _Sources(view, _governed(out, EdgeType.READS) | _governing(written, EdgeType.WRITES) | alone)
     for origin in datasets:
         for read in _of(out[origin], EdgeType.READS):
-            yield from _outputs(origin, read, _of(written[read.other], EdgeType.WRITES), sources)
+            writes = _of(written[read.other], EdgeType.WRITES)
+            yield from (
+                Step(origin, read.other, write.other, (read, write))
+                for write in writes
+                if _infers(read, write) or origin in sources.stated(read.other, write.other)
+            )
+            if not writes:
+                yield Step(origin, read.other, None, (read,))
         for link in _of(out[origin], EdgeType.DERIVES):
             if link.owner == link.other != origin and origin in sources.stated(link.other, link.other):
                 yield Step(origin, None, link.other, (link,))
@@ -42,54 +56,55 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     into = view.in_links(datasets)
     jobs = sorted({link.other for links in into.values() for link in _of(links, EdgeType.WRITES)})
     read = view.in_links(jobs)
-    sources = _Sources(view)
+    alone = {i for i, links in into.items() if any(link.other == i for link in _of(links, EdgeType.DERIVES))}
+    sources = _Sources(view, _governed(into, EdgeType.WRITES) | _governing(read, EdgeType.READS) | alone)
     for origin in datasets:
         for write in _of(into[origin], EdgeType.WRITES):
-            allowed = sources.of(write.other, write, origin)
-            yield from _inputs(origin, write, _of(read[write.other], EdgeType.READS), allowed)
+            stated = sources.stated(write.other, origin)
+            reads = _of(read[write.other], EdgeType.READS)
+            leading = [r for r in reads if _infers(r, write) or r.other in stated]
+            yield from (Step(origin, write.other, r.other, (r, write)) for r in leading)
+            if not leading:
+                yield Step(origin, write.other, None, (write,))
         for link in _of(into[origin], EdgeType.DERIVES):
             if link.other == origin:
                 yield from _own(origin, link, sources.stated(origin, origin))
 
 
+def _infers(read: Link, write: Link) -> bool:
+    """Whether an input leads to an output because a job listed the two."""
+    return bool(read.evidence & _READ) and bool(write.evidence & _WRITTEN)
+
+
+def _is_explicit(link: Link, type_: EdgeType) -> bool:
+    inferring = _READ if type_ is EdgeType.READS else _WRITTEN
+    return link.type is type_ and not link.evidence & inferring
+
+
+def _governed(links: dict[bytes, list[Link]], type_: EdgeType) -> set[bytes]:
+    """The jobs at the far end of links that only explicit lineage states."""
+    return {link.other for found in links.values() for link in found if _is_explicit(link, type_)}
+
+
+def _governing(links: dict[bytes, list[Link]], type_: EdgeType) -> set[bytes]:
+    """The jobs that have links that only explicit lineage states."""
+    return {job for job, found in links.items() if any(_is_explicit(link, type_) for link in found)}
+
+
 class _Sources:
-    """What jobs stated last as the sources of their outputs."""
+    """What owners stated last as the sources of their outputs, read in one go."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self._current: dict[bytes, dict[bytes, KnownMapping]] = {}
-
-    def of(self, job: bytes, write: Link, output: bytes) -> frozenset[bytes] | None:
-        """The only sources that the writing job admits for this output; None when it did not say."""
-        return self.stated(job, output) if Evidence.EXPLICIT in write.evidence else None
+    def __init__(self, view: View, owners: set[bytes]) -> None:
+        self._current = view.current_mappings(sorted(owners)) if owners else {}
 
     def stated(self, owner: bytes, output: bytes) -> frozenset[bytes]:
         """The datasets that the current mapping of `owner` for `output` names."""
-        if owner not in self._current:
-            self._current[owner] = self._view.current_mappings([owner]).get(owner, {})
-        known = self._current[owner].get(output)
+        known = self._current.get(owner, {}).get(output)
         return frozenset(node.id for node in known.mapping.datasets()) if known else frozenset()
 
 
 def _of(links: list[Link], type_: EdgeType) -> list[Link]:
     return [link for link in links if link.type is type_]
-
-
-def _outputs(origin: bytes, read: Link, writes: list[Link], sources: _Sources) -> Iterator[Step]:
-    if not writes:
-        yield Step(origin, read.other, None, (read,))
-    for write in writes:
-        allowed = sources.of(read.other, write, write.other)
-        if allowed is None or origin in allowed:
-            yield Step(origin, read.other, write.other, (read, write))
-
-
-def _inputs(origin: bytes, write: Link, reads: list[Link], allowed: frozenset[bytes] | None) -> Iterator[Step]:
-    admitted = [read for read in reads if allowed is None or read.other in allowed]
-    if not admitted:
-        yield Step(origin, write.other, None, (write,))
-    for read in admitted:
-        yield Step(origin, write.other, read.other, (read, write))
 
 
 def _own(origin: bytes, link: Link, sources: frozenset[bytes]) -> Iterator[Step]:

@@ -18,12 +18,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from processor.index import steps
-from processor.index.aliases import aliases_of
+from processor.index.aliases import find_aliases
+from processor.index.records import Link
 from processor.index.steps import Step
-from processor.index.view import Link, View
+from processor.index.view import View
 from processor.model.history import KnownEdge, NodeRecord
 from processor.model.identity import Kind, Node
-from processor.model.observation import EdgeType, Evidence
+from processor.model.observation import EdgeType
 
 DEPTH = 20
 LIMIT = 10_000
@@ -123,11 +124,10 @@ class _Walk:
         """The datasets with all their other names, which are as far away as they are."""
         if not datasets:
             return datasets
-        together = aliases_of(self.view, datasets)
-        for origin, names in together.items():
-            for name in names - {origin}:
-                self.note_alias(origin, name)
-        every = {name for names in together.values() for name in names}
+        aliases = find_aliases(self.view, datasets)
+        for (source, target), link in aliases.links.items():
+            self.edges[EdgeType.SYMLINK, source, target] = link
+        every = {name for names in aliases.names.values() for name in names}
         return datasets | self.reach(every - datasets, depth)
 
     def note(self, step: Step) -> None:
@@ -153,11 +153,6 @@ class _Walk:
     def note_derived(self, origin: bytes, target: bytes, link: Link) -> None:
         src, dst = (origin, target) if self.direction is Direction.DOWN else (target, origin)
         self.edges[EdgeType.DERIVES, src, dst] = link
-
-    def note_alias(self, origin: bytes, name: bytes) -> None:
-        src, dst = sorted((origin, name))
-        link = Link(EdgeType.SYMLINK, dst, None, Evidence.SYMLINK, 0, 0)
-        self.edges.setdefault((EdgeType.SYMLINK, src, dst), link)
 
     def graph(self) -> Graph:
         reached = (Reached(self.records[i].node, depth) for i, depth in self.depths.items())

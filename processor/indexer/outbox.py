@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from processor.index.announce import change_of
+from processor.index.announce import change_of, parts
 from processor.index.store import OutboxEntry, Store
 from processor.indexer.publisher import Outgoing
 from processor.model.change import Change
@@ -31,7 +31,7 @@ class Outbox:
 
     def outgoing(self, entries: Iterable[OutboxEntry]) -> list[Outgoing]:
         """Make the records of these entries. Raises `DependencyError` while reading what they refer to."""
-        return [self._record(change_of(entry, self._store)) for entry in entries]
+        return [self._record(part) for entry in entries for part in parts(change_of(entry, self._store))]
 
     def leftovers(self, *, at_once: bool) -> Sequence[OutboxEntry]:
         """Find entries that nobody has confirmed. Raises `DependencyError`."""

@@ -1,7 +1,7 @@
 """JSON text cut into documents, each byte for byte as it stands in the text.
 
 The first lines decide how it is cut:
-- text that starts with `[` is an array, each element a document;
+- text that starts with `[` is an array, each element a document, unless its second line is a whole object;
 - text whose first or second line is a JSON object is cut at its line ends, empty lines left out;
 - other text that starts with `{` is cut where the braces close: documents over several lines;
 - anything else is cut at its line ends, and the decoder will refuse the lines.
@@ -60,8 +60,11 @@ def _first_two(lines: Iterator[_Numbered]) -> list[_Numbered]:
 
 
 def _is_lines(head: list[_Numbered]) -> bool:
-    if not head[0][1].lstrip().startswith((b"{", b"[")):
+    first = head[0][1].strip()
+    if not first.startswith((b"{", b"[")):
         return True
+    if first == b"[" or (first.startswith(b"[") and first.endswith(b",")):
+        return False
     return any(line.lstrip().startswith(b"{") and _is_json(line) for _, line in head)
 
 

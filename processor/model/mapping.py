@@ -82,6 +82,14 @@ def normal(fields: abc.Mapping[str, Iterable[Source]], every: Iterable[Source] =
     return Mapping(tuple(outputs), _merged(every))
 
 
+def together(one: Mapping, other: Mapping) -> Mapping:
+    """Both statements as one."""
+    fields: dict[str, list[Source]] = {output.field: list(output.sources) for output in one.fields}
+    for output in other.fields:
+        fields.setdefault(output.field, []).extend(output.sources)
+    return normal(fields, [*one.every, *other.every])
+
+
 def _merged(sources: Iterable[Source]) -> tuple[Source, ...]:
     together: dict[tuple[str, str, str | None], set[Transformation]] = {}
     for source in sources:

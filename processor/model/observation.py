@@ -15,7 +15,7 @@ from typing import NamedTuple
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node
 from processor.model.mapping import EMPTY, Mapping, encode_mapping
-from processor.model.tables import Columns, encode_columns
+from processor.model.tables import Columns, encode_columns, schema_fingerprint
 
 Facets = dict[str, bytes | None]
 """Facets by name: JSON as it came, or None where the event takes the facet back (`_deleted`)."""
@@ -112,6 +112,11 @@ class DatasetFact:
     def schema_content(self) -> bytes:
         """The schema as stored; empty when there is none, or when it is cleared."""
         return encode_columns(self.columns) if self.columns else b""
+
+    @cached_property
+    def schema_mark(self) -> bytes:
+        """The schema's fingerprint; empty when there is none, or when it is cleared."""
+        return schema_fingerprint(self.columns) if self.columns else b""
 
     @cached_property
     def mapping_content(self) -> bytes:

@@ -60,6 +60,12 @@ def fingerprint(content: bytes) -> bytes:
     return blake2b(content, digest_size=FINGERPRINT_BYTES).digest() if content else b""
 
 
+def schema_fingerprint(columns: Columns) -> bytes:
+    """12 bytes, equal for schemas without a difference: order, case and spacing of types do not count."""
+    plain = sorted((path, None if type_name is None else _plain(type_name)) for path, type_name in columns)
+    return fingerprint(msgspec.msgpack.encode(plain))
+
+
 def same_type(left: str | None, right: str | None) -> bool:
     """Whether two spellings name one type. An unstated type agrees with any."""
     if left is None or right is None:

@@ -90,3 +90,16 @@ def test_a_kafka_that_does_not_answer_is_an_unreachable_dependency(cluster: Line
     away = cluster.having(LINEAGE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert away("dead-letters", "list").code == 3
     assert away("topics", "create").code == 3
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(cluster: Lineage, lineage: Lineage) -> None:
+    missing = cluster("doctor", "-o", "json")
+    assert missing.code == 1
+    assert any("lineage topics create" in check["advice"] for check in missing.json if check["ok"] is False)
+    cluster.ok("topics", "create")
+    healthy = cluster.ok("doctor", "-o", "ndjson")
+    assert [check for check in healthy.lines if check["ok"] is False] == []
+    nothing = lineage("doctor")
+    assert nothing.code == 1
+    assert "LINEAGE_REDIS_URL" in nothing.out
+    assert "LINEAGE_KAFKA__BOOTSTRAP_SERVERS" in nothing.out

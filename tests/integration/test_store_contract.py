@@ -207,6 +207,20 @@ def test_an_index_of_another_format_is_refused_with_what_to_do(redis_url: str) -
         RedisStore(client)
 
 
+def test_a_prefix_is_taken_literally(redis_url: str) -> None:
+    store = RedisStore(connect(redis_url), prefix="team*[a]?")
+    other = RedisStore(connect(redis_url), prefix="teamXa!")
+    fill(store, *HISTORY)
+    fill(other, HISTORY[0])
+    assert digest(store) == digest(memory(*HISTORY))
+
+
+def test_a_server_that_forgot_its_scripts_costs_no_news(redis_url: str) -> None:
+    store = RedisStore(connect(redis_url))
+    store.client.script_flush()
+    assert sorted(fill(store, *HISTORY)) == sorted(fill(MemoryStore(), *HISTORY))
+
+
 def test_the_number_of_buckets_is_fixed_when_the_index_is_created(redis_url: str) -> None:
     RedisStore(connect(redis_url), buckets=8)
     assert RedisStore(connect(redis_url), buckets=64).buckets == 8

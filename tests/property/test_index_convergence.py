@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from processor.index.digest import digest
 from processor.index.memory import MemoryStore
-from tests.support.events import Json, column_lineage, event, facet, fill, schema, table
+from tests.support.events import NAMESPACE, Json, column_lineage, event, facet, fill, schema, table
 
 TABLES = ["raw.orders", "staging.orders", "marts.orders"]
-COLUMNS = [("id",), ("id", "amount:int"), ("id", "amount:bigint", "note"), ()]
+COLUMNS = [("id",), ("id", "amount:int"), ("amount:INT", "id"), ("id", "amount:bigint", "note"), ()]
 
 
 @st.composite
@@ -43,6 +43,10 @@ def events(draw: st.DrawFn) -> Json:
     job_facets = {}
     if draw(st.booleans()):
         job_facets["ownership"] = facet(owners=[{"name": draw(st.sampled_from(["ann", "bob"]))}])
+    if draw(st.integers(0, 3)) == 0:
+        inputs = [{"type": "DATASET", "namespace": NAMESPACE, "name": draw(st.sampled_from(TABLES))}]
+        entry = {"type": "DATASET", "namespace": NAMESPACE, "name": draw(st.sampled_from(TABLES)), "inputs": inputs}
+        job_facets["lineage"] = facet(entries=[entry])
     return event(
         draw(st.sampled_from(["ingest", "model"])),
         draw(st.sampled_from(["START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER", None])),

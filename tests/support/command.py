@@ -51,6 +51,8 @@ class Lineage:
             capture_output=True,
             check=False,
         )
+        # A crash also ends with exit code 1, and is never what a test wants.
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def ok(self, *arguments: str | Path, stdin: bytes = b"") -> Done:

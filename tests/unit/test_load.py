@@ -70,6 +70,8 @@ def split(text: str) -> list[Any]:
         b"\xef\xbb\xbf" + b"\n".join(LINES),
         b"[" + b",".join(LINES) + b"]",
         b" [\n" + b" ,\n".join(LINES) + b"\n]\n",
+        b"[" + b",\n".join(LINES) + b"\n]\n",
+        b"[\n" + b"\n,".join(LINES) + b"\n]\n",
         b"[" + b",".join(LINES[:2]) + b"]\n[" + b",".join(LINES[2:]) + b"]",
         b"\n".join(json.dumps(event, indent=2).encode() for event in EVENTS),
         b"".join(json.dumps(event, indent=2).encode() for event in EVENTS),
@@ -90,6 +92,10 @@ def test_each_value_knows_the_line_it_starts_on(tmp_path: Path) -> None:
 def test_broken_lines_stay_whole_and_do_not_take_others_along(tmp_path: Path) -> None:
     lines = [b'{"a": ', LINES[0], b"no json", b'{"a": "', LINES[1], b"\xff\xfe"]
     assert values(written(tmp_path, b"\n".join(lines))) == [line.strip() for line in lines]
+
+
+def test_an_array_of_one_on_a_line_of_its_own_is_an_array(tmp_path: Path) -> None:
+    assert values(written(tmp_path, b"[\n" + LINES[0] + b"\n]\n")) == LINES[:1]
 
 
 def test_what_never_closes_is_one_value(tmp_path: Path) -> None:

@@ -78,7 +78,8 @@ def test_with_explicit_lineage_no_product_is_inferred() -> None:
     stated = {fact.node: fact for fact in observation.datasets}
     assert stated[ds("x")].explicit
     mappings = {node.name: fact.mapping for node, fact in stated.items() if fact.mapping is not None}
-    assert {name: {node.name for node in m.datasets()} for name, m in mappings.items()} == {"x": {"a"}, "y": set()}
+    assert {name: {node.name for node in m.datasets()} for name, m in mappings.items()} == {"x": {"a"}}
+    assert {edge.evidence for edge in observation.edges} == {Evidence.EXPLICIT}
 
 
 def test_a_parent_contains_and_a_job_is_never_its_own_parent() -> None:
@@ -123,6 +124,15 @@ def test_a_drop_puts_a_tombstone_and_a_later_write_revives() -> None:
     assert is_dropped(dropped, before)
     assert not is_dropped(dropped, written)
     assert not is_dropped(written, dropped)
+
+
+def test_a_drop_before_1970_of_what_nobody_writes_is_a_drop_and_a_failed_run_revives_nothing() -> None:
+    drop = table("t", lifecycleStateChange=facet(lifecycleStateChange="DROP"))
+    old = {**event("cleanup", "FAIL", outputs=[drop]), "eventTime": "1969-01-01T00:00:00Z"}
+    late = event("load", "FAIL", 60, run=1, outputs=[table("t")])
+    record = View(memory(old, late)).node(ds("t"))
+    assert record is not None
+    assert record.dropped
 
 
 def test_truncate_is_no_drop() -> None:

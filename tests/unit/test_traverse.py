@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from processor.index.columns import column_lineage as walk_columns
-from processor.index.columns import impact
 from processor.index.resolve import AmbiguousNodeError, UnknownNodeError, resolve
 from processor.index.traverse import lineage
 from processor.index.view import View
@@ -149,55 +148,6 @@ def test_columns_lead_to_the_columns_that_are_made_of_them() -> None:
     assert {edge.job for edge in down.edges} == {jb("stage"), jb("mart")}
 
 
-def test_impact_is_exact_by_column_and_possible_behind_jobs_that_do_not_say() -> None:
-    found = impact(View(memory(*COLUMNS)), ds("raw"), ["amount"])
-    assert [(a.node.name, a.node.field, a.depth) for a in found.columns] == [
-        ("stg", "total", 1),
-        ("mart", "revenue", 2),
-    ]
-    assert [(a.node.name, a.possible) for a in found.datasets] == [("stg", False), ("mart", False), ("forecast", True)]
-    assert {(a.node.name, a.possible) for a in found.jobs} == {("stage", False), ("mart", False), ("model", True)}
-    assert found.owners == ("ann", "team-stage")
-    assert (found.total, found.truncated) == (8, False)
-
-
-def test_a_column_that_nobody_uses_breaks_nothing_certain() -> None:
-    found = impact(View(memory(*COLUMNS[:2])), ds("stg"), ["id"])
-    assert (found.columns, found.datasets, found.jobs) == ((), (), ())
-
-
-def test_what_is_stated_of_whole_datasets_is_possible_and_not_certain() -> None:
-    inputs = [{"type": "DATASET", "namespace": NAMESPACE, "name": "a"}]
-    entry = {"type": "DATASET", "namespace": NAMESPACE, "name": "b", "inputs": inputs}
-    output = table("b", schema=schema("x", "y"))
-    value = event("load", inputs=[table("a")], outputs=[output], job_facets={"lineage": facet(entries=[entry])})
-    found = impact(View(memory(value)), ds("a"), ["k"])
-    assert found.columns == ()
-    assert [(affected.node.name, affected.possible) for affected in found.datasets] == [("b", True)]
-
-
-def test_impact_lists_are_capped_and_the_true_count_is_kept() -> None:
-    lineage_facet = column_lineage({f"c{n}": [("raw", "id")] for n in range(9)})
-    found = impact(
-        View(memory(event(outputs=[table("wide", columnLineage=lineage_facet)]))), ds("raw"), ["id"], limit=3
-    )
-    assert (len(found.columns), found.truncated, found.total) == (3, True, 11)
-
-
-def test_indirect_influence_is_marked_along_the_path() -> None:
-    first = table("b", columnLineage=column_lineage({"x": [("a", "k")]}, indirect=True))
-    second = table("c", columnLineage=column_lineage({"y": [("b", "x")]}))
-    view = View(memory(event("j1", outputs=[first]), event("j2", run=1, outputs=[second])))
-    assert [affected.direct for affected in impact(view, ds("a"), ["k"]).columns] == [False, False]
-
-
-def test_only_the_newest_mapping_of_a_job_leads_on() -> None:
-    old = event(minutes=0, outputs=[table("b", columnLineage=column_lineage({"x": [("a", "k")]}))])
-    new = event(minutes=9, run=1, outputs=[table("b", columnLineage=column_lineage({"x": [("a", "other")]}))])
-    for order in ((old, new), (new, old)):
-        assert impact(View(memory(*order)), ds("a"), ["k"]).columns == ()
-
-
 NAMES = View(memory(step("jobs.load", ["public.orders", "sales.orders"], ["mart.revenue"]), *COLUMNS))
 
 
@@ -212,6 +162,13 @@ def test_a_trailing_part_that_is_unique_will_do() -> None:
     assert resolve(NAMES, "public.orders") == ds("public.orders")
     assert resolve(NAMES, "raw.amount") == ds("raw").column("amount")
     assert resolve(NAMES, "LOAD") == jb("jobs.load")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("dir\\orders", "orders"), ("a/b/trail/", "trail"), ("a/b/trail/", "b/trail")]
+)
+def test_whatever_parts_its_words_a_name_is_found_by_its_end(name: str, part: str) -> None:
+    assert resolve(View(memory(step("j", [name], []))), part) == ds(name)
 
 
 def test_several_fits_are_named() -> None:

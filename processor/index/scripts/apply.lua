@@ -198,6 +198,8 @@ local function settle_run(settle, open_key, keep)
   end
 end
 
+local LEAST = { S = 14, L = 16, E = 16, X = 8, T = 8, O = 0 }
+
 local n = tonumber(take())
 local work = {}
 for k = 1, n do
@@ -205,6 +207,7 @@ for k = 1, n do
   for i = 1, tonumber(take()) do
     local op = { letter = take(), field = take(), value = take(), item = take() }
     if not joins[op.letter] then return redis.error_reply('ERR unknown join ' .. op.letter) end
+    if #op.value < LEAST[op.letter] then return redis.error_reply('ERR short value for join ' .. op.letter) end
     ops[i] = op
   end
   work[k] = { key = KEYS[k], subject = subject, ops = ops }

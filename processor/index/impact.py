@@ -1,0 +1,284 @@
+"""What a change of columns breaks downstream.
+
+Rules kept here:
+- columns are walked first, as `columns.py` says; a column is as deep as its nearest path, and direct
+  when any path to it is; so are the datasets and jobs on the way; only the start is not listed;
+- where a job's mapping names no column of the dataset it reads, what lies behind is *possible*: its
+  output, and everything behind that, for any column of it may have changed;
+- a job that rewrites a dataset in place without a mapping is taken to leave the columns as they are;
+- certain beats possible; a dropped dataset is neither listed nor walked through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from processor.index import steps
+from processor.index.aliases import aliases_of
+from processor.index.columns import Mappings, Named, by_name, dropped, live_names, named_by
+from processor.index.facets import read_facet
+from processor.index.view import View
+from processor.model.alert import Affected, Impact
+from processor.model.history import KnownMapping, NodeRecord
+from processor.model.identity import Kind, Node
+from processor.model.mapping import Source
+
+IMPACT_LIMIT = 1_000
+_WALK_LIMIT = 100_000
+
+_Frontier = dict[Node, bool]
+"""Columns whose followers must be looked at, and whether they were reached directly."""
+
+
+class _Ownership(msgspec.Struct):
+    class Owner(msgspec.Struct):
+        """One owner, as `ownership` names it."""
+
+        name: str
+
+    owners: list[Owner] = []
+
+
+def impact(
+    view: View,
+    dataset: Node,
+    columns: Iterable[str] | None,
+    *,
+    limit: int = IMPACT_LIMIT,
+) -> Impact:
+    """What is downstream of these columns of a dataset; None means of all of it."""
+    names = [c.path for c in view.columns(dataset)] if columns is None else columns
+    start = _Start(dataset, aliases_of(view, [dataset.id])[dataset.id], frozenset(names))
+    found = _Found()
+    by_column = _ByColumn(view, start, found, Mappings(view))
+    by_column.walk()
+    _Behind(view, start, found).walk(by_column.unnamed)
+    return _result(view, found, limit)
+
+
+def owners_of(facets: dict[str, bytes]) -> list[str]:
+    """Names in an `ownership` facet."""
+    return [owner.name for owner in read_facet(facets.get("ownership"), _Ownership, _Ownership()).owners]
+
+
+class _Start(NamedTuple):
+    """Where the walk starts: the dataset, the ids of all its names, and the columns that change."""
+
+    dataset: Node
+    ids: frozenset[bytes]
+    columns: frozenset[str]
+
+    def has(self, column: Node) -> bool:
+        return column.dataset.id in self.ids and column.field in self.columns
+
+
+@dataclass(slots=True)
+class _Found:
+    columns: dict[Node, Affected] = field(default_factory=dict)
+    datasets: dict[Node, Affected] = field(default_factory=dict)
+    jobs: dict[Node, Affected] = field(default_factory=dict)
+    cut: bool = False
+
+
+# By columns
+
+
+@dataclass(slots=True)
+class _ByColumn:
+    """Breadth first over (column, direct): a column is looked at again when it turns out direct.
+
+    `unnamed`: outputs that certainly change, though nobody has named a column of theirs.
+    """
+
+    view: View
+    start: _Start
+    found: _Found
+    mappings: Mappings
+    unnamed: set[Node] = field(default_factory=set)
+
+    def walk(self) -> None:
+        frontier = {self.start.dataset.column(name): True for name in self.start.columns}
+        depth = 0
+        while frontier and not self.found.cut:
+            depth += 1
+            frontier = self.level(frontier, depth)
+            self.found.cut = len(self.found.columns) > _WALK_LIMIT
+
+    def level(self, frontier: _Frontier, depth: int) -> _Frontier:
+        named = by_name(self.view, frontier)
+        mappings = self.mappings.out_of(named)
+        gone = dropped(self.view, {known.output.id for known in mappings}) - self.start.ids
+        fresh: _Frontier = {}
+        for known in mappings:
+            reached = self.reached(known, named, frontier)
+            self.note_job(known, reached, depth)
+            if known.output.id not in gone:
+                fresh |= self.note_output(known.output, reached, depth)
+        return {column: self.found.columns[column].direct for column in fresh}
+
+    def reached(self, known: KnownMapping, named: Named, frontier: _Frontier) -> dict[str | None, bool]:
+        """The output's fields that change, and whether directly; None stands for an unnamed one."""
+        mapping = known.mapping
+        stated = {output.field: _carried(output.sources, named, frontier) for output in mapping.fields}
+        found: dict[str | None, bool] = {name: direct for name, direct in stated.items() if direct is not None}
+        whole = _carried(mapping.every, named, frontier)
+        if whole is None:
+            return found
+        fields: list[str | None] = [*self.mappings.fields(known)]
+        return {name: whole or found.get(name, False) for name in fields or [None]}
+
+    def note_job(self, known: KnownMapping, reached: Mapping[str | None, bool], depth: int) -> None:
+        if reached and known.owner.kind is Kind.JOB:
+            _join(self.found.jobs, Affected(known.owner, depth, any(reached.values())))
+
+    def note_output(self, output: Node, reached: Mapping[str | None, bool], depth: int) -> _Frontier:
+        """Take in what an output's change brings; the columns that are new, or newly direct."""
+        if reached and output.id not in self.start.ids:
+            _join(self.found.datasets, Affected(output, depth, any(reached.values())))
+        if None in reached:
+            self.unnamed.add(output)
+        columns = {output.column(name): direct for name, direct in reached.items() if name is not None}
+        return {c: direct for c, direct in columns.items() if self.is_better(Affected(c, depth, direct))}
+
+    def is_better(self, column: Affected) -> bool:
+        if self.start.has(column.node):
+            return False
+        there = self.found.columns.get(column.node)
+        _join(self.found.columns, column)
+        return there is None or (column.direct and not there.direct)
+
+
+def _carried(sources: Iterable[Source], named: Named, frontier: _Frontier) -> bool | None:
+    """Whether any of these sources carries a changed value on; None when none names a changed column."""
+    found = {direct and frontier[src] for src, direct in named_by(sources, named)}
+    return any(found) if found else None
+
+
+# Behind jobs that do not say
+
+
+class _Origin(NamedTuple):
+    """A name to walk on from. `whole`: any column may have changed, not only those walked already."""
+
+    whole: bool
+    names: frozenset[bytes]
+
+
+@dataclass(slots=True)
+class _Behind:
+    """Datasets and jobs behind readers that do not say which columns they use, nearest first."""
+
+    view: View
+    start: _Start
+    found: _Found
+    waiting: dict[int, dict[bytes, bool]] = field(default_factory=dict)
+    done: dict[bytes, bool] = field(default_factory=dict)
+
+    def walk(self, unnamed: set[Node]) -> None:
+        self.wait(self.start.dataset.id, 0, whole=False)
+        for node, affected in self.found.datasets.items():
+            self.wait(node.id, affected.depth, whole=node in unnamed)
+        while self.waiting and not self.found.cut:
+            depth = min(self.waiting)
+            self.level(self.origins(self.waiting.pop(depth)), depth + 1)
+            self.found.cut = len(self.found.datasets) > _WALK_LIMIT
+
+    def wait(self, dataset: bytes, depth: int, *, whole: bool) -> None:
+        there = self.waiting.setdefault(depth, {})
+        there[dataset] = whole or there.get(dataset, False)
+
+    def origins(self, datasets: Mapping[bytes, bool]) -> dict[bytes, _Origin]:
+        """Every name of these datasets that was not walked on from; whole ones first."""
+        wanted = {i: whole for i, whole in datasets.items() if self.is_left(i, whole=whole)}
+        together = live_names(self.view, wanted)
+        found: dict[bytes, _Origin] = {}
+        for i in sorted(wanted, key=lambda i: (not wanted[i], i)):
+            for name in together[i]:
+                if self.is_left(name, whole=wanted[i]):
+                    found[name] = _Origin(wanted[i], together[i])
+                    self.done[name] = wanted[i]
+        return found
+
+    def is_left(self, dataset: bytes, *, whole: bool) -> bool:
+        return dataset not in self.done or (whole and not self.done[dataset])
+
+    def level(self, origins: Mapping[bytes, _Origin], depth: int) -> None:
+        found = list(steps.down(self.view, sorted(origins)))
+        silent = self.silent(found, origins)
+        records = self.view.nodes({i for step in silent for i in (step.job, step.target) if i})
+        for step in silent:
+            self.note_job(records.get(step.job or b""), depth)
+            if step.target not in origins[step.origin].names:
+                self.note_target(records.get(step.target or b""), depth)
+
+    def silent(self, found: list[steps.Step], origins: Mapping[bytes, _Origin]) -> list[steps.Step]:
+        """Without the steps whose mapping says which columns it uses: the columns have told already."""
+        asked = {_owner(step) for step in found if not origins[step.origin].whole}
+        current = self.view.current_mappings(sorted(asked))
+        named = {(owner, i): _datasets(known) for owner, of in current.items() for i, known in of.items()}
+        return [step for step in found if not _says(step, origins[step.origin], named)]
+
+    def note_job(self, job: NodeRecord | None, depth: int) -> None:
+        if job is not None:
+            _join(self.found.jobs, Affected(job.node, depth, possible=True))
+
+    def note_target(self, target: NodeRecord | None, depth: int) -> None:
+        is_start = target is not None and target.node.id in self.start.ids
+        if target is None or (target.dropped and not is_start):
+            return
+        if not is_start:
+            _join(self.found.datasets, Affected(target.node, depth, possible=True))
+        self.wait(target.node.id, depth, whole=True)
+
+
+def _owner(step: steps.Step) -> bytes:
+    """Who states the mapping of a step: its job, or the output itself."""
+    return step.job or step.target or b""
+
+
+def _datasets(known: KnownMapping) -> frozenset[bytes]:
+    """The datasets of which a mapping names a column."""
+    nodes = {source.node for source in known.mapping.sources() if source.field is not None}
+    return frozenset(node.dataset.id for node in nodes)
+
+
+def _says(step: steps.Step, origin: _Origin, named: Mapping[tuple[bytes, bytes], frozenset[bytes]]) -> bool:
+    if origin.whole:
+        return False
+    return not origin.names.isdisjoint(named.get((_owner(step), step.target or b""), frozenset()))
+
+
+# The result
+
+
+def _join(found: dict[Node, Affected], new: Affected) -> None:
+    there = found.get(new.node)
+    found[new.node] = new if there is None else _joined(there, new)
+
+
+def _joined(one: Affected, other: Affected) -> Affected:
+    """The same in any order: certain beats possible, the nearest counts, one direct way makes it direct."""
+    if one.possible is not other.possible:
+        return other if one.possible else one
+    return Affected(one.node, min(one.depth, other.depth), one.direct or other.direct, one.possible)
+
+
+def _result(view: View, found: _Found, limit: int) -> Impact:
+    parts = [_sorted(part) for part in (found.columns, found.datasets, found.jobs)]
+    columns, datasets, jobs = (part[:limit] for part in parts)
+    truncated = found.cut or any(len(part) > limit for part in parts)
+    owners = _owners(view, [affected.node for affected in (*datasets, *jobs)])
+    return Impact(columns, datasets, jobs, owners, truncated, sum(len(part) for part in parts))
+
+
+def _owners(view: View, nodes: Iterable[Node]) -> tuple[str, ...]:
+    records = view.nodes(node.id for node in nodes).values()
+    return tuple(sorted({name for record in records for name in owners_of(record.facets)}))
+
+
+def _sorted(found: dict[Node, Affected]) -> tuple[Affected, ...]:
+    return tuple(sorted(found.values(), key=lambda a: (a.possible, a.depth, str(a.node))))

@@ -1,0 +1,179 @@
+"""What the stored hashes of a record say: from bytes to the values of `model.history`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from processor.index import joins
+from processor.index.facets import read_facet
+from processor.index.layout import LANE_BYTES, LINK_TYPES, unpack_identity, unpack_observer
+from processor.model.history import FinishedRun, JobHistory, Lane, NodeRecord, OpenRun, RunRecord, SchemaVersion
+from processor.model.identity import ID_BYTES, Kind, Node
+from processor.model.observation import EdgeType, Evidence, Lifecycle, Role, RunState
+from processor.model.tables import Columns, decode_columns
+
+Hash = dict[bytes, bytes]
+
+_FACETS = msgspec.msgpack.Decoder(dict[str, bytes | None])
+ROLE_ORDER = {Role.WRITER: 0, Role.PRODUCER: 1, Role.READER: 2}
+"""Whose word on a schema counts more."""
+
+
+class Link(NamedTuple):
+    """One link of a node. `owner`: for `derives`, the job (or dataset) whose mapping states it.
+
+    On an input dataset a `derives` link's `other` is the output; on an output dataset it is the owner.
+    """
+
+    type: EdgeType
+    other: bytes
+    owner: bytes | None
+    evidence: Evidence
+    first_us: int
+    last_us: int
+
+
+class _JobType(msgspec.Struct):
+    processingType: str | None = None  # noqa: N815 - the facet's own name
+    integration: str | None = None
+    jobType: str | None = None  # noqa: N815 - the facet's own name
+
+
+def link_of(record: str, name: bytes, value: bytes) -> Link:
+    """One link of a node's out or in record."""
+    span, type_ = joins.unpack_span(value), LINK_TYPES[name[:1]]
+    first, second = name[1 : 1 + ID_BYTES], name[1 + ID_BYTES :]
+    if record == "o" and type_ is EdgeType.DERIVES:
+        return Link(type_, second, first, span.evidence, span.first_us, span.last_us)
+    return Link(type_, first, None, span.evidence, span.first_us, span.last_us)
+
+
+def node_record(there: Hash) -> NodeRecord:
+    """A node's record."""
+    span = joins.unpack_span(there[b"t"])
+    last_write = joins.unpack_time(there[b"w"]) if b"w" in there else None
+    change = joins.unpack_stamped(there[b"d"]) if b"d" in there else None
+    state = change.payload[1 : 1 + change.payload[0]].decode() if change else None
+    is_over = change is not None and (last_write is None or last_write <= change.time_us)
+    return NodeRecord(
+        node=unpack_identity(there[b"i"]),
+        first_seen_us=span.first_us,
+        last_seen_us=span.last_us,
+        facets=_facets(there),
+        last_write_us=last_write,
+        lifecycle=Lifecycle(state) if state else None,
+        dropped=state == "DROP" and is_over,
+    )
+
+
+def _facets(there: Hash) -> dict[str, bytes]:
+    touches = [name for name in there if name[:1] == b"T"]
+    oldest_first = sorted(touches, key=lambda name: (joins.unpack_time(there[name]), name))
+    newest: dict[str, bytes | None] = {}
+    for touch in oldest_first:
+        newest.update(_FACETS.decode(there[b"B" + touch[1:]]))
+    return {name: value for name, value in sorted(newest.items()) if value is not None}
+
+
+def lanes_in(dataset: Node, there: Hash) -> list[Lane]:
+    """The lanes of a dataset's schema record, writers first."""
+    content = {
+        name[1:]: decode_columns(joins.unpack_stamped(v).payload) for name, v in there.items() if name[:1] == b"b"
+    }
+    versions: dict[bytes, list[SchemaVersion]] = {name[1:]: [] for name in there if name[:1] == b"l"}
+    for name in there:
+        if name[:1] == b"v":
+            lane, mark = name[1 : 1 + LANE_BYTES], name[1 + LANE_BYTES :]
+            versions[lane].append(_version(lane, mark, content[mark], there))
+    lanes = [_lane(dataset, lane, found, there) for lane, found in versions.items()]
+    return sorted(lanes, key=lambda lane: (ROLE_ORDER[lane.observer.role], lane.observer))
+
+
+def _lane(dataset: Node, lane: bytes, versions: list[SchemaVersion], there: Hash) -> Lane:
+    current = joins.unpack_stamped(there[b"c" + lane])
+    return Lane(
+        dataset=dataset,
+        observer=unpack_observer(there[b"l" + lane]),
+        versions=tuple(sorted(versions, key=lambda v: (v.first_seen_us, v.fingerprint))),
+        current=current.payload or None,
+        current_us=current.time_us,
+    )
+
+
+def _version(lane: bytes, mark: bytes, columns: Columns, there: Hash) -> SchemaVersion:
+    span = joins.unpack_span(there[b"v" + lane + mark])
+    run_id = joins.unpack_stamped(there[b"e" + lane + mark]).payload.decode() or None
+    return SchemaVersion(mark, columns, span.first_us, span.last_us, run_id)
+
+
+def job_history(record: NodeRecord, recent: Hash, opened: Iterable[OpenRun]) -> JobHistory:
+    """A job's newest runs, and what its jobType says."""
+    runs = sorted((joins.unpack_recent(value) for value in recent.values()), reverse=True)
+    job_type = _job_type(record.facets.get("jobType"))
+    return JobHistory(
+        job=record.node,
+        finished=tuple(_finished(run) for run in runs),
+        open=tuple(sorted(opened, key=lambda run: (run.started_us, run.run_id))),
+        processing_type=job_type.processingType,
+        integration=job_type.integration,
+        job_type=job_type.jobType,
+        first_seen_us=record.first_seen_us,
+        last_seen_us=record.last_seen_us,
+    )
+
+
+def _job_type(facet: bytes | None) -> _JobType:
+    return read_facet(facet, _JobType, _JobType())
+
+
+def _finished(run: joins.Recent) -> FinishedRun:
+    counts = (run.inputs, run.outputs, run.mapped)
+    return FinishedRun(run.run_id, run.started_us, run.ended_us, run.state, *counts, run.signature)
+
+
+def open_run(value: bytes) -> OpenRun:
+    """An entry of the open runs."""
+    return OpenRun(value[8:].decode(), joins.unpack_time(value))
+
+
+def run_record(job: Node, there: Hash) -> RunRecord:
+    """A run's record."""
+    span = joins.unpack_span(there[b"t"])
+    end = joins.unpack_stamped(there[b"e"]) if b"e" in there else None
+    return RunRecord(
+        job=job,
+        run_id=there[b"i"].decode(),
+        state=_run_state(there),
+        first_seen_us=span.first_us,
+        last_event_us=joins.unpack_time(there[b"u"]),
+        started_us=joins.unpack_stamped(there[b"b"]).time_us if b"b" in there else None,
+        ended_us=end.time_us if end else None,
+        inputs=tuple(sorted(name[1:] for name in there if name[:1] == b"I")),
+        outputs=tuple(sorted(name[1:] for name in there if name[:1] == b"O")),
+        parent=_parent(there.get(b"p")),
+        nominal_us=_nominal(there.get(b"n")),
+        error=joins.unpack_stamped(there[b"x"]).payload.decode() if b"x" in there else None,
+    )
+
+
+def _run_state(there: Hash) -> RunState:
+    register = there.get(b"e") or there.get(b"q")
+    return RunState(joins.unpack_stamped(register).payload.decode()) if register else RunState.OTHER
+
+
+def _parent(register: bytes | None) -> tuple[Node, str] | None:
+    if register is None:
+        return None
+    payload = joins.unpack_stamped(register).payload
+    namespace, name, run_id = msgspec.msgpack.decode(payload, type=tuple[str, str, str])
+    return Node(Kind.JOB, namespace, name), run_id
+
+
+def _nominal(register: bytes | None) -> tuple[int, int | None] | None:
+    if register is None:
+        return None
+    payload = joins.unpack_stamped(register).payload
+    return msgspec.msgpack.decode(payload, type=tuple[int, int | None])

@@ -1,0 +1,80 @@
+"""What is announced, once and with its cause."""
+
+from __future__ import annotations
+
+import itertools
+
+from processor.index.announce import ITEMS, change_of, parts
+from processor.index.memory import MemoryStore
+from processor.model.change import Change, ChangeItem, ItemKind
+from processor.model.codec import encode_change
+from processor.model.tables import ColumnChange, ColumnChangeKind
+from tests.support.events import Json, ds, event, facet, fill, jb, run_id, schema, table, us
+
+
+def announced(store: MemoryStore, *values: Json) -> list[Change]:
+    return [change_of(entry, store) for entry in fill(store, *values)]
+
+
+def items(store: MemoryStore, kind: ItemKind, *values: Json) -> list[ChangeItem]:
+    return [item for change in announced(store, *values) for item in change.items if item.kind is kind]
+
+
+def test_reordered_columns_and_other_spellings_of_a_type_are_no_change() -> None:
+    store = MemoryStore()
+    fill(store, event(minutes=0, outputs=[table("t", schema=schema("id:INT", "note:varchar(10)"))]))
+    again = event(minutes=5, run=1, outputs=[table("t", schema=schema("note:VARCHAR (10)", "id:int"))])
+    assert items(store, ItemKind.SCHEMA_CHANGED, again) == []
+
+
+def test_a_schema_change_names_columns_and_the_run_that_brought_it() -> None:
+    store = MemoryStore()
+    fill(store, event("load", minutes=0, outputs=[table("t", schema=schema("id", "amount:int"))]))
+    found = items(
+        store, ItemKind.SCHEMA_CHANGED, event("load", minutes=5, run=7, outputs=[table("t", schema=schema("id"))])
+    )
+    assert found[0].schema is not None
+    assert found[0].schema.columns == (ColumnChange("amount", ColumnChangeKind.REMOVED, "int", None),)
+    assert (found[0].cause.job, found[0].cause.run_id) == (jb("load"), run_id(7))
+
+
+def test_every_drop_is_news_and_a_truncate_after_a_truncate_is_not() -> None:
+    def changed(state: str, minutes: int) -> Json:
+        output = table("t", lifecycleStateChange=facet(lifecycleStateChange=state))
+        return event("cleanup", minutes=minutes, run=minutes, outputs=[output])
+
+    store = MemoryStore()
+    assert len(items(store, ItemKind.LIFECYCLE_CHANGED, changed("DROP", 0))) == 1
+    fill(store, event("load", minutes=10, run=99, outputs=[table("t")]))
+    assert [item.detail for item in items(store, ItemKind.LIFECYCLE_CHANGED, changed("DROP", 20))] == ["DROP"]
+    assert len(items(store, ItemKind.LIFECYCLE_CHANGED, changed("TRUNCATE", 30))) == 1
+    assert items(store, ItemKind.LIFECYCLE_CHANGED, changed("TRUNCATE", 40)) == []
+
+
+def test_a_failed_run_is_told_with_the_event_that_ended_it_whatever_else_the_batch_holds() -> None:
+    end, late = event("load", "FAIL", 10), event("load", "OTHER", 2)
+    for order in itertools.permutations((end, late)):
+        found = items(MemoryStore(), ItemKind.RUN_FAILED, *order)
+        assert [item.event_time_us for item in found] == [us(10)]
+
+
+def test_the_same_news_has_the_same_id_in_whichever_index() -> None:
+    first, second = (announced(MemoryStore(), event("load", outputs=[table("t")])) for _ in range(2))
+    assert [change.change_id for change in first] == [change.change_id for change in second]
+
+
+def test_very_many_news_of_one_node_are_told_in_records_that_a_broker_takes() -> None:
+    readers = [event(f"reader_{number}", "START", run=number, inputs=[table("hub")]) for number in range(3_000)]
+    store = MemoryStore()
+    hub = next(change for change in announced(store, *readers) if change.node == ds("hub"))
+    told = parts(hub)
+    assert [len(part.items) for part in told[:-1]] == [ITEMS] * (len(told) - 1)
+    assert tuple(item for part in told for item in part.items) == hub.items
+    assert len({part.change_id for part in told}) == len(told)
+    assert max(len(encode_change(part)) for part in told) < 1_000_000
+
+
+def test_a_small_change_is_one_record_under_its_own_id() -> None:
+    store = MemoryStore()
+    change = announced(store, event("load", "START"))[0]
+    assert parts(change) == [change]
