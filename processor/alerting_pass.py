@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
+import uuid
 from typing import Final
 
 import structlog
@@ -12,14 +15,20 @@ from processor.alerter.policy_file import load_policy
 from processor.alerter.reconcile import Outcome, reconcile
 from processor.alerter.records import alert_record
 from processor.alerter.redis_state import RedisAlerts
+from processor.alerter.state import Pending
 from processor.index.view import View
-from processor.indexer.publisher import Outgoing
+from processor.indexer.publisher import Outgoing, Publisher
+from processor.model.errors import DependencyError
 from processor.settings import Settings
 
 __all__ = ["pass_over_alerts"]
 
 _PAGE: Final = 500
 _SEND_TIMEOUT_S: Final = 30.0
+_LEASE_MS: Final = 40_000
+"""Longer than a page may take: what it sends has arrived, or was given up, before another may lead."""
+_WAIT_S: Final = 60.0
+_PAUSE_S: Final = 0.2
 
 _log = structlog.get_logger(__name__)
 
@@ -44,9 +53,24 @@ def pass_over_alerts(settings: Settings) -> Outcome | None:
 
 
 def _publish(settings: Settings, alerts: RedisAlerts) -> None:
+    """Publish while this pass leads; an alerter that leads instead does it, and is waited for."""
     publisher = wiring.open_publisher(settings)
-    while waiting := alerts.pending(_PAGE):
-        records = [alert_record(settings.topics.alerts, each.alert) for each in waiting]
-        publisher.send([Outgoing(record.topic, record.key, record.value) for record in records])
-        publisher.settle(_SEND_TIMEOUT_S)
-        alerts.confirm(waiting)
+    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+    deadline_s = time.monotonic() + _WAIT_S
+    try:
+        while waiting := alerts.pending(_PAGE):
+            if alerts.lease(holder, _LEASE_MS):
+                _publish_page(settings, alerts, publisher, waiting)
+            elif time.monotonic() > deadline_s:
+                raise DependencyError("Kafka", "an alerter that runs leads, and does not publish")
+            else:
+                time.sleep(_PAUSE_S)
+    finally:
+        alerts.release(holder)
+
+
+def _publish_page(settings: Settings, alerts: RedisAlerts, publisher: Publisher, waiting: list[Pending]) -> None:
+    records = [alert_record(settings.topics.alerts, each.alert) for each in waiting]
+    publisher.send([Outgoing(record.topic, record.key, record.value) for record in records])
+    publisher.settle(_SEND_TIMEOUT_S)
+    alerts.confirm(waiting)

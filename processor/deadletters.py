@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
@@ -20,7 +21,8 @@ from processor.render.times import rfc3339
 __all__ = ["DeadLetter", "KeptFile", "read_topic"]
 
 _CONNECT: Final = "__connect.errors."
-_ANSWER_S: Final = 10.0
+_ANSWER_S: Final = 3.0
+_SILENT_S: Final = 10
 _BATCH: Final = 500
 _FILE: Final = "dead-letters.ndjson"
 
@@ -86,7 +88,7 @@ def _ranges(consumer: Consumer, topic: str, where: str | None) -> list[tuple[int
     if not partitions:
         raise UsageError(f"there is no topic {topic}; create it with: lineage topics create")
     ranges = []
-    for number in sorted(partitions) if asked is None else [asked[0]]:
+    for number in sorted(partitions) if asked is None else partitions.keys() & {asked[0]}:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_S)
         ranges.append((number, low, high) if asked is None else (number, asked[1], min(asked[1] + 1, high)))
     return ranges
@@ -104,8 +106,11 @@ def _read(consumer: Consumer, start: TopicPartition, end: int) -> Iterator[DeadL
     if start.offset >= end:
         return
     consumer.assign([start])
-    while True:
-        for message in consumer.consume(_BATCH, timeout=1.0):
+    silent_s = 0
+    while silent_s < _SILENT_S:
+        messages = consumer.consume(_BATCH, timeout=1.0)
+        silent_s = 0 if messages else silent_s + 1
+        for message in messages:
             error = message.error()
             if error is not None:
                 raise KafkaException(error)
@@ -114,6 +119,7 @@ def _read(consumer: Consumer, start: TopicPartition, end: int) -> Iterator[DeadL
         position = consumer.position([start])[0].offset
         if position >= end:
             return
+    raise DependencyError("Kafka", f"partition {start.partition} of {start.topic} says nothing for {_SILENT_S} s")
 
 
 def _from_message(message: Message) -> DeadLetter:
@@ -140,13 +146,18 @@ def _bytes(value: str | bytes | None) -> bytes | None:
 
 
 class KeptFile:
-    """What `lineage load` could not use, one JSON object a line, under LINEAGE_HOME."""
+    """What `lineage load` could not use, one JSON object a line, under LINEAGE_HOME.
+
+    A line may be torn, by a full disk or a lost machine: it is passed over and counted in `torn`, and the next record
+    is not glued to it.
+    """
 
     def __init__(self, home: Path) -> None:
         self.path = home / _FILE
+        self.torn = 0
 
     def keep(self, entry: Entry, rejected: Rejected) -> None:
-        """Append one, its bytes in base64."""
+        """Append one, its bytes in base64. Raises `DependencyError` when it cannot be written."""
         line = {
             "time": datetime.now(UTC).isoformat(),
             "reason": rejected.reason.value,
@@ -156,17 +167,44 @@ class KeptFile:
             "source": entry.place,
             "value": None if entry.value is None else base64.b64encode(entry.value).decode(),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            self._append(json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            raise DependencyError(str(self.path), f"cannot keep a rejected record: {error.strerror}") from error
 
     def read(self) -> Iterator[DeadLetter]:
-        """All of them, oldest first."""
+        """All of them, oldest first; a record's number is that of its line."""
         if not self.path.exists():
             return
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                yield _from_line(number, json.loads(line))
+                letter = _read_line(number, line)
+                if letter is None:
+                    self.torn += 1
+                else:
+                    yield letter
+
+    def _append(self, line: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+") as file:
+            file.write(line if _ends_line(file) else b"\n" + line)
+
+
+def _ends_line(file: IO[bytes]) -> bool:
+    """Whether nothing, or a whole line, stands before what is appended next."""
+    size = file.seek(0, os.SEEK_END)
+    if not size:
+        return True
+    file.seek(size - 1)
+    return file.read(1) == b"\n"
+
+
+def _read_line(number: int, line: bytes) -> DeadLetter | None:
+    """The record of a line, or None where it is torn."""
+    try:
+        return _from_line(number, json.loads(line))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _from_line(number: int, line: dict[str, Any]) -> DeadLetter:

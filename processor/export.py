@@ -12,6 +12,7 @@ from processor.model.history import KnownEdge, NodeRecord
 from processor.model.identity import Kind
 from processor.render.graph import edge_order, node_order
 from processor.render.records import Record, edge, evidence, node_record
+from processor.render.tables import folding_table
 from processor.render.text import label, plain
 from processor.render.times import minute
 
@@ -35,7 +36,7 @@ def edge_records(view: View) -> Iterator[Record]:
 
 def node_table(view: View) -> Table:
     """Every dataset and job for people."""
-    table = Table("kind", "namespace", "name", "first seen", "last seen", box=None, pad_edge=False, header_style="bold")
+    table = folding_table("kind", "namespace", "name", "first seen", "last seen")
     for kind in _KINDS:
         for record in sorted(view.all_nodes(kind), key=lambda record: node_order(record.node)):
             name = (plain(record.node.namespace), plain(record.node.name))
@@ -45,7 +46,7 @@ def node_table(view: View) -> Table:
 
 def edge_table(view: View) -> Table:
     """Every edge for people."""
-    table = Table("type", "from", "to", "evidence", "first seen", box=None, pad_edge=False, header_style="bold")
+    table = folding_table("type", "from", "to", "evidence", "first seen")
     for each in _sorted_edges(view):
         nodes = (plain(label(each.src)), plain(label(each.dst)))
         table.add_row(each.type.value, *nodes, ", ".join(evidence(each.evidence)), minute(each.first_seen_us))

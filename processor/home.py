@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from processor.local import Valkey
     from processor.settings import Settings
 
-__all__ = ["BOOTSTRAP", "Demo", "announced", "running_demo", "with_kafka", "with_redis"]
+__all__ = ["BOOTSTRAP", "Demo", "announced", "refuse_second_demo", "running_demo", "with_kafka", "with_redis"]
 
 BOOTSTRAP: Final = "bootstrap.servers"
 _DEMO_FILE: Final = "demo.json"
@@ -84,9 +84,7 @@ def announced(home: Path, demo: Demo) -> Iterator[None]:
 
     Raises `UsageError` when another one runs in this home.
     """
-    there = running_demo(home)
-    if there is not None:
-        raise UsageError(f"a demo runs here already (process {there.pid}); end it first, or set another LINEAGE_HOME")
+    refuse_second_demo(home)
     home.mkdir(parents=True, exist_ok=True)
     path, draft = home / _DEMO_FILE, home / f"{_DEMO_FILE}.{demo.pid}"
     with draft.open("w", encoding="utf-8") as file:
@@ -98,6 +96,13 @@ def announced(home: Path, demo: Demo) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def refuse_second_demo(home: Path) -> None:
+    """Raise `UsageError` when a demo runs in this home."""
+    there = running_demo(home)
+    if there is not None:
+        raise UsageError(f"a demo runs here already (process {there.pid}); end it first, or set another LINEAGE_HOME")
 
 
 def _at(demo: Demo, settings: Settings) -> Settings:

@@ -12,6 +12,12 @@ from processor.settings import Settings
 
 __all__ = ["admin_config", "consumer_config", "producer_config"]
 
+# librdkafka's own defaults, and how much a response may hold at all.
+_FETCH_BYTES: Final = 50 * 1024 * 1024
+_RECEIVE_BYTES: Final = 100_000_000
+_MOST_RECEIVE_BYTES: Final = 2_147_483_647
+# What a response holds besides records; librdkafka asks for no less than 512.
+_ENVELOPE_BYTES: Final = 1024 * 1024
 _LARGEST_MESSAGE: Final = 1_000_000_000
 _DEFAULTS: Final[dict[str, Any]] = {
     # A broker that comes back is found within a second, whatever it was that took it away.
@@ -64,6 +70,7 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         **_CONSUMER,
         "queued.max.messages.kbytes": max(1, settings.queued_bytes // 1024),
         "client.id": "lineage-indexer",
+        "receive.message.max.bytes": _largest_response(settings),
         **(_CLASSIC if settings.group_protocol == "classic" else {}),
         **_without(_OF_PRODUCERS, settings.require_kafka()),
         **_CONSUMER_MUST,
@@ -84,6 +91,21 @@ def admin_config(settings: Settings) -> dict[str, Any]:
     """Configure a client that asks and creates."""
     given = _without((*_OF_CONSUMERS, *_OF_PRODUCERS), settings.require_kafka())
     return {**_DEFAULTS, "client.id": "lineage", **given}
+
+
+def _largest_response(settings: Settings) -> int:
+    """Tell how many bytes a response may have: a full fetch and, on top, the largest record that the topics take.
+
+    A broker sends at least one batch whatever its size; were it more than the consumer receives, the consumer would
+    stand in front of it for good.
+    """
+    given = settings.require_kafka()
+    sizes = (given.get(name, "") for name in ("fetch.max.bytes", "message.max.bytes"))
+    fetch = max((int(size) for size in sizes if size.isdecimal()), default=_FETCH_BYTES)
+    wanted = (
+        max(fetch, _FETCH_BYTES) + max(settings.topics.max_message_bytes, settings.max_value_bytes) + _ENVELOPE_BYTES
+    )
+    return min(_MOST_RECEIVE_BYTES, max(_RECEIVE_BYTES, wanted))
 
 
 def _without(prefixes: tuple[str, ...], given: dict[str, str]) -> dict[str, str]:

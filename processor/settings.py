@@ -12,28 +12,20 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from processor.decode.sniff import Format
 from processor.index.progress import Clock
 from processor.masking import masked_url
 from processor.model.errors import UsageError
+from processor.settings_checks import check_redis_url, check_registry_url, check_topic, read_input
 from processor.settings_sources import PREFIX, EnvironmentSource, FileSource, refuse_unknown_variables, usage_error
 
 __all__ = ["Groups", "Http", "InputTopic", "LogFormat", "Settings", "Topics", "load"]
 
 LogFormat = Literal["auto", "json", "console"]
 
-REDIS_SCHEMES: Final = (
-    "redis",
-    "rediss",
-    "unix",
-    "redis+cluster",
-    "rediss+cluster",
-    "redis+sentinel",
-    "rediss+sentinel",
-)
 OWN_KAFKA_KEYS: Final = {
     "enable.auto.commit": "offsets are committed only after Redis has answered",
     "enable.auto.offset.store": "offsets are committed only after Redis has answered",
@@ -47,6 +39,9 @@ OWN_KAFKA_KEYS: Final = {
 }
 CLASSIC_ONLY_KAFKA_KEYS: Final = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
 
+TopicName = Annotated[str, AfterValidator(check_topic)]
+"""A name that Kafka can have."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,17 +50,17 @@ class _Part(BaseModel):
 class InputTopic(_Part):
     """A topic to read lineage from, and the format of its records; `auto` looks at each record."""
 
-    topic: str = Field(min_length=1)
+    topic: TopicName
     format: Format = Format.AUTO
 
 
 class Topics(_Part):
     """Names of the processor's own topics."""
 
-    events: str = Field("lineage.events", min_length=1, description="where producers send lineage events")
-    changes: str = Field("lineage.changes", min_length=1, description="what became different in the index")
-    alerts: str = Field("lineage.alerts", min_length=1, description="alerts, keyed by their id")
-    dead_letters: str = Field("lineage.dead-letters", min_length=1, description="records that could not be used")
+    events: TopicName = Field("lineage.events", description="where producers send lineage events")
+    changes: TopicName = Field("lineage.changes", description="what became different in the index")
+    alerts: TopicName = Field("lineage.alerts", description="alerts, keyed by their id")
+    dead_letters: TopicName = Field("lineage.dead-letters", description="records that could not be used")
     partitions: int = Field(6, ge=1, le=10_000, description="partitions of topics that it creates")
     replication: int = Field(-1, ge=-1, le=15, description="replicas of topics that it creates; -1: as the broker")
     max_message_bytes: int = Field(
@@ -86,14 +81,19 @@ class Http(_Part):
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 in a container")
     indexer_port: int = Field(9641, ge=0, le=65_535, description="first indexer; each further one takes the next port")
     alerter_port: int = Field(9640, ge=0, le=65_535, description="alerter")
-    api_port: int = Field(9630, ge=0, le=65_535, description="api")
 
 
 class Settings(BaseSettings):
     """All settings. Immutable; make one with `load`, which turns what is wrong into a `UsageError`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        # What compose makes of ${X:-}.
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
     )
 
     redis_url: str | None = Field(None, description="Redis or Valkey; TLS options as query (`?ssl_ca_certs=…`)")
@@ -148,14 +148,17 @@ class Settings(BaseSettings):
     @field_validator("inputs", mode="before")
     @classmethod
     def _parse_inputs(cls, value: object) -> object:
-        return [_input_topic(part) for part in value.split(",")] if isinstance(value, str) else value
+        return [read_input(part) for part in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: str | None) -> str | None:
-        if value is not None and value.partition("://")[0] not in REDIS_SCHEMES:
-            raise ValueError(f"its scheme must be one of {', '.join(REDIS_SCHEMES)}")
-        return value
+        return None if value is None else check_redis_url(value)
+
+    @field_validator("registry_url")
+    @classmethod
+    def _check_registry_url(cls, value: str | None) -> str | None:
+        return None if value is None else check_registry_url(value)
 
     @field_validator("kafka")
     @classmethod
@@ -167,6 +170,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         self._check_topics()
+        if self.groups.indexer == self.groups.alerter:
+            raise ValueError("groups.indexer and groups.alerter must be two groups (LINEAGE_GROUPS__…); rename one")
         if self.group_protocol == "consumer":
             for key in CLASSIC_ONLY_KAFKA_KEYS:
                 if key in self.kafka:
@@ -242,11 +247,6 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValueError as error:
         raise usage_error(error, Settings) from error
-
-
-def _input_topic(text: str) -> dict[str, str]:
-    topic, _, input_format = (part.strip() for part in text.partition("="))
-    return {"topic": topic, "format": input_format or "auto"}
 
 
 def _flat(values: dict[str, Any]) -> dict[str, str]:

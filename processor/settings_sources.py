@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class EnvironmentSource(EnvSettingsSource):
         kafka = {
             name.lower().removeprefix(start).replace("_", "."): value
             for name, value in self.env_vars.items()
-            if name.lower().startswith(start) and value is not None
+            if name.lower().startswith(start) and value
         }
         return {**values, _KAFKA: kafka} if kafka else values
 
@@ -100,7 +101,15 @@ def refuse_unknown_variables(environ: Mapping[str, str], settings: type[BaseSett
             continue
         if _SERVICE_LINK.search(upper) or _SERVICE_ADDRESS.match(value):
             continue
-        raise UsageError(f"unknown setting {name}{_nearest(upper, known)}; unset it or correct its name")
+        raise UsageError(f"unknown setting {name}{_meant(upper, known)}; unset it or correct its name")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """What a misspelt variable may have meant; any setting of librdkafka stands behind two underscores."""
+    start = f"{PREFIX}{_KAFKA}_".upper()
+    if name.startswith(start) and len(name) > len(start):
+        return f", did you mean {start}_{name.removeprefix(start)}?"
+    return _nearest(name, known)
 
 
 def names(model: type[BaseModel], start: str = "") -> Iterable[str]:
@@ -134,5 +143,7 @@ def _line(problem: ErrorDetails, settings: type[BaseSettings]) -> str:
     if problem["type"] == "extra_forbidden":
         known = [name.replace("__", ".") for name in names(settings)]
         return f"unknown setting {'.'.join(path)}{_nearest('.'.join(path), known)}; remove it or correct its name"
-    variable = f"{PREFIX}{'__'.join(part for part in path if not part.isdigit())}".upper()
+    # A variable stands for a whole list, whatever is wrong within.
+    named = takewhile(lambda part: not part.isdigit(), path)
+    variable = f"{PREFIX}{'__'.join(named)}".upper()
     return f"setting {'.'.join(path)} ({variable}): {message}"

@@ -19,6 +19,7 @@ from processor.decode.schemas import SchemaSource, read_schemas
 from processor.index.connect import Client, connect
 from processor.index.redis import RedisStore
 from processor.index.view import View
+from processor.indexer.identity import Identities
 from processor.indexer.loop import CONDITIONS, Indexer, Parts, Policy
 from processor.indexer.patience import Patience, Stop
 from processor.indexer.publisher import Publisher
@@ -89,6 +90,7 @@ def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop) -
     config = consumer_config(settings)
     parts = Parts(
         source=Source(lambda callbacks: _consumer({**config, **callbacks}), topics),
+        identities=Identities(kafka_admin(settings), topics),
         observers=observers(settings),
         store=MeteredStore(store),
         publisher=open_publisher(settings),
@@ -129,6 +131,7 @@ def alerter_config(settings: Settings) -> AlerterConfig:
         policy_file=settings.policy,
         sweep_every_s=settings.reconcile_interval_s,
         shutdown_timeout_s=settings.shutdown_timeout_s,
+        largest_message_bytes=max(settings.topics.max_message_bytes, settings.max_value_bytes),
     )
 
 

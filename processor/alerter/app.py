@@ -18,19 +18,23 @@ from typing import Any, cast
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError  # type: ignore[import-untyped]  # it ships no types
 from faust.exceptions import FaustError
 
 from processor.alerter.config import AlerterConfig
 from processor.alerter.engine import ASSIGNED, AbandonedError, Engine
 from processor.alerter.kafka_settings import KafkaSettings
 from processor.alerter.records import Incoming, Outgoing
-from processor.model.errors import DependencyError
+from processor.alerter.sinks import TooLargeError
+from processor.model.errors import DependencyError, LineageError
 from processor.model.observation import Place
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
 
 _log = structlog.get_logger(__name__)
+
+_ROOM_FOR_HEADERS = 1024 * 1024
+_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 
 def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faust.App:
@@ -50,7 +54,9 @@ def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faus
         worker_redirect_stdouts=False,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        producer_request_timeout=config.send_timeout_s,
+        # A record waits that long for its turn, and then that long for its answer.
+        producer_request_timeout=config.send_timeout_s / 2,
+        producer_max_request_size=config.largest_message_bytes + _ROOM_FOR_HEADERS,
         broker_commit_interval=1.0,
         broker_max_poll_records=500,
         stream_buffer_maxsize=500,
@@ -68,9 +74,16 @@ def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[N
             async with asyncio.timeout(timeout_s):
                 await (await topic.send(key=record.key, value=record.value, headers=headers))
         except (FaustError, KafkaError, TimeoutError, OSError) as error:
-            raise DependencyError("Kafka", f"{record.topic}: {error!r}") from error
+            raise _refusal(record, error) from error
 
     return send
+
+
+def _refusal(record: Outgoing, error: Exception) -> LineageError:
+    """What no attempt will change is told apart; Faust wraps what the client says before it sends."""
+    if isinstance(error, _TOO_LARGE) or isinstance(error.__cause__, _TOO_LARGE):
+        return TooLargeError(f"{record.topic} does not take a record of {len(record.value or b'')} bytes")
+    return DependencyError("Kafka", f"{record.topic}: {error!r}")
 
 
 def attach(app: faust.App, engine: Engine, config: AlerterConfig, health: Health) -> None:

@@ -17,7 +17,9 @@ from processor.model.errors import UsageError
 class AlerterConfig:
     """Settings of the alerter.
 
-    `kafka` holds librdkafka's settings. `lease_s`: how long a dead alerter keeps another from publishing.
+    `kafka` holds librdkafka's settings. `lease_s`: how long a dead alerter keeps another from publishing;
+    what is sent within `send_timeout_s` is there, or given up, before another may lead. `largest_message_bytes`: what
+    the topics of dead letters and alerts take.
     `keep_resolved_days`: how long a resolved alert is kept, and its key on the topic.
     """
 
@@ -30,14 +32,17 @@ class AlerterConfig:
     policy_file: Path | None = None
     sweep_every_s: float = 30.0
     publish_every_s: float = 0.25
-    lease_s: float = 5.0
-    send_timeout_s: float = 30.0
+    lease_s: float = 15.0
+    send_timeout_s: float = 12.0
+    largest_message_bytes: int = 32 * 1024 * 1024
     shutdown_timeout_s: float = 20.0
     keep_resolved_days: float = 30.0
 
     def __post_init__(self) -> None:
         if self.lease_s < 4 * self.publish_every_s:
             raise UsageError("the alerter's lease must last at least four times as long as it waits to publish")
+        if self.send_timeout_s >= self.lease_s:
+            raise UsageError("the alerter's lease must outlast the time that a record may take to be sent")
 
 
 @dataclass(frozen=True, slots=True)

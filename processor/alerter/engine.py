@@ -28,7 +28,7 @@ from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.policy_file import PolicyFile
 from processor.alerter.reconcile import Outcome, react, reconcile, time_of
 from processor.alerter.records import Incoming, dead_letter, tombstone, unreadable
-from processor.alerter.sinks import LogSink, Send, Sink, TopicSink
+from processor.alerter.sinks import LogSink, Send, Sink, TooLargeError, TopicSink, first_wave
 from processor.alerter.state import AlertStore
 from processor.index.view import View
 from processor.model.change import Change
@@ -41,8 +41,9 @@ from processor.telemetry.health import Health
 _log = structlog.get_logger(__name__)
 
 ASSIGNED = "assigned"
+KAFKA = "kafka"
 REDIS = "redis"
-CONDITIONS = (ASSIGNED, REDIS)
+CONDITIONS = (ASSIGNED, KAFKA, REDIS)
 """What must hold for the alerter to be ready."""
 
 _PAGE = 500
@@ -54,7 +55,7 @@ _T = TypeVar("_T")
 
 
 class AbandonedError(LineageError):
-    """The alerter is to end while a change waits for a dependency: the change is read again later."""
+    """The alerter is to end while a change waits for a dependency, or amid a sweep: it is begun again later."""
 
 
 class Engine:
@@ -73,9 +74,11 @@ class Engine:
         self._others: Sequence[Sink] = (LogSink(),)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="alerter")
         self._publishing = asyncio.Lock()
+        self._sweeping = asyncio.Lock()
         self._ending = asyncio.Event()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._leads = False
+        self._led_s = 0.0
         self._rest_until_s = 0.0
 
     async def handle(self, record: Incoming) -> None:
@@ -101,12 +104,18 @@ class Engine:
         if not self._leads:
             metrics.ALERTS_FIRING.clear()
             return
-        began_s = time.monotonic()
-        if began_s < self._rest_until_s:
+        if self._sweeping.locked() or time.monotonic() < self._rest_until_s:
             return
+        async with self._sweeping:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        began_s = time.monotonic()
         try:
             outcome = await self._thread(self._reconcile)
             await self._forget_old()
+        except AbandonedError:
+            return
         except DependencyError as error:
             self._missed("sweep", error)
             return
@@ -120,9 +129,7 @@ class Engine:
         self._health.beat()
         async with self._publishing:
             try:
-                self._leads = await self._thread(self._lease)
-                self._health.holds(REDIS)
-                while self._leads and await self._publish_page():
+                while await self._lead() and await self._publish_wave():
                     self._health.beat()
             except DependencyError as error:
                 self._leads = False
@@ -140,9 +147,21 @@ class Engine:
             _log.info("lease.kept", reason=str(error), until_s=self._config.lease_s)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _publish_page(self) -> bool:
-        """Send a page of the outbox. Whether there may be more to send now."""
-        waiting = await self._thread(self._alerts.pending, _PAGE)
+    async def _lead(self) -> bool:
+        """Take or renew the lease: before each wave, for a wave takes less time than the lease lasts."""
+        self._led_s = time.monotonic()
+        self._leads = await self._thread(self._lease)
+        self._health.holds(REDIS)
+        return self._leads
+
+    def _lease_s_left(self) -> float:
+        return self._led_s + self._config.lease_s - time.monotonic()
+
+    async def _publish_wave(self) -> bool:
+        """Send what may be sent at once. Whether there may be more to send now."""
+        waiting = first_wave(await self._thread(self._alerts.pending, _PAGE))
+        if self._lease_s_left() < self._config.send_timeout_s:
+            return True
         delivered = await self._topic.deliver(waiting)
         for sink in self._others:
             await sink.deliver(delivered)
@@ -158,7 +177,12 @@ class Engine:
         await self._thread(self._alerts.forget, old)
 
     async def _bury(self, record: Incoming, rejected: Rejected) -> None:
-        await self._send(dead_letter(self._config.dead_letters_topic, record, rejected))
+        try:
+            await self._send(dead_letter(self._config.dead_letters_topic, record, rejected))
+        except TooLargeError as error:
+            metrics.SINK_ERRORS.labels("dead_letters").inc()
+            _log.error("change.lost", place=record.place, detail=rejected.detail, reason=str(error))
+            return
         metrics.DEAD_LETTERS.labels(rejected.reason.value, rejected.stage.value).inc()
         _log.warning("change.rejected", reason=rejected.reason.value, detail=rejected.detail, place=record.place)
 
@@ -177,11 +201,15 @@ class Engine:
             now_us = self._now_us(view)
             if now_us is None:
                 return None
-            outcome = reconcile(view, self._alerts, policy, now_us, self._runbook)
+            outcome = reconcile(view, self._alerts, policy, now_us, self._runbook, self._breathe)
             _count(outcome)
             for kind in (Kind.DATASET, Kind.JOB):
                 metrics.INDEX_NODES.labels(kind.value).set(view.count(kind))
             return outcome
+
+    def _breathe(self) -> None:
+        if self._ending.is_set():
+            raise AbandonedError("sweep")
 
     def _now_us(self, view: View) -> int | None:
         return view.now_us(_wall_us(), self._config.clock)

@@ -4,6 +4,7 @@ Rules kept here:
 - an alert fires until its finding no longer holds; then it is resolved; it may fire again;
 - `version` grows by one with each transition that is published: it fires, its severity changes, it is
   resolved. So consumers drop what they had by (alert_id, version);
+- it starts when its condition began to hold, in event time, and never before its last end;
 - a finding that reads differently without being graver is kept up to date, unpublished.
 """
 
@@ -23,12 +24,13 @@ class Step:
     is_published: bool
 
 
-def fire(known: Alert | None, finding: Finding, now_us: int, runbook_url: str) -> Step | None:
+def fire(known: Alert | None, finding: Finding, runbook_url: str) -> Step | None:
     """The finding holds. None when the alert says so already."""
     if known is None:
-        return Step(Alert(finding, Status.FIRING, now_us, None, runbook_url), 0, is_published=True)
+        return Step(Alert(finding, Status.FIRING, finding.since_us, None, runbook_url), 0, is_published=True)
     if known.status is Status.RESOLVED:
-        again = Alert(finding, Status.FIRING, now_us, None, runbook_url, known.version + 1)
+        started_us = max(finding.since_us, known.ends_us or finding.since_us)
+        again = Alert(finding, Status.FIRING, started_us, None, runbook_url, known.version + 1)
         return Step(again, known.version, is_published=True)
     if known.finding == finding and known.runbook_url == runbook_url:
         return None

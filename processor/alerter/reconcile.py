@@ -1,8 +1,10 @@
 """From findings to alerts: the sweep over everything, and the reaction to one change.
 
 Rules kept here:
-- the open alerts are read before the index, and an alert moves only from the version that was read: so
-  whoever is slower never undoes what somebody judged on newer facts, and the next sweep settles the rest;
+- alerts are read before the index, and an alert moves only from the version that was read: so whoever is
+  slower never undoes what somebody judged on newer facts, and the next sweep settles the rest. What is to
+  fire anew is therefore judged a second time, after its alert was read;
+- what time alone brought about, time that runs back (a replay) does not take away;
 - a reaction judges the node of the change in the same way as the sweep does, with one exception:
   it resolves orphans but opens none, for what their siblings are only a sweep knows;
 - without a time nothing is judged (see `progress.now_us`).
@@ -11,9 +13,9 @@ Rules kept here:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from processor.alerter import life
 from processor.alerter.life import Step
@@ -27,6 +29,8 @@ from processor.model.change import Change
 from processor.model.identity import Kind, Node
 
 _PAGE = 200
+_OF_TIME = frozenset({AlertKind.STUCK_RUN, AlertKind.SILENT_JOB})
+"""Kinds that begin because time goes by, at the moment that their alert's `started_us` names."""
 
 RunbookUrl = Callable[[AlertKind], str]
 
@@ -57,11 +61,22 @@ def runbooks(base: str) -> RunbookUrl:
 RUNBOOKS = runbooks("docs/runbooks")
 
 
-def reconcile(view: View, store: AlertStore, policy: Policy, now_us: int, runbook: RunbookUrl = RUNBOOKS) -> Outcome:
-    """One level-triggered pass: open what holds, resolve what does not. May raise DependencyError."""
+def reconcile(
+    view: View,
+    store: AlertStore,
+    policy: Policy,
+    now_us: int,
+    runbook: RunbookUrl = RUNBOOKS,
+    breathe: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """One level-triggered pass: open what holds, resolve what does not. May raise DependencyError.
+
+    `breathe` is called between the steps of the pass; what it raises ends the pass, and harms nothing.
+    """
     before = store.firing()
-    settling = _Settling(store, now_us, runbook)
-    settling.fire(before, everything(Scope(view, policy, now_us)))
+    scope = Scope(view, policy, now_us, breathe)
+    settling = _Settling(scope, store, runbook)
+    settling.fire(before, everything(scope))
     settling.resolve(alert for i, alert in before.items() if i not in settling.held)
     return settling.outcome()
 
@@ -71,7 +86,7 @@ def react(
 ) -> Outcome:
     """Judge anew what a change is about. May raise DependencyError."""
     scope = Scope(view, policy, now_us)
-    settling = _Settling(store, now_us, runbook)
+    settling = _Settling(scope, store, runbook)
     _react_on_datasets(scope, _nodes_of(change, Kind.DATASET), settling)
     _react_on_jobs(scope, _nodes_of(change, Kind.JOB), settling)
     return settling.outcome()
@@ -113,13 +128,28 @@ def _nodes_of(change: Change, kind: Kind) -> list[Node]:
     return [node for node in dict.fromkeys(n.dataset for n in nodes) if node.kind is kind]
 
 
+def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Those of these findings that hold by what the index says now, as it says it now."""
+    if not findings:
+        return
+    ids = {finding.alert_id for finding in findings}
+    subjects = list(dict.fromkeys(finding.subject for finding in findings))
+    jobs = [subject.id for subject in subjects if subject.kind is Kind.JOB]
+    datasets = [subject for subject in subjects if subject.kind is Kind.DATASET]
+    again = chain(of_jobs(scope, scope.view.jobs(jobs).values()), of_schemas(scope, datasets))
+    yield from (finding for finding in again if finding.alert_id in ids)
+    orphans = [finding for finding in findings if finding.kind is AlertKind.ORPHAN_DATASET]
+    over = excused(scope, [orphan.subject for orphan in orphans])
+    yield from (orphan for orphan in orphans if orphan.subject not in over)
+
+
 class _Settling:
     """Takes the steps that findings call for, and remembers what came of them."""
 
-    def __init__(self, store: AlertStore, now_us: int, runbook: RunbookUrl) -> None:
+    def __init__(self, scope: Scope, store: AlertStore, runbook: RunbookUrl) -> None:
         self.store = store
         self.held: set[str] = set()
-        self._now_us = now_us
+        self._scope = scope
         self._runbook = runbook
         self._opened: list[Alert] = []
         self._resolved: list[Alert] = []
@@ -129,17 +159,28 @@ class _Settling:
         """Open, or keep up to date, an alert for each finding."""
         iterator = iter(findings)
         while page := list(islice(iterator, _PAGE)):
-            known = self.store.get([f.alert_id for f in page if f.alert_id not in before]) | before
-            for finding in page:
-                self.held.add(finding.alert_id)
-                self._firing[finding.kind, finding.severity] += 1
-                url = self._runbook(finding.kind)
-                self._take(life.fire(known.get(finding.alert_id), finding, self._now_us, url), self._opened)
+            fresh = [finding for finding in page if finding.alert_id not in before]
+            known = self.store.get([finding.alert_id for finding in fresh])
+            self._keep(before, (finding for finding in page if finding.alert_id in before))
+            self._keep(known, _still(self._scope, fresh))
 
     def resolve(self, alerts: Iterable[Alert]) -> None:
-        """Resolve alerts that fired."""
+        """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on."""
         for alert in list(alerts):
-            self._take(life.resolve(alert, self._now_us), self._resolved)
+            if alert.finding.kind in _OF_TIME and self._scope.now_us < alert.started_us:
+                self._hold(alert.finding)
+            else:
+                self._take(life.resolve(alert, self._scope.now_us), self._resolved)
+
+    def _keep(self, known: dict[str, Alert], findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self._hold(finding)
+            url = self._runbook(finding.kind)
+            self._take(life.fire(known.get(finding.alert_id), finding, url), self._opened)
+
+    def _hold(self, finding: Finding) -> None:
+        self.held.add(finding.alert_id)
+        self._firing[finding.kind, finding.severity] += 1
 
     def outcome(self) -> Outcome:
         """What came of it."""

@@ -8,17 +8,16 @@ Whatever the server or the network does wrong is a DependencyError; retrying is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib import resources
 from typing import Any, cast
 
 import msgspec
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from processor.alerter.life import Step
 from processor.alerter.state import Note, Pending, decode, encode
+from processor.index.connect import as_dependency
 from processor.model.alert import Alert, Status
-from processor.model.errors import DependencyError
 from processor.model.identity import Node
 
 Client = Any
@@ -57,7 +56,7 @@ class RedisAlerts:
     def all(self) -> Iterator[Alert]:
         """See `AlertStore`; of the resolved ones the newest ten thousand."""
         yield from self.firing().values()
-        with _as_dependency():
+        with as_dependency():
             newest = self._client.zrevrange(self._key("resolved"), 0, _RESOLVED_SHOWN - 1)
         ended = self.get([i.decode() for i in newest]).values()
         yield from (alert for alert in ended if alert.status is Status.RESOLVED)
@@ -73,7 +72,7 @@ class RedisAlerts:
 
     def pending(self, limit: int) -> list[Pending]:
         """See `AlertStore`."""
-        with _as_dependency():
+        with as_dependency():
             members = self._client.zrange(self._key("order"), 0, limit - 1)
             blobs = self._client.hmget(self._key("outbox"), members) if members else []
         return [p for m, data in zip(members, blobs, strict=True) if (p := _pending(m, data))]
@@ -83,14 +82,14 @@ class RedisAlerts:
         members = [f"{t.alert_id}:{t.version:010d}" for t in transitions]
         if not members:
             return
-        with _as_dependency(), self._client.pipeline(transaction=True) as pipe:
+        with as_dependency(), self._client.pipeline(transaction=True) as pipe:
             pipe.zrem(self._key("order"), *members)
             pipe.hdel(self._key("outbox"), *members)
             pipe.execute()
 
     def expired(self, before_us: int, limit: int) -> list[str]:
         """See `AlertStore`."""
-        with _as_dependency():
+        with as_dependency():
             ids = self._client.zrangebyscore(self._key("resolved"), "-inf", f"({before_us // 1000}", start=0, num=limit)
         return [i.decode() for i in ids]
 
@@ -103,12 +102,12 @@ class RedisAlerts:
 
     def annotate(self, alert_id: str, note: Note) -> None:
         """See `AlertStore`."""
-        with _as_dependency():
+        with as_dependency():
             self._client.hset(self._alert(alert_id), f"n:{note.kind}", msgspec.msgpack.encode(note))
 
     def notes(self, alert_id: str) -> dict[str, Note]:
         """See `AlertStore`."""
-        with _as_dependency():
+        with as_dependency():
             there: dict[bytes, bytes] = self._client.hgetall(self._alert(alert_id))
         notes = (msgspec.msgpack.decode(v, type=Note) for name, v in there.items() if name[:2] == b"n:")
         return {note.kind: note for note in notes}
@@ -131,18 +130,18 @@ class RedisAlerts:
         return self._key(f"about:{subject.id.hex()}")
 
     def _members(self, name: str) -> dict[str, Alert]:
-        with _as_dependency():
+        with as_dependency():
             ids = sorted(i.decode() for i in self._client.smembers(name))
         return {i: a for i, a in self.get(ids).items() if a.status is Status.FIRING}
 
     def _blobs(self, ids: Sequence[str]) -> list[bytes | None]:
-        with _as_dependency(), self._client.pipeline(transaction=False) as pipe:
+        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
             for alert_id in ids:
                 pipe.hget(self._alert(alert_id), "b")
             return cast("list[bytes | None]", pipe.execute())
 
     def _call(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> int:
-        with _as_dependency():
+        with as_dependency():
             sha = self._shas.get(script) or self._load(script)
             try:
                 return cast("int", self._client.evalsha(sha, len(keys), *keys, *arguments))
@@ -161,14 +160,3 @@ def _pending(member: bytes, data: bytes | None) -> Pending | None:
         return None
     alert_id, _, version = member.decode().rpartition(":")
     return Pending(alert_id, int(version), alert)
-
-
-@contextmanager
-def _as_dependency() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        text = str(error).strip() or type(error).__name__
-        raise DependencyError("Redis", text.splitlines()[0][:500]) from error
-    except OSError as error:
-        raise DependencyError("Redis", str(error)) from error

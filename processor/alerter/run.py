@@ -9,8 +9,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import tempfile
+import threading
+from pathlib import Path
 
 import faust
 import structlog
@@ -19,7 +22,7 @@ from confluent_kafka.admin import AdminClient
 
 from processor.alerter.app import attach, make_app, sender
 from processor.alerter.config import AlerterConfig, AlerterParts
-from processor.alerter.engine import ASSIGNED, REDIS, Engine
+from processor.alerter.engine import KAFKA, REDIS, Engine
 from processor.alerter.kafka_settings import KafkaSettings, kafka_settings
 from processor.alerter.policy_file import load_policy
 from processor.model.errors import DependencyError
@@ -29,6 +32,8 @@ _log = structlog.get_logger(__name__)
 
 _LOOK_TIMEOUT_S = 5.0
 _PAUSE_S = 1.0
+_WATCH_S = 5.0
+_FOLDER = "lineage-alerter-"
 _TALKATIVE = ("faust", "mode", "aiokafka")
 _EXIT_FINE, _EXIT_DEPENDENCY = 0, 3
 
@@ -45,8 +50,27 @@ def run_alerter(config: AlerterConfig, parts: AlerterParts, health: Health) -> i
         _log.info(
             "kafka.settings_ignored", settings=kafka.ignored, why="the alerter's Kafka client has no use for them"
         )
-    with tempfile.TemporaryDirectory(prefix="lineage-alerter-") as data_dir:
+    remove_folders_of_the_dead()
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as data_dir:
         return asyncio.run(_Run(config, parts, health, kafka, data_dir).run())
+
+
+def remove_folders_of_the_dead() -> None:
+    """Remove the folders of alerters on this machine that were killed before they could do so."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        pid = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if pid.isdigit() and not _lives(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _quiet_libraries() -> None:
@@ -65,18 +89,35 @@ class _Run:
         self._health = health
         self._kafka = kafka
         self._data_dir = data_dir
+        self._admin = AdminClient({**config.kafka, "log_level": 0})
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._ask_to_end)
         app = make_app(self._config, self._kafka, self._data_dir)
         engine = await self._when_ready(app)
         if engine is None:
             return _EXIT_FINE
         attach(app, engine, self._config, self._health)
         return await self._serve(app, engine)
+
+    def _ask_to_end(self) -> None:
+        if not self._stop.is_set():
+            self._stop.set()
+            self._arm_forced_end()
+
+    def _arm_forced_end(self) -> None:
+        """See to it that the process is gone by the deadline, whatever a thread of it waits for."""
+        timer = threading.Timer(self._config.shutdown_timeout_s, self._end_by_force)
+        timer.daemon = True
+        timer.start()
+
+    def _end_by_force(self) -> None:
+        _log.error("alerter.ended_by_force", after_s=self._config.shutdown_timeout_s)
+        shutil.rmtree(self._data_dir, ignore_errors=True)
+        os._exit(_EXIT_DEPENDENCY)
 
     async def _when_ready(self, app: faust.App) -> Engine | None:
         """Wait for Kafka's topics and for Redis; None when asked to end before they are there."""
@@ -85,7 +126,7 @@ class _Run:
                 await asyncio.to_thread(self._look_at_topics)
                 return await asyncio.to_thread(self._open, app)
             except DependencyError as error:
-                self._health.fails(REDIS if error.dependency == "Redis" else ASSIGNED, error.detail)
+                self._health.fails(REDIS if error.dependency == "Redis" else KAFKA, error.detail)
                 _log.warning("alerter.waits", dependency=error.dependency, reason=error.detail)
                 await self._pause()
         return None
@@ -94,9 +135,10 @@ class _Run:
         """Raise DependencyError unless Kafka answers and has the topics."""
         wanted = {self._config.changes_topic, self._config.alerts_topic, self._config.dead_letters_topic}
         try:
-            there = AdminClient({**self._config.kafka, "log_level": 0}).list_topics(timeout=_LOOK_TIMEOUT_S).topics
+            there = self._admin.list_topics(timeout=_LOOK_TIMEOUT_S).topics
         except KafkaException as error:
             raise DependencyError("Kafka", str(error)) from error
+        self._health.holds(KAFKA)
         missing = sorted(wanted - there.keys())
         if missing:
             raise DependencyError("Kafka", f"no topic {', '.join(missing)}: create it, or start with create_topics")
@@ -112,26 +154,36 @@ class _Run:
     async def _serve(self, app: faust.App, engine: Engine) -> int:
         await app.start()
         _log.info("alerter.started", group=self._config.group, topic=self._config.changes_topic)
+        watch = asyncio.ensure_future(self._watch_kafka())
         asked = asyncio.ensure_future(self._stop.wait())
         gone = asyncio.ensure_future(app.wait_until_stopped())
         await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
         gave_up = not self._stop.is_set()
+        if gave_up:
+            self._arm_forced_end()
         await self._end(app, engine)
-        for waiter in (asked, gone):
+        for waiter in (asked, gone, watch):
             waiter.cancel()
         if gave_up:
             _log.error("alerter.gave_up", reason=str(app.crash_reason))
         return _EXIT_DEPENDENCY if gave_up else _EXIT_FINE
 
+    async def _watch_kafka(self) -> None:
+        """Tell whether Kafka answers: Faust waits for a broker that is gone without a word."""
+        while not self._stop.is_set():
+            try:
+                await asyncio.to_thread(self._look_at_topics)
+            except DependencyError as error:
+                self._health.fails(KAFKA, error.detail)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _WATCH_S)
+
     async def _end(self, app: faust.App, engine: Engine) -> None:
-        """Drain and stop within the deadline; what is not acknowledged by then is read again."""
+        """Drain and stop; what is not acknowledged by the forced end is read again.
+
+        A thread of Faust's consumer may never end by itself, and would keep the process for ever.
+        """
         engine.abandon()
-        try:
-            async with asyncio.timeout(self._config.shutdown_timeout_s):
-                await app.stop()
-                await engine.close()
-        except TimeoutError:
-            _log.error("alerter.ended_by_force", after_s=self._config.shutdown_timeout_s)
-            # A thread of Faust's consumer may never end by itself, and would keep the process for ever.
-            os._exit(_EXIT_DEPENDENCY)
+        await app.stop()
+        await engine.close()
         _log.info("alerter.ended")

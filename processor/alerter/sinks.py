@@ -3,6 +3,7 @@
 Rules kept here:
 - the topic is the record: a transition leaves the outbox once the topic has it;
 - two transitions of one alert are never under way at once, so the topic keeps their order;
+- one that is too large for the topic is told in the log and given up, so that it holds up no other;
 - other sinks hear of what the topic has, and cannot hold it up.
 """
 
@@ -18,13 +19,17 @@ from processor.alerter.records import Outgoing, alert_record
 from processor.alerter.state import Pending
 from processor.detect.words import shown
 from processor.model.alert import Alert, Severity, Status
-from processor.model.errors import DependencyError
+from processor.model.errors import DependencyError, LineageError
 from processor.telemetry import metrics
 
 _log = structlog.get_logger("lineage.alerts")
 
 Send = Callable[[Outgoing], Awaitable[None]]
-"""Send one record and wait until Kafka has it on all in-sync replicas. Raises DependencyError."""
+"""Send one record and wait until Kafka has it on all in-sync replicas. Raises DependencyError, or TooLargeError."""
+
+
+class TooLargeError(LineageError):
+    """A record is larger than its topic takes: sending it again would not help."""
 
 
 class Sink(Protocol):
@@ -54,12 +59,18 @@ class TopicSink:
     async def _deliver(self, wave: Sequence[Pending]) -> list[Pending]:
         sends = (self._send(alert_record(self._topic, t.alert)) for t in wave)
         answers = await asyncio.gather(*sends, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, DependencyError):
-                metrics.SINK_ERRORS.labels("topic").inc()
-            elif isinstance(answer, BaseException):
-                raise answer
-        return [t for t, answer in zip(wave, answers, strict=True) if answer is None]
+        return [t for t, answer in zip(wave, answers, strict=True) if _is_done(t, answer)]
+
+
+def _is_done(transition: Pending, answer: BaseException | None) -> bool:
+    if answer is None:
+        return True
+    if not isinstance(answer, DependencyError | TooLargeError):
+        raise answer
+    metrics.SINK_ERRORS.labels("topic").inc()
+    if isinstance(answer, TooLargeError):
+        _log.error("alert.too_large", alert_id=transition.alert_id, version=transition.version, reason=str(answer))
+    return isinstance(answer, TooLargeError)
 
 
 class LogSink:
@@ -70,6 +81,11 @@ class LogSink:
         for transition in transitions:
             _tell(transition.alert)
         return list(transitions)
+
+
+def first_wave(transitions: Sequence[Pending]) -> list[Pending]:
+    """The transitions up to where an alert would occur a second time."""
+    return next(_waves(transitions), [])
 
 
 def _waves(transitions: Sequence[Pending]) -> Iterator[list[Pending]]:

@@ -31,11 +31,15 @@ _T = TypeVar("_T")
 
 
 class Scope(NamedTuple):
-    """What every judgement needs: the index, the policy, the time."""
+    """What every judgement needs: the index, the policy, the time.
+
+    `breathe` is called again and again while a pass goes on; what it raises ends the pass.
+    """
 
     view: View
     policy: Policy
     now_us: int
+    breathe: Callable[[], None] = lambda: None
 
 
 class _Unwritten(NamedTuple):
@@ -67,16 +71,19 @@ def everything(scope: Scope) -> Iterator[Finding]:
     yield from of_jobs(scope, scope.view.all_jobs())
     tally, unwritten = _Tally(), list[_Unwritten]()
     for page in _pages(scope.view.all_nodes(Kind.DATASET)):
+        scope.breathe()
         live = [record for record in page if not record.dropped]
         yield from _drift(scope, [record.node for record in live])
         unwritten += _read_but_unwritten(scope.view, live, tally)
     for some in _pages(unwritten):
+        scope.breathe()
         yield from _orphans(scope, some, tally)
 
 
 def of_jobs(scope: Scope, histories: Iterable[JobHistory]) -> Iterator[Finding]:
     """What is wrong with these jobs."""
     for history in histories:
+        scope.breathe()
         yield from kinds.of_job(history, scope.policy, scope.now_us)
 
 

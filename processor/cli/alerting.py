@@ -84,7 +84,7 @@ def _print(alerts: list[Alert], output: Output) -> None:
     elif output is Output.NDJSON:
         console.write_ndjson(alert_record(alert) for alert in ordered)
     elif ordered:
-        console.out().print(alert_table(ordered))
+        console.print_out(alert_table(ordered))
     else:
         say("no alerts")
 

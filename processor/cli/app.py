@@ -9,7 +9,7 @@ import typer
 
 from processor import __version__
 from processor.cli import alerting, asking, feeding, running
-from processor.cli.guard import Guarded
+from processor.cli.guard import Guarded, lost_output
 from processor.cli.options import examples
 
 __all__ = ["main"]
@@ -53,4 +53,9 @@ alerting.register(app)
 
 def main() -> None:
     """Run the command that was asked for."""
-    sys.exit(app(prog_name="lineage"))
+    try:
+        code = app(prog_name="lineage")
+    except OSError as error:
+        # The help is printed before any command is entered.
+        code = lost_output(error)
+    sys.exit(code)

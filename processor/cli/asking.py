@@ -69,7 +69,7 @@ def show(node: NodeArgument, output: OutputOption = Output.TABLE) -> None:
     with opened() as index:
         record = describe(index.view, found(index.view, node))
     if output is Output.TABLE:
-        console.out().print(description(record))
+        console.print_out(description(record))
     elif output is Output.JSON:
         console.write_json(record)
     else:
@@ -87,7 +87,7 @@ def export(
     nodes = what is Exported.NODES
     with opened() as index:
         if output is Output.TABLE:
-            console.out().print(exporting.node_table(index.view) if nodes else exporting.edge_table(index.view))
+            console.print_out(exporting.node_table(index.view) if nodes else exporting.edge_table(index.view))
             return
         records = exporting.node_records(index.view) if nodes else exporting.edge_records(index.view)
         if output is Output.JSON:
@@ -96,12 +96,19 @@ def export(
             console.write_ndjson(records)
 
 
-def digest() -> None:
+def digest(output: OutputOption = Output.TABLE) -> None:
     """Print the whole index as one hash: equal hashes, equal indexes."""
     from processor.index.digest import digest as digest_of
+    from processor.render import console
 
     with opened() as index:
-        typer.echo(digest_of(index.store))
+        found_digest = digest_of(index.store)
+    if output is Output.TABLE:
+        console.write_text(f"{found_digest}\n")
+    elif output is Output.JSON:
+        console.write_json({"digest": found_digest})
+    else:
+        console.write_ndjson([{"digest": found_digest}])
 
 
 def _walk(text: str, direction: str, depth: int, columns: bool, output: GraphOutput) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.doctor import Check
+from processor.render.tables import folding_grid
 from processor.render.text import plain
 
 _SIGNS: Final = {True: Text("ok", style="green"), False: Text("no", style="bold red"), None: Text("?", style="yellow")}
@@ -16,7 +17,7 @@ _SIGNS: Final = {True: Text("ok", style="green"), False: Text("no", style="bold 
 
 def check_table(checks: Iterable[Check]) -> Table:
     """One row a check; what to do stands below what is wrong."""
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = folding_grid(3)
     for check in checks:
         table.add_row(_SIGNS[check.ok], Text(check.name, style="bold"), plain(check.detail))
         if check.advice and not check.ok:

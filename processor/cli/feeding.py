@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 def load(
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files, or - for standard input.")],
-    produce: Annotated[bool, typer.Option("--produce", help="Send them to the topic instead.")] = False,
+    produce: Annotated[bool, typer.Option("--produce", help="Send them to the first input topic instead.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a record was rejected.")] = False,
 ) -> None:
     """Index lineage events from files, without Kafka.
@@ -61,7 +61,7 @@ def load(
 
     chosen = settings.load()
     tally = _produce(with_kafka(chosen), files) if produce else _index(files)
-    _sum_up(tally, produced=produce)
+    _sum_up(tally, chosen.input_topics[0].topic if produce else None)
     if strict and tally.rejected:
         raise typer.Exit(NO)
 
@@ -82,7 +82,7 @@ def _produce(settings: Settings, files: list[str]) -> Tally:
     from processor.cli.clients import file_observer, open_publisher
     from processor.load.into_topic import send
 
-    topic = settings.topics.events
+    topic = settings.input_topics[0].topic
     with _reading(files) as entries:
         return send(open_publisher(settings, topic), topic, file_observer(settings), entries, _told(lambda *_: None))
 
@@ -121,15 +121,18 @@ def _reading(files: list[str]) -> Iterator[Iterator[Entry]]:
         yield (entry for name in files for entry in read(name, lambda count: bar.advance(task, count)))
 
 
-def _sum_up(tally: Tally, *, produced: bool) -> None:
+def _sum_up(tally: Tally, topic: str | None) -> None:
+    """What became of the load; `topic` is where it was sent, if it was."""
+    from processor.render.text import counted
+
     rejected = tally.rejected.total()
-    say(f"{tally.values} records sent" if produced else f"{tally.events} events indexed")
+    say(f"{counted(tally.values, 'record')} sent to {topic}" if topic else f"{counted(tally.events, 'event')} indexed")
     if rejected:
-        say(f"{rejected} of them will be dead letters" if produced else f"{rejected} records rejected")
+        say(f"{rejected} of them will be dead letters" if topic else f"{counted(rejected, 'record')} rejected")
     for reason, count in sorted(tally.rejected.items()):
         say(f"  {reason.value}: {count}")
     if tally.facets_dropped:
-        say(f"{tally.facets_dropped} facets broke their schema and were left out; their events were kept")
+        say(f"{counted(tally.facets_dropped, 'facet')} left out for breaking the schema; the events were kept")
 
 
 @dead_letters.command(
@@ -148,7 +151,8 @@ def list_dead_letters(
     letters = (letter for letter in _letters() if reason in (None, letter.reason))
     chosen = islice(letters, limit)
     if output is Output.TABLE:
-        console.out().print(letter_table(chosen))
+        shown = list(chosen)
+        console.print_out(letter_table(shown)) if shown else say("no dead letters")
     elif output is Output.JSON:
         console.write_json([letter.record(whole=False) for letter in chosen])
     else:
@@ -170,7 +174,7 @@ def show_dead_letter(
     if letter is None:
         raise NotFoundError(f"there is no dead letter {where}")
     if output is Output.TABLE:
-        console.out().print(letter_text(letter))
+        console.out().print(letter_text(letter), soft_wrap=True)
     elif output is Output.JSON:
         console.write_json(letter.record(whole=True))
     else:
@@ -181,6 +185,7 @@ def _letters(where: str | None = None) -> Iterator[DeadLetter]:
     from processor import settings
     from processor.cli.clients import open_reader
     from processor.deadletters import KeptFile, read_topic
+    from processor.render.text import counted
 
     chosen = with_kafka(settings.load())
     in_file = where is not None and where.startswith("file:")
@@ -188,7 +193,10 @@ def _letters(where: str | None = None) -> Iterator[DeadLetter]:
         with open_reader(chosen) as consumer:
             yield from read_topic(consumer, chosen.topics.dead_letters, where)
     if where is None or in_file:
-        yield from KeptFile(chosen.home).read()
+        kept = KeptFile(chosen.home)
+        yield from kept.read()
+        if kept.torn:
+            say(f"{kept.path}: {counted(kept.torn, 'torn line')} passed over")
 
 
 @topics.command("create", epilog=examples("lineage topics create"))

@@ -18,7 +18,7 @@ def print_graph(start: Node, graph: Graph, direction: Direction, output: GraphOu
     """Print the graph to standard output, what was left out to standard error."""
     nodes = [reached.node for reached in graph.nodes]
     if output is GraphOutput.TABLE:
-        console.out().print(lineage_tree(start, graph, direction))
+        console.print_out(lineage_tree(start, graph, direction))
     elif output is GraphOutput.DOT:
         console.write_text(dot(nodes, graph.edges))
     elif output is GraphOutput.MERMAID:

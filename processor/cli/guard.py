@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -17,13 +19,14 @@ from typer.core import TyperGroup
 
 from processor.model.errors import DependencyError, UsageError
 
-__all__ = ["NO", "Guarded", "NotFoundError", "say"]
+__all__ = ["NO", "Guarded", "NotFoundError", "lost_output", "say"]
 
 NO: Final = 1
 _USAGE: Final = 2
 _UNREACHABLE: Final = 3
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141
+_NO_OUTPUT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class NotFoundError(UsageError):
@@ -35,6 +38,7 @@ class Guarded(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  typer brings its own click, or the common one, by version
         """Run a subcommand."""
+        _hush_librdkafka()
         with _guarded():
             return super().invoke(ctx)
 
@@ -42,6 +46,11 @@ class Guarded(TyperGroup):
 def say(message: str) -> None:
     """One line to standard error, for people."""
     typer.echo(f"lineage: {message}", err=True)
+
+
+def _hush_librdkafka() -> None:
+    """Its complaints go to the processor's own log where there is one, else nowhere: a command says it in one line."""
+    logging.getLogger("librdkafka").addHandler(logging.NullHandler())
 
 
 @contextmanager
@@ -58,9 +67,19 @@ def _guarded() -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     except BrokenPipeError:
-        # Whatever is still buffered has nowhere to go; without this, Python complains about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise typer.Exit(_BROKEN_PIPE) from None
+    except OSError as error:
+        raise typer.Exit(lost_output(error)) from None
+
+
+def lost_output(error: OSError) -> int:
+    """Say in one line that standard output takes no more, and give the exit code; any other error is raised again."""
+    if error.errno not in _NO_OUTPUT or error.filename is not None:
+        raise error
+    _drop_output()
+    say(f"cannot write to standard output: {error.strerror}")
+    return NO
 
 
 @contextmanager
@@ -68,7 +87,15 @@ def _flushed() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stdout.flush()
+        # None where the caller closed it.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Whatever is still buffered has nowhere to go; without this, Python complains about it at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(message: str, code: int) -> None:

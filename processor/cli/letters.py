@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from processor.deadletters import DeadLetter
+from processor.render.tables import folding_table
 from processor.render.text import plain, visible
 from processor.render.times import minute, rfc3339
 
+_NAME_WIDTH = 11
 _HEX_BYTES = 16
 _MAX_SHOWN = 100_000
 
@@ -19,7 +20,7 @@ _MAX_SHOWN = 100_000
 def letter_table(letters: Iterable[DeadLetter]) -> Table:
     """One row a record."""
     heads = ("where", "time (UTC)", "reason", "stage", "at", "read from", "detail")
-    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    table = folding_table(*heads)
     for letter in letters:
         time = "" if letter.time_us is None else minute(letter.time_us)
         words = (letter.stage, letter.pointer, letter.source, letter.detail)
@@ -27,9 +28,11 @@ def letter_table(letters: Iterable[DeadLetter]) -> Table:
     return table
 
 
-def letter_text(letter: DeadLetter) -> Group:
-    """Everything about one record; its value as text, or as hexadecimal where it is none."""
-    table = Table(box=None, show_header=False, pad_edge=False)
+def letter_text(letter: DeadLetter) -> Text:
+    """Everything about one record; its value as text, or as hexadecimal where it is none.
+
+    To be printed without wrapping: a line of the value is a line of the output.
+    """
     time = "" if letter.time_us is None else rfc3339(letter.time_us)
     facts = {
         "reason": letter.reason,
@@ -40,23 +43,31 @@ def letter_text(letter: DeadLetter) -> Group:
         "time": time,
         "key": _text(letter.key),
     }
-    for name, value in facts.items():
-        table.add_row(Text(name, style="bold"), visible(value))
-    return Group(table, Text("\nvalue", style="bold"), _value(letter.value))
+    lines = [Text.assemble((f"{name:<{_NAME_WIDTH}}", "bold"), visible(value)) for name, value in facts.items()]
+    return Text("\n").join([*lines, Text(), Text("value", style="bold"), *_value(letter)])
 
 
 def _text(data: bytes | None) -> str:
     return "" if data is None else data.decode("utf-8", "backslashreplace")
 
 
-def _value(data: bytes | None) -> Text:
-    if data is None:
-        return Text("null", style="dim")
+def _value(letter: DeadLetter) -> list[Text]:
+    if letter.value is None:
+        return [Text("null", style="dim")]
     try:
-        text = data[:_MAX_SHOWN].decode()
+        text = letter.value.decode()
     except UnicodeDecodeError:
-        return Text(_hexdump(data[:_MAX_SHOWN]))
-    return Text("\n".join(visible(line) for line in text.splitlines()))
+        shown = Text(_hexdump(letter.value[:_MAX_SHOWN]))
+        return [shown, *_more(letter.where, len(letter.value) - _MAX_SHOWN, "bytes")]
+    shown = Text("\n".join(visible(line) for line in text[:_MAX_SHOWN].split("\n")))
+    return [shown, *_more(letter.where, len(text) - _MAX_SHOWN, "characters")]
+
+
+def _more(where: str, count: int, unit: str) -> list[Text]:
+    """What was left out, and how to see it."""
+    if count <= 0:
+        return []
+    return [Text(f"… and {count} more {unit}; the whole of it: lineage dead-letters show {where} -o json", style="dim")]
 
 
 def _hexdump(data: bytes) -> str:

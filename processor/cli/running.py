@@ -61,7 +61,10 @@ def run(
     role: Annotated[Role | None, typer.Option("--role", help="Only this one; all of them when none is named.")] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="How many indexers.")] = 1,
     until_caught_up: Annotated[
-        bool, typer.Option("--until-caught-up", help="Index what is in the topics now, then end.")
+        bool,
+        typer.Option(
+            "--until-caught-up", help="Index what is in the topics now, then end; waits while Kafka or Redis is away."
+        ),
     ] = False,
 ) -> None:
     """Run the processor against your Kafka and Redis: read events, keep the index, raise alerts."""
@@ -88,7 +91,7 @@ def doctor(output: OutputOption = Output.TABLE) -> None:
 
     checks = diagnose(with_kafka(settings.load()))
     if output is Output.TABLE:
-        console.out().print(check_table(checks))
+        console.print_out(check_table(checks))
     elif output is Output.JSON:
         console.write_json([asdict(check) for check in checks])
     else:

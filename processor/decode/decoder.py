@@ -13,7 +13,7 @@ from processor.decode.event import EventReader, TypedEvent
 from processor.decode.facets import AvroType
 from processor.decode.limits import Limits
 from processor.decode.schemas import RegisteredSchema, Schemas, SchemaSource
-from processor.decode.sniff import BOM, SCHEMA_ID_HEADER, Format, Headers, describe, first_of_text, sniff
+from processor.decode.sniff import BOM, SCHEMA_ID_HEADER, Format, Headers, describe, first_of_text, is_scalar, sniff
 from processor.model.errors import Reason, Rejected, Stage, UsageError
 
 _ID_BYTES = 4
@@ -71,14 +71,15 @@ class Decoder:
     def _auto(self, value: bytes, headers: Headers) -> Decoded:
         form = sniff(value, headers)
         if form is None:
-            return _reject(Reason.UNKNOWN_FORMAT, f"neither JSON nor Avro: it looks like {describe(value)}")
+            what = "JSON, but not an object" if is_scalar(value) else "neither JSON nor Avro"
+            return _reject(Reason.UNKNOWN_FORMAT, f"{what}: it looks like {describe(value)}")
         return self._formats[form](value, headers)
 
     def _json(self, value: bytes, _headers: Headers) -> Decoded:
         text = value.removeprefix(BOM)
         first = first_of_text(text)
         if first == b"[":
-            return _reject(Reason.NOT_JSON, "an array: a record holds one event; `lineage load` reads arrays")
+            return _reject(Reason.NOT_JSON, "an array: a record holds one event")
         if first != b"{":
             return _reject(Reason.NOT_JSON, f"not a JSON object: it looks like {describe(value)}")
         if not text.isascii():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+import msgspec
+
 from processor.decode.avro import SINGLE_OBJECT_MAGIC
 from processor.decode.container import MAGIC
 
@@ -54,6 +56,8 @@ BOM = b"\xef\xbb\xbf"
 _LEN_FIELD_1 = 0x0A
 _MSGPACK_MAPS = (*range(0x81, 0x90), 0xDE, 0xDF)
 _SHOWN_BYTES = 8
+_SCALAR_STARTS = frozenset(bytes([byte]) for byte in b'"-0123456789tfn')
+_Scalar = str | int | float | bool | None
 
 
 def sniff(value: bytes, headers: Headers = ()) -> Format | None:
@@ -78,6 +82,17 @@ def first_of_text(value: bytes) -> bytes:
     return first if first == b"{" else value.removeprefix(BOM).lstrip()[:1]
 
 
+def is_scalar(value: bytes) -> bool:
+    """Whether it is a JSON string, number, true, false or null."""
+    if first_of_text(value) not in _SCALAR_STARTS:
+        return False
+    try:
+        msgspec.json.decode(value.removeprefix(BOM), type=_Scalar)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
 def describe(value: bytes) -> str:
     """What the bytes look like, for a person: a known format, or their first few in hex."""
     for start, name in _FOREIGN:
@@ -89,6 +104,12 @@ def describe(value: bytes) -> str:
         return "a Protocol Buffers message"
     if value[:1] and value[0] in _MSGPACK_MAPS:
         return "MessagePack"
+    return _describe_text(value)
+
+
+def _describe_text(value: bytes) -> str:
+    if is_scalar(value):
+        return f"{value.strip()[:_SHOWN_BYTES].decode('utf-8', 'replace')!r}, a JSON value without members"
     if value.isascii() and value.decode("ascii").isprintable():
         return "plain text"
     return f"unknown bytes {value[:_SHOWN_BYTES].hex(' ')}"

@@ -5,6 +5,7 @@ Events become the client's typed objects first: only so does it send them under 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -32,7 +33,10 @@ class Producers:
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         """Connect to Kafka."""
-        config = KafkaConfig(config={"bootstrap.servers": bootstrap, "linger.ms": "5"}, topic=topic, flush=False)
+        # Kafka ends with the demo; what the client says of it then is no news.
+        logging.getLogger("openlineage").addHandler(logging.NullHandler())
+        own = {"bootstrap.servers": bootstrap, "linger.ms": "5", "log_level": "0"}
+        config = KafkaConfig(config=own, topic=topic, flush=False)
         self._transport = KafkaTransport(config)
         self._client = OpenLineageClient(transport=self._transport)
 

@@ -24,7 +24,7 @@ from processor.demo.play import Producers
 from processor.demo.screen import PlainScreen, TerminalScreen
 from processor.demo.stage import Stage, staged
 from processor.demo.watch import Alerts, Gauges
-from processor.home import Demo, announced
+from processor.home import Demo, announced, refuse_second_demo
 from processor.local import LocalServiceError
 from processor.model.errors import DependencyError
 
@@ -49,6 +49,8 @@ class Plan:
 
 def show(plan: Plan, home: Path) -> None:
     """Run the demo; returns when it is over, however that came. Raises `DependencyError`, `UsageError`."""
+    # Before anything is started; `announced` looks again, for one that came meanwhile.
+    refuse_second_demo(home)
     console = Console(highlight=False)
     screen = TerminalScreen(console, _commands()) if console.is_terminal else PlainScreen(console)
     with suppress(KeyboardInterrupt), _interrupted_once(), screen:

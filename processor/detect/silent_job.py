@@ -4,7 +4,8 @@ Rules kept here:
 - cadence is the gaps between the starts of the kept runs, failed ones included: a failure is no silence;
 - nights and pauses are learned as gaps; weekends do not count for a job that never runs at them;
 - few or irregular runs, and a job known for less than `known_hours`, mean patience;
-- a job whose newest run is open is not silent (`stuck_run` watches it), one without an end never is;
+- a job whose newest run is open is not silent (`stuck_run` watches it) until that run counts as abandoned; one
+  without an end never is;
 - a job silent for very long is retired, and the alert ends.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from processor.detect.batch import is_endless
-from processor.detect.policy import Policy, SilentJob
+from processor.detect.policy import Policy, SilentJob, StuckRun
 from processor.detect.stats import DAY_US, gaps, hours_us, p95, typical
 from processor.detect.weekend import runs_at_weekends, working_us
 from processor.detect.words import counted, lasting, node_words
@@ -38,7 +39,7 @@ class Cadence(NamedTuple):
 
 def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
     """The finding of one job, if it is silent."""
-    newest = _newest(history)
+    newest = _newest(history, policy.stuck_run, now_us)
     if newest is None:
         return []
     cadence = learn(history, policy.silent_job)
@@ -61,12 +62,13 @@ def learn(history: JobHistory, knobs: SilentJob) -> Cadence | None:
     return cadence if _is_regular(cadence, knobs) else None
 
 
-def _newest(history: JobHistory) -> FinishedRun | None:
-    """The newest run by start, if it ended: an open one is not silence."""
+def _newest(history: JobHistory, stuck: StuckRun, now_us: int) -> FinishedRun | None:
+    """The newest run by start, if it ended: an open one is not silence, until it counts as abandoned."""
     if is_endless(history) or not history.finished:
         return None
     newest = max(history.finished, key=lambda run: run.started_us)
-    is_running = any(run.started_us >= newest.started_us for run in history.open)
+    abandoned_us = now_us - hours_us(stuck.default_hours) - int(stuck.give_up_days * DAY_US)
+    is_running = any(run.started_us >= max(newest.started_us, abandoned_us) for run in history.open)
     return None if is_running else newest
 
 
@@ -103,6 +105,6 @@ def _finding(history: JobHistory, newest: FinishedRun, cadence: Cadence, limit_u
             f"Job {node_words(job)} has not started for more than {lasting(limit_us)}{week}; its last"
             f" {counted(len(cadence.gaps_us) + 1, 'run')} came about every {lasting(typical(cadence.gaps_us))}."
         ),
-        since_us=newest.started_us,
+        since_us=newest.started_us + limit_us,
         cause=Cause(job=job, run_id=newest.run_id),
     )

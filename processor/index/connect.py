@@ -7,6 +7,8 @@ path. Query parameters go to redis-py (`ssl_ca_certs=…`, `db=…`); user and p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +49,16 @@ def connect(url: str, *, timeout_s: float = 10.0) -> Client:
     if mode == "sentinel":
         return _sentinel(url, shared)
     return Redis.from_url(url, retry=_once(), **shared)
+
+
+@contextmanager
+def as_dependency() -> Iterator[None]:
+    """Turn whatever the server or the network does wrong into a DependencyError of one line."""
+    try:
+        yield
+    except (RedisError, RedisClusterException, OSError) as error:
+        text = str(error).strip() or type(error).__name__
+        raise DependencyError("Redis", text.splitlines()[0][:500]) from error
 
 
 def _cluster(url: str, shared: dict[str, Any]) -> Client:

@@ -6,7 +6,7 @@ The same contract suite runs on both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from processor.index import joins
 from processor.index.items import frame
@@ -72,9 +72,9 @@ class MemoryStore:
         keys = [Key(bucket, "offsets") for bucket in range(self._buckets)]
         return [{name: int(value) for name, value in there.items()} for there in self.fetch(keys)]
 
-    def set_progress(self, partition: bytes, progress: bytes) -> None:
-        """Publish how far a partition has been read."""
-        self._progress[partition] = progress
+    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
+        """Publish how far each partition has been read."""
+        self._progress.update(progress)
 
     def progress(self) -> dict[bytes, bytes]:
         """What has been published of every partition."""

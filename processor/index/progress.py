@@ -3,7 +3,9 @@
 While any partition is behind, now is the event time that has been reached; caught up, it is the
 wall clock. The watermark never runs ahead of the record's own Kafka timestamp. A partition of which
 nothing was heard for a while is no witness: retired, when others are heard of; when none is, the
-indexers are gone, and the clock stands at what they had reached.
+indexers are gone, and the clock stands at what they had reached. A partition of which no event time
+is known yet (empty, or only rejected records so far) does not hold the clock. No event, and no
+producer's clock, takes it past the wall clock.
 """
 
 from __future__ import annotations
@@ -43,17 +45,17 @@ def decode_progress(data: bytes) -> Progress:
 
 
 def now_us(partitions: list[Progress], wall_us: int, clock: Clock) -> int | None:
-    """The time to judge by, in microseconds; None while nothing has been read at all.
+    """The time to judge by, in microseconds; None while no event time is known at all.
 
     Behind: the smallest watermark of the partitions that are behind. Caught up: the wall clock, or
     with STREAM the newest watermark.
     """
-    if not partitions:
+    known = [p for p in partitions if p.watermark_us]
+    if not known:
         return None
-    heard = [p for p in partitions if wall_us - p.at_us <= SILENT_US]
+    heard = [p for p in known if wall_us - p.at_us <= SILENT_US]
     behind = [p.watermark_us for p in heard if p.lag > 0]
-    if behind:
-        return min(behind)
-    if heard and clock is Clock.AUTO:
+    if heard and not behind and clock is Clock.AUTO:
         return wall_us
-    return max(p.watermark_us for p in heard or partitions)
+    reached = min(behind) if behind else max(p.watermark_us for p in heard or known)
+    return min(reached, wall_us)

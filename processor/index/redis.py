@@ -8,7 +8,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from typing import Any, cast
@@ -121,10 +121,12 @@ class RedisStore:
         """Next offset by b"topic:partition", one dict a bucket."""
         return [{name: int(value) for name, value in there.items()} for _, there in self._every("offsets")]
 
-    def set_progress(self, partition: bytes, progress: bytes) -> None:
-        """Publish how far a partition has been read."""
+    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
+        """Publish how far each partition has been read, in one round trip."""
+        if not progress:
+            return
         with _as_dependency():
-            self._client.hset(self._progress_name, partition, progress)
+            self._client.hset(self._progress_name, mapping=dict(progress))
 
     def progress(self) -> dict[bytes, bytes]:
         """What every indexer has published of its partitions."""

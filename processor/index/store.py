@@ -6,7 +6,7 @@ The index is a set of hashes, each under a `Key` in one of a fixed number of buc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -101,8 +101,8 @@ class Store(Protocol):
     def offsets(self) -> list[dict[bytes, int]]:
         """Next offset by b"topic:partition", one dict a bucket."""
 
-    def set_progress(self, partition: bytes, progress: bytes) -> None:
-        """Publish how far the indexer has read a partition (see `progress.py`)."""
+    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
+        """Publish how far the indexer has read each b"topic:partition" (see `progress.py`), in one round trip."""
 
     def progress(self) -> dict[bytes, bytes]:
         """What every indexer has published of its partitions."""

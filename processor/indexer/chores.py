@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from processor.index.progress import decode_progress, encode_progress
 from processor.index.store import OutboxEntry, Store
 from processor.indexer.goal import Goal
+from processor.indexer.identity import Identities
 from processor.indexer.outbox import Outbox
 from processor.indexer.progress import Tracker
 from processor.indexer.records import Sorted
-from processor.indexer.report import Report
+from processor.indexer.report import Report, contract_facets
 from processor.indexer.source import Fetched, Source
 from processor.indexer.timing import Every, wall_us
+from processor.telemetry import metrics
 from processor.telemetry.health import Health
 
 __all__ = ["Chores"]
@@ -26,18 +30,21 @@ _SWEEP_S: Final = 30.0
 _CHECK_S: Final = 2.0
 _GOAL_S: Final = 0.2
 
+_log = structlog.get_logger(__name__)
+
 
 class Chores:
     """Belongs to one loop."""
 
-    def __init__(self, source: Source, store: Store, outbox: Outbox, health: Health) -> None:
+    def __init__(self, source: Source, identities: Identities, store: Store, outbox: Outbox, health: Health) -> None:
         """Start with nothing assigned."""
         self._source = source
+        self._identities = identities
         self._store = store
         self._outbox = outbox
         self._health = health
         self._tracker = Tracker(source.high_offset)
-        self._report = Report(wall_us)
+        self._report = Report(wall_us, contract_facets())
         self._assignment = 0
         self._progress_due = Every(_PROGRESS_S)
         self._sweep_due = Every(_SWEEP_S)
@@ -78,8 +85,8 @@ class Chores:
         """Tell in Redis, for the alerter's clock, how far each partition has been read."""
         if not self._progress_due.is_due:
             return
-        for each, progress in self._tracker.progress(wall_us()).items():
-            self._store.set_progress(each.key, encode_progress(progress))
+        reached = self._tracker.progress(wall_us())
+        self._store.set_progress({each.key: encode_progress(progress) for each, progress in reached.items()})
         self._progress_due.done()
         self._report.lag(self._tracker, self._source.owned)
 
@@ -98,11 +105,24 @@ class Chores:
             return
         self._store.ping()
         self._health.holds("redis")
+        self._identities.look()
+        self._read_anew(self._identities.renewed)
         if self._source.is_suspect and not self._source.is_back():
             self._health.fails("kafka", "no broker answers")
+        elif missing := self._identities.missing:
+            self._health.fails("kafka", f"missing topics: {', '.join(sorted(missing))}")
         elif self._source.assignment:
             self._health.holds("kafka")
         self._check_due.done()
+
+    def _read_anew(self, topics: frozenset[str]) -> None:
+        if not topics:
+            return
+        self._tracker.read_anew(self._source.read_anew(topics))
+        self._identities.accept(topics)
+        for topic in topics:
+            metrics.TOPICS_RENEWED.labels(topic).inc()
+            _log.error("the topic was deleted and made anew while being read; reading it from its start", topic=topic)
 
     def is_reached(self, goal: Goal) -> bool:
         """Whether the goal is reached."""

@@ -25,6 +25,7 @@ from processor.indexer.chores import Chores
 from processor.indexer.dead_letters import dead_letter
 from processor.indexer.errors import StoppedError
 from processor.indexer.goal import Goal
+from processor.indexer.identity import Identities
 from processor.indexer.outbox import Outbox
 from processor.indexer.patience import Patience, Stop
 from processor.indexer.progress import next_offsets
@@ -61,6 +62,7 @@ class Parts:
     """What the loop works with. `observers`: how to read the records of each input topic."""
 
     source: Source
+    identities: Identities
     observers: Mapping[str, Observe]
     store: Store
     publisher: Publisher
@@ -82,7 +84,7 @@ class Indexer:
         self._stop = parts.stop
         self._patience = patience
         self._outbox = Outbox(parts.store, policy.changes_topic)
-        self._chores = Chores(parts.source, parts.store, self._outbox, parts.health)
+        self._chores = Chores(parts.source, parts.identities, parts.store, self._outbox, parts.health)
 
     def goal(self) -> Goal:
         """Take what is in the input topics now for the goal. Raises `DependencyError` when Kafka does not answer."""

@@ -53,6 +53,11 @@ class Tracker:
             if each in published:
                 reached.watermark_us = max(reached.watermark_us, published[each].watermark_us)
 
+    def read_anew(self, partitions: Iterable[Partition]) -> None:
+        """Forget where to read on in these; how far their events went stays."""
+        for each in partitions:
+            self._reached[each] = _Reached(watermark_us=self.watermark_us(each))
+
     def advance(
         self, records: Iterable[Record], ends: Mapping[Partition, int], watermarks_us: Mapping[Partition, int]
     ) -> bool:

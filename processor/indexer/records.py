@@ -29,7 +29,10 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One Kafka record. `timestamp_us` is None where the broker keeps none."""
+    """One Kafka record. `timestamp_us` is None where the broker keeps none.
+
+    `unreadable`: why it cannot be used, known before it is decoded; None for nearly every record.
+    """
 
     partition: Partition
     offset: int
@@ -37,6 +40,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    unreadable: Rejected | None = None
 
     @property
     def place(self) -> Place:
@@ -58,6 +62,9 @@ def sort(records: Iterable[Record], observers: Mapping[str, Observe]) -> Sorted:
     """Decode each record with its topic's decoder. Raises `DependencyError` when that needs a registry."""
     result = Sorted()
     for record in records:
+        if record.unreadable is not None:
+            result.rejected.append((record, record.unreadable))
+            continue
         said, rejected = observers[record.partition.topic](record.value, record.headers)
         if said:
             place = record.place

@@ -4,6 +4,7 @@ Rules kept here:
 - a schema never changes under its id, so what was found is kept;
 - what was not found is asked for again only after `UNKNOWN_FOR_S`, so that a flood of records with an
   unknown id is no flood of requests, and a schema registered late is still found;
+- an id that the registry refuses as such (not found, not a proper one) is an unknown schema;
 - a registry that cannot be asked is a `DependencyError`, never a verdict on the record.
 """
 
@@ -23,6 +24,7 @@ from processor.decode import RegisteredSchema
 from processor.model.errors import DependencyError
 
 UNKNOWN_FOR_S = 30.0
+_NO_SUCH_SCHEMA = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _MAX_REFERENCES = 100
 _MAX_UNKNOWN = 10_000
 
@@ -84,7 +86,7 @@ def _ask(fetch: Callable[[], RegisteredSchema]) -> RegisteredSchema | None:
     try:
         return fetch()
     except SchemaRegistryError as error:
-        if error.http_status_code == HTTPStatus.NOT_FOUND:
+        if error.http_status_code in _NO_SUCH_SCHEMA:
             return None
         raise DependencyError("schema registry", str(error)) from error
     except _UNREACHABLE as error:

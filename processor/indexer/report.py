@@ -9,11 +9,14 @@ from contextlib import contextmanager
 
 import structlog
 
+from processor.decode import read_schemas
+from processor.decode.compile import compile_contract
 from processor.indexer.progress import Tracker
 from processor.indexer.records import Partition, Record, Sorted
+from processor.resources import schemas_dir
 from processor.telemetry import metrics
 
-__all__ = ["Report", "stage"]
+__all__ = ["Report", "contract_facets", "stage"]
 
 _log = structlog.get_logger(__name__)
 
@@ -25,12 +28,23 @@ def stage(name: str) -> Iterator[None]:
         yield
 
 
-class Report:
-    """Counts batches. `wall_us` is the wall clock."""
+def contract_facets() -> frozenset[str]:
+    """Name the facets that the contract describes."""
+    schemas = read_schemas(schemas_dir())
+    containers = compile_contract(schemas.event, schemas.facets).containers
+    return frozenset(name for container in containers.values() for name in container.facets)
 
-    def __init__(self, wall_us: Callable[[], int]) -> None:
+
+class Report:
+    """Counts batches. `wall_us` is the wall clock.
+
+    `facets`: the facets that are counted by name. Names come from the events: each would be a time series for good.
+    """
+
+    def __init__(self, wall_us: Callable[[], int], facets: frozenset[str]) -> None:
         """Start with nothing known of earlier workers."""
         self._wall_us = wall_us
+        self._known_facets = facets
         self._had: dict[bytes, int] = {}
         self._problems = _Occasional()
         self._rejects = _Occasional()
@@ -99,7 +113,7 @@ class Report:
     def _facets(self, result: Sorted) -> None:
         problems = [(problem, place) for said, place in result.sourced for problem in said.problems]
         for facet, count in Counter(problem.facet for problem, _ in problems).items():
-            metrics.FACETS_DROPPED.labels(facet).inc(count)
+            metrics.FACETS_DROPPED.labels(facet if facet in self._known_facets else "other").inc(count)
         if problems:
             problem, place = problems[0]
             self._problems.say(

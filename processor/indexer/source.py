@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any, Final, cast
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from processor.indexer.commits import Commits
 from processor.indexer.errors import BrokenClientError
 from processor.indexer.records import Headers, Partition, Record
-from processor.model.errors import DependencyError
+from processor.model.errors import DependencyError, Reason, Rejected, Stage
 from processor.telemetry import metrics
 
 __all__ = ["Fetched", "MakeConsumer", "Source"]
@@ -31,6 +32,14 @@ _ASK_S: Final = 5.0
 _PROBE_S: Final = 1.0
 _SAY_AGAIN_S: Final = 10.0
 _END: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  the underscore marks codes of the client itself
+# Where it cannot read a name, the client gives a broken list and leaves its exception standing. A call written out
+# raises that, once the interpreter has specialized it, at some later place only; this one always raises it here.
+_ask_headers: Final = methodcaller("headers")
+_BAD_HEADERS: Final = Rejected(
+    Reason.BAD_HEADERS,
+    Stage.CONSUME,
+    detail="the name of a header is not UTF-8; the record is kept without its headers",
+)
 _OF_CONNECTION: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT})  # noqa: SLF001
 
 MakeConsumer = Callable[[dict[str, Any]], Consumer]
@@ -112,6 +121,19 @@ class Source:
                 raise DependencyError("Kafka", f"offsets of {len(self._commits.open)} partitions are not committed")
             self._commits.send_again(self._consumer)
             self._consumer.poll(_POLL_S)
+
+    def read_anew(self, topics: Collection[str]) -> set[Partition]:
+        """Read what is ours of these topics from its start; tell which partitions. Raises `DependencyError`."""
+        anew = {each for each in self._owned if each.topic in topics}
+        self._commits.forget(anew)
+        self._claims -= anew
+        self._carried = [message for message in self._carried if _partition(message) not in anew]
+        try:
+            for each in anew:
+                self._consumer.seek(TopicPartition(each.topic, each.number, OFFSET_BEGINNING))
+        except KafkaException as error:
+            raise DependencyError("Kafka", error.args[0].str()) from error
+        return anew
 
     def is_back(self) -> bool:
         """Ask for a sign of life after `is_suspect`: any broker will do."""
@@ -245,11 +267,21 @@ def _partitions(partitions: list[TopicPartition]) -> set[Partition]:
 
 def _record(message: Message) -> Record:
     kind, timestamp_ms = message.timestamp()
+    headers = _headers(message)
     return Record(
         _partition(message),
         message.offset() or 0,
         timestamp_ms * 1000 if kind else None,
         message.key(),
         message.value(),
-        cast("Headers", message.headers() or ()),
+        headers or (),
+        _BAD_HEADERS if headers is None else None,
     )
+
+
+def _headers(message: Message) -> Headers | None:
+    """None when the client cannot read them: the protocol wants their names in UTF-8, and no broker checks it."""
+    try:
+        return cast("Headers", _ask_headers(message) or ())
+    except (SystemError, UnicodeDecodeError):  # which of them depends on the client's version
+        return None

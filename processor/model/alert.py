@@ -1,4 +1,4 @@
-"""One alert, the same in the topic, the API, the command line and the webhook.
+"""One alert, the same in the topic, the command line and the log.
 
 `schemas/lineage_alert.avsc` is the contract; a test holds these types to it.
 """

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
     NOT_UTF8 = "not_utf8"
+    BAD_HEADERS = "bad_headers"
     NOT_JSON = "not_json"
     UNKNOWN_FORMAT = "unknown_format"
     BAD_AVRO = "bad_avro"

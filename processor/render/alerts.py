@@ -11,6 +11,7 @@ from rich.text import Text
 from processor.model.alert import Affected, Alert, Impact, Severity, Status
 from processor.model.codec import alert_fields
 from processor.render.records import Record
+from processor.render.tables import folding_table
 from processor.render.text import plain, short, visible
 from processor.render.times import minute, rfc3339
 
@@ -45,7 +46,7 @@ def in_order(alerts: Iterable[Alert]) -> list[Alert]:
 
 def alert_table(alerts: Iterable[Alert]) -> Table:
     """One row an alert."""
-    table = Table("severity", "kind", "subject", "since (UTC)", "what", box=None, pad_edge=False, header_style="bold")
+    table = folding_table("severity", "kind", "subject", "since (UTC)", "what")
     for alert in alerts:
         finding = alert.finding
         what = plain(finding.summary)

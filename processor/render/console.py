@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-_PIPE_WIDTH = 240
-"""Columns when nobody looks: wide enough that a table in a pipe or a file is not folded."""
+_PIPE_WIDTH = 1_000_000
+"""Columns when nobody looks: a table in a pipe or a file is neither folded nor cut."""
 
 
 class _Console(Console):
@@ -23,7 +25,19 @@ class _Console(Console):
 
 def out() -> Console:
     """Standard output, for data."""
+    _require_output()
     return _Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def print_out(what: RenderableType) -> None:
+    """Print a table or a tree to standard output; without blanks at the ends of lines where nobody looks."""
+    console = out()
+    if console.is_terminal:
+        console.print(what)
+        return
+    with console.capture() as captured:
+        console.print(what)
+    write_text("".join(f"{line.rstrip(' ')}\n" for line in captured.get().splitlines()))
 
 
 def talk() -> Console:
@@ -48,5 +62,12 @@ def write_text(text: str) -> None:
     _write(text.encode("utf-8", "backslashreplace"))
 
 
+def _require_output() -> None:
+    """Python has no standard output where the caller closed it."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
 def _write(data: bytes) -> None:
+    _require_output()
     sys.stdout.buffer.write(data)

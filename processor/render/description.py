@@ -11,7 +11,8 @@ from rich.text import Text
 
 from processor.model.identity import Kind, Node
 from processor.render.records import Record
-from processor.render.text import plain, visible
+from processor.render.tables import folding_grid
+from processor.render.text import counted, plain, visible
 from processor.render.tree import title
 
 _RUNS_SHOWN = 10
@@ -67,7 +68,7 @@ def _section(heading: str, body: RenderableType) -> Iterator[RenderableType]:
 
 
 def _columns(columns: Iterable[Record]) -> Table:
-    table = _grid()
+    table = folding_grid(2)
     for column in columns:
         table.add_row(plain(column["path"], "green"), plain(column["type"] or "", "dim"))
     return table
@@ -79,18 +80,18 @@ def _column_line(edge: Record, end: str) -> Text:
 
 
 def _history(lanes: Iterable[Record]) -> Table:
-    table = _grid()
+    table = folding_grid(3)
     for lane in lanes:
         table.add_row(plain(f"{lane['role']} {lane['name']}"))
         for version in lane["versions"]:
             current = "current" if version["fingerprint"] == lane["current"] else ""
             seen = f"  {_minute(version['first_seen'])} … {_minute(version['last_seen'])}"
-            table.add_row(Text(seen, style="dim"), f"{len(version['columns'])} columns", current)
+            table.add_row(Text(seen, style="dim"), counted(len(version["columns"]), "column"), current)
     return table
 
 
 def _runs(of: Record) -> Table:
-    table = _grid()
+    table = folding_grid(4)
     for run in of["open_runs"]:
         table.add_row(_minute(run["started"]), "", Text("RUNNING", style="yellow"), visible(run["run_id"]))
     for run in of["runs"][:_RUNS_SHOWN]:
@@ -98,10 +99,6 @@ def _runs(of: Record) -> Table:
         style = "green" if run["state"] == "COMPLETE" else "red"
         table.add_row(started, _minute(run["ended"]), Text(run["state"], style=style), visible(run["run_id"]))
     return table
-
-
-def _grid() -> Table:
-    return Table(box=None, show_header=False, pad_edge=False)
 
 
 def _minute(time: str) -> str:

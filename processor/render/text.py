@@ -24,6 +24,11 @@ def plain(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
 
 
+def counted(count: int, what: str) -> str:
+    """`1 column`, `2 columns`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def label(node: Node) -> str:
     """The node in the form that the command line takes, made visible."""
     return visible(str(node))

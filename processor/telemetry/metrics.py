@@ -65,10 +65,13 @@ LAG_MESSAGES: Final = _gauge("lag_messages", "Records not yet indexed", "topic",
 LAG_SECONDS: Final = _gauge("lag_seconds", "Age of the last indexed record while behind", "topic", "partition")
 WATERMARK: Final = _gauge("watermark_timestamp_seconds", "Event time reached, Unix time", "topic", "partition")
 DEAD_LETTERS: Final = _counter("dead_letters_total", "Records sent to the dead letters", "reason", "stage")
-FACETS_DROPPED: Final = _counter("facets_dropped_total", "Facets that broke their schema and were left out", "facet")
+FACETS_DROPPED: Final = _counter(
+    "facets_dropped_total", "Facets left out for breaking their schema; those outside the contract as `other`", "facet"
+)
 CHANGES: Final = _counter("changes_total", "Changes published", "kind")
 OUTBOX: Final = _gauge("outbox_entries", "Changes that waited for their confirmation at the last look")
 COMMITS: Final = _counter("commits_total", "Offset commits", "outcome")
+TOPICS_RENEWED: Final = _counter("topics_recreated_total", "Input topics found deleted and made anew", "topic")
 REBALANCES: Final = _counter("rebalances_total", "Changes of the assignment", "event")
 ASSIGNED: Final = _gauge("assigned_partitions", "Input partitions that this process reads")
 RETRIES: Final = _counter("retries_total", "Times that a step was held back and tried again", "dependency")

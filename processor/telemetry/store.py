@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from processor.index.store import Batch, Key, OutboxEntry, Store
@@ -64,10 +64,10 @@ class MeteredStore:
         with _measured("offsets"):
             return self._inside.offsets()
 
-    def set_progress(self, partition: bytes, progress: bytes) -> None:
+    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
         """See `Store`."""
         with _measured("set_progress"):
-            self._inside.set_progress(partition, progress)
+            self._inside.set_progress(progress)
 
     def progress(self) -> dict[bytes, bytes]:
         """See `Store`."""

@@ -1,5 +1,6 @@
 """Files in, answers out: on the embedded Valkey, one process a command."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -157,6 +158,90 @@ def test_strict_says_no_to_bad_records_and_keeps_the_good(lineage: Lineage) -> N
     assert lineage.ok("export", "edges").lines
 
 
+def test_a_torn_line_among_the_kept_records_costs_only_itself(lineage: Lineage) -> None:
+    assert lineage.ok("dead-letters", "list").err == "lineage: no dead letters\n"
+    assert "lineage: 1 record rejected\n" in lineage.ok("load", "-", stdin=b"one").err
+    file = lineage.folder / ".lineage" / "dead-letters.ndjson"
+    with file.open("ab") as kept:
+        kept.write(b'{"bad": "\xff')
+    lineage.ok("load", "-", stdin=b"two")
+    listed = lineage.ok("dead-letters", "list", "-o", "json")
+    assert [letter["where"] for letter in listed.json] == ["file:1", "file:3"]
+    assert "1 torn line passed over" in listed.err
+    assert lineage.ok("dead-letters", "show", "file:3", "-o", "json").json["value"] == "two"
+
+
+def test_a_rejected_record_that_cannot_be_kept_is_one_line(lineage: Lineage) -> None:
+    (lineage.folder / ".lineage").mkdir()
+    (lineage.folder / ".lineage" / "dead-letters.ndjson").symlink_to("/dev/full")
+    done = lineage("load", "-", stdin=b"garbage")
+    assert done.code == 3
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_value_is_shown_unfolded_and_says_what_was_cut(lineage: Lineage) -> None:
+    value = "é" * 150_001
+    lineage.ok("load", "-", stdin=value.encode())
+    narrow = lineage.having(COLUMNS="60")
+    lines = narrow.ok("dead-letters", "show", "file:1").out.splitlines()
+    assert lines[-2] == "é" * 100_000
+    assert "50001 more characters" in lines[-1]
+    assert lines[-1].endswith("lineage dead-letters show file:1 -o json")
+    assert narrow.ok("dead-letters", "show", "file:1", "-o", "json").json["value"] == value
+
+
+@pytest.mark.parametrize("value", ["7", '"text"', "null", "true"])
+def test_json_that_is_no_object_is_called_so(lineage: Lineage, value: str) -> None:
+    done = lineage.ok("load", "-", stdin=value.encode())
+    assert "JSON, but not an object" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["export", "edges"], ["export", "nodes", "-o", "table"], ["digest"], ["show", "raw.orders"]]
+)
+@pytest.mark.parametrize("redirected", [">/dev/full", ">&-"])
+def test_output_that_cannot_be_written_is_one_line(loaded: Lineage, arguments: list[str], redirected: str) -> None:
+    done = subprocess.run(  # noqa: S602  a shell is what closes an output
+        f"exec {shlex.join([*COMMAND, *arguments])} {redirected}",
+        shell=True,
+        cwd=loaded.folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("lineage: cannot write to standard output")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_that_cannot_be_written_is_one_line(lineage: Lineage) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "--help"],
+            cwd=lineage.folder,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+
+
+def test_a_table_in_a_pipe_is_neither_cut_nor_padded(loaded: Lineage) -> None:
+    lines = loaded.having(COLUMNS="40").ok("export", "edges", "-o", "table").out.splitlines()
+    edges = loaded.ok("export", "edges").lines
+    assert len(lines) == 1 + len(edges)
+    assert all(line == line.rstrip() for line in lines)
+    for edge in edges:
+        assert any(edge["from"]["name"] in line and edge["to"]["name"] in line for line in lines)
+
+
+def test_the_digest_comes_in_every_form(loaded: Lineage) -> None:
+    digest = loaded.ok("digest").out.strip()
+    assert loaded.ok("digest", "-o", "json").json == {"digest": digest}
+    assert loaded.ok("digest", "-o", "ndjson").lines == [{"digest": digest}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings", "code"),
     [
@@ -166,6 +251,8 @@ def test_strict_says_no_to_bad_records_and_keeps_the_good(lineage: Lineage) -> N
         (["reconcile", "--now", "yesterday"], {}, 2),
         (["dead-letters", "show", "nonsense"], {"LINEAGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 2),
         (["no-such-command"], {}, 2),
+        (["doctor"], {"LINEAGE_REGISTRY_URL": "ftp://x"}, 2),
+        (["run"], {"LINEAGE_REGISTRY_URL": "ftp://x"}, 2),
         (["run"], {}, 2),
         (["--version"], {}, 0),
     ],

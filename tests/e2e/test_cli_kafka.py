@@ -61,7 +61,9 @@ def test_what_cannot_be_used_ends_in_the_dead_letters_with_its_bytes(cluster: Li
     only = cluster.ok("dead-letters", "list", "--reason", "bad_time", "-o", "json").json
     assert [letter["reason"] for letter in only] == ["bad_time"]
     assert len(cluster.ok("dead-letters", "list", "--limit", "1", "-o", "json").json) == 1
-    assert cluster("dead-letters", "show", "0:999999").code == 1
+    for nowhere in ("0:999999", "77:0"):
+        missed = cluster("dead-letters", "show", nowhere)
+        assert (missed.code, missed.err) == (1, f"lineage: there is no dead letter {nowhere}\n")
 
 
 def test_keys_on_the_topic_are_those_of_the_real_client(cluster: Lineage) -> None:
@@ -79,6 +81,15 @@ def test_keys_on_the_topic_are_those_of_the_real_client(cluster: Lineage) -> Non
     assert cluster.ok("dead-letters", "show", letter["where"], "-o", "json").json["key"] == "run:etl/daily"
 
 
+def test_files_are_sent_to_the_topic_that_is_read(cluster: Lineage) -> None:
+    topic = f"{cluster.settings['LINEAGE_TOPICS__EVENTS']}-of-mine"
+    other = cluster.having(LINEAGE_INPUTS=topic)
+    other.ok("topics", "create")
+    assert f"sent to {topic}" in other.ok("load", "--produce", SAMPLES / "pipeline.ndjson").err
+    other.ok("run", "--role", "indexer", "--until-caught-up")
+    assert other.ok("export", "edges").lines
+
+
 def test_a_topic_that_is_not_there_is_a_usage_error(cluster: Lineage) -> None:
     for command in (("load", "--produce", SAMPLES / "pipeline.ndjson"), ("dead-letters", "list")):
         done = cluster(*command)
@@ -88,7 +99,10 @@ def test_a_topic_that_is_not_there_is_a_usage_error(cluster: Lineage) -> None:
 
 def test_a_kafka_that_does_not_answer_is_an_unreachable_dependency(cluster: Lineage) -> None:
     away = cluster.having(LINEAGE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
-    assert away("dead-letters", "list").code == 3
+    for command in (("list",), ("show", "0:0")):
+        done = away("dead-letters", *command)
+        assert done.code == 3
+        assert len(done.err.splitlines()) == 1
     assert away("topics", "create").code == 3
 
 

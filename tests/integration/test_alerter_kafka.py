@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from processor.alerter.redis_state import RedisAlerts
+from processor.alerting_pass import pass_over_alerts
 from processor.index.announce import change_of
 from processor.index.connect import connect
 from processor.index.progress import Progress, encode_progress
@@ -27,10 +30,12 @@ from processor.model.alert import Alert, AlertKind, Severity, Status
 from processor.model.codec import decode_alert, encode_change
 from tests.support.alerter_child import Child
 from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
+from tests.support.indexing import World
 from tests.waiting import eventually
 
 FULL = ("id:int", "amount:int")
 DROPPED = ("id:int",)
+_LARGEST = 8 * 1024 * 1024
 
 
 def ingest(minutes: float, *columns: str, dataset: str = "public.orders") -> Json:
@@ -54,13 +59,18 @@ class Plant:
         self.store = RedisStore(connect(redis_url))
         self.alerts = RedisAlerts(connect(redis_url))
         self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
-        self.producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0, "log_level": 0})
+        self.producer = Producer(
+            {"bootstrap.servers": kafka.bootstrap, "linger.ms": 0, "log_level": 0, "message.max.bytes": _LARGEST}
+        )
         if topics:
             self.create_topics()
 
-    def create_topics(self) -> None:
+    def create_topics(self, **largest: int) -> None:
+        """Create the topics; `largest`: what those of them take that take more or less than usual."""
         names = (self.config.changes_topic, self.config.alerts_topic, self.config.dead_letters_topic)
-        for made in self.admin.create_topics([NewTopic(name, 2, 1) for name in names]).values():
+        limits = {f"{self.child.topic_prefix}{name.replace('_', '-')}": size for name, size in largest.items()}
+        configs = {name: {"max.message.bytes": str(limits.get(name, _LARGEST))} for name in names}
+        for made in self.admin.create_topics([NewTopic(n, 2, 1, config=configs[n]) for n in names]).values():
             made.result()
         self.wait(lambda: all(self._has_leaders(name) for name in names))
 
@@ -205,6 +215,22 @@ def test_what_is_no_change_becomes_a_dead_letter_and_the_agent_goes_on(plant: Pl
     assert all(m.key() == b"bad" and dict(m.headers() or [])["trace"] == b"\xff\x00" for m in letters)
 
 
+@pytest.mark.parametrize(("largest", "letters"), [(_LARGEST, 1), (1_000_000, 0)])
+def test_a_large_record_that_is_no_change_holds_up_no_other(
+    kafka: KafkaCluster, redis_url: str, topic_prefix: str, tmp_path: Path, largest: int, letters: int
+) -> None:
+    plant = Plant(kafka, redis_url, topic_prefix, tmp_path, topics=False)
+    plant.create_topics(dead_letters=largest)
+    fill(plant.store, ingest(0, *FULL), stage())
+    with plant.alerter():
+        plant.send(b"\x00" + random.Random(3).randbytes(3_000_000))
+        plant.index(ingest(60, *DROPPED))
+        plant.wait(lambda: plant.committed() == plant.produced())
+        plant.wait(lambda: len(plant.published()) == 1)
+    assert len(plant.read(plant.config.dead_letters_topic)) == letters
+    assert ("change.lost" in plant.log()) == (letters == 0)
+
+
 def test_after_a_restart_it_goes_on_where_it_stood(plant: Plant) -> None:
     fill(plant.store, ingest(0, *FULL), stage())
     plant.index(ingest(60, *DROPPED))
@@ -221,7 +247,7 @@ def test_after_a_restart_it_goes_on_where_it_stood(plant: Plant) -> None:
 
 def test_a_change_that_was_lost_is_found_by_the_sweep(plant: Plant) -> None:
     fill(plant.store, ingest(0, *FULL), stage(), ingest(60, *DROPPED))
-    plant.store.set_progress(b"t:0", encode_progress(Progress(us(61), 0, us(61))))
+    plant.store.set_progress({b"t:0": encode_progress(Progress(us(61), 0, us(61)))})
     with plant.alerter(sweep_every_s=0.5):
         plant.wait(lambda: bool(plant.published()))
         fill(plant.store, ingest(70, *FULL))
@@ -293,6 +319,15 @@ def test_asked_to_end_while_redis_does_not_answer_it_ends(shaky: Plant, own_valk
         shaky.wait(lambda: len(shaky.published()) == 1)
 
 
+def test_asked_to_end_while_a_thread_hangs_it_ends_by_force(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL))
+    plant.store.set_progress({b"t:0": encode_progress(Progress(us(61), 0, us(61)))})
+    with plant.alerter(hangs=True) as process:
+        plant.wait(lambda: "sweep hangs" in plant.log())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 3
+
+
 def test_it_waits_for_topics_that_are_not_there_yet(kafka: KafkaCluster, redis_url: str, tmp_path: Path) -> None:
     plant = Plant(kafka, redis_url, "late-", tmp_path, topics=False)
     fill(plant.store, ingest(0, *FULL), stage())
@@ -313,8 +348,35 @@ def test_a_broker_that_comes_back_finds_it_waiting(redis_url: str, tmp_path: Pat
             plant.index(ingest(60, *DROPPED))
             plant.wait(lambda: len(plant.published()) == 1)
             own.kill(0)
-            plant.store.set_progress(b"t:0", encode_progress(Progress(us(71), 0, us(71))))
+            plant.store.set_progress({b"t:0": encode_progress(Progress(us(71), 0, us(71)))})
             own.restart(0)
             plant.index(ingest(70, *FULL))
             plant.wait(lambda: len(plant.published()) == 2)
             assert process.poll() is None
+
+
+def test_without_a_broker_it_is_not_ready_and_still_ends(own_valkey: Valkey) -> None:
+    with KafkaCluster() as own:
+        world = World.make(own.bootstrap, own_valkey.url, "gone-", shutdown_timeout_s=5.0)
+        with world.process("run", "--role", "alerter") as alerter:
+            assert eventually(lambda: alerter.get("/readyz")[0] == 200), alerter.text
+            own.kill(0)
+            assert eventually(lambda: alerter.get("/readyz")[0] == 503), alerter.text
+            alerter.send(signal.SIGTERM)
+            assert alerter.wait(60) in (0, 3)
+
+
+def test_a_pass_publishes_only_while_it_leads(plant: Plant) -> None:
+    world = World.make(plant.child.bootstrap, plant.child.redis_url, plant.child.topic_prefix)
+    settings = world.settings
+    fill(plant.store, ingest(0, *FULL), stage(), ingest(60, *DROPPED))
+    plant.store.set_progress({b"t:0": encode_progress(Progress(us(61), 0, us(61)))})
+    assert plant.alerts.lease("another", 60_000)
+    with ThreadPoolExecutor(1) as threads:
+        passing = threads.submit(pass_over_alerts, settings)
+        plant.wait(lambda: len(plant.alerts.pending(10)) == 1)
+        assert plant.published() == []
+        plant.alerts.release("another")
+        assert passing.result() is not None
+    assert [a.version for a in plant.published()] == [1]
+    assert plant.alerts.lease("another", 60_000)

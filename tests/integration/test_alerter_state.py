@@ -53,7 +53,7 @@ def finding(alert_id: str = "a1", subject: Node = ORDERS) -> Finding:
 
 
 def open_one(alerts: AlertStore, alert_id: str = "a1", subject: Node = ORDERS) -> Alert:
-    step = fire(None, finding(alert_id, subject), _HOUR_US, "runbook")
+    step = fire(None, finding(alert_id, subject), "runbook")
     assert step is not None
     assert alerts.step(step)
     return step.alert
@@ -84,7 +84,7 @@ def test_a_step_from_an_old_version_is_refused(alerts: AlertStore) -> None:
     alert = open_one(alerts)
     ended = end_one(alerts, alert)
     assert not alerts.step(resolve(alert, 3 * _HOUR_US))
-    stale = fire(None, finding(), _HOUR_US, "runbook")
+    stale = fire(None, finding(), "runbook")
     assert stale is not None
     assert not alerts.step(stale)
     assert alerts.get(["a1"]) == {"a1": ended}
@@ -115,7 +115,7 @@ def test_a_page_of_the_outbox_is_its_oldest_part(alerts: AlertStore) -> None:
 def test_an_update_that_is_not_published_stays_out_of_the_outbox(alerts: AlertStore) -> None:
     alert = open_one(alerts)
     alerts.confirm(alerts.pending(10))
-    fresh = fire(alert, replace(finding(), summary="it broke otherwise"), 9, "runbook")
+    fresh = fire(alert, replace(finding(), summary="it broke otherwise"), "runbook")
     assert fresh is not None
     assert alerts.step(fresh)
     assert alerts.pending(10) == []
@@ -127,7 +127,7 @@ def test_alerts_resolved_long_ago_are_forgotten_others_are_not(alerts: AlertStor
     again = open_one(alerts, "again")
     open_one(alerts, "firing")
     end_one(alerts, old, 2 * _HOUR_US)
-    refired = fire(end_one(alerts, again, 2 * _HOUR_US), finding("again"), 3 * _HOUR_US, "runbook")
+    refired = fire(end_one(alerts, again, 2 * _HOUR_US), finding("again"), "runbook")
     assert refired is not None
     assert alerts.step(refired)
     alerts.confirm(alerts.pending(10))
@@ -167,7 +167,7 @@ def test_one_at_a_time_holds_the_lease(open_alerts: Callable[[], AlertStore]) ->
 
 
 def test_a_step_is_published_once_however_often_it_is_tried(alerts: AlertStore) -> None:
-    step = fire(None, finding(), 1, "runbook")
+    step = fire(None, finding(), "runbook")
     assert step is not None
     assert [alerts.step(step) for _ in range(3)] == [True, False, False]
     assert len(alerts.pending(10)) == 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections import Counter
 
 import pytest
+from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy  # type: ignore[import-untyped]
 
 from processor.index.progress import decode_progress
 from processor.local import KafkaCluster
@@ -78,6 +81,39 @@ def test_a_dead_letter_is_its_record_byte_for_byte(world: World) -> None:
         "lineage.attempt": b"1",
     }
     assert added["__connect.errors.exception.message"]
+
+
+class _NotUtf8(str):
+    """A header's name that a proper client would not write; a broker takes it all the same."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def _produce_bad_header(bootstrap: str, topic: str) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await producer.send_and_wait(topic, b"value", b"key", partition=0, headers=[(_NotUtf8("x"), b"1")])
+
+
+def test_a_header_whose_name_is_not_utf8_costs_its_record_only(
+    world: World, kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("message_accumulator", "producer"):  # the writer in C encodes names by itself
+        monkeypatch.setattr(f"aiokafka.producer.{module}.DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+    good = encoded(pipelines(100))
+    world.produce(good[:50])
+    asyncio.run(_produce_bad_header(kafka.bootstrap, world.settings.topics.events))
+    world.produce(good[50:])
+    world.catch_up()
+    [letter] = world.dead_letters()
+    told = dict(letter.headers)
+    assert (letter.key, letter.value) == (b"key", b"value")
+    assert (told["lineage.reason"], told["lineage.stage"]) == (b"bad_headers", b"consume")
+    assert told["__connect.errors.topic"] == world.settings.topics.events.encode()
+    assert world.digest() == world.oracle()
+    assert world.behind() == 0
 
 
 def test_an_event_that_breaks_the_contract_says_where(world: World) -> None:

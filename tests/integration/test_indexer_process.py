@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from processor import topics, wiring
 from processor.local import KafkaCluster
 from tests.support.indexing import Running, World, encoded, pipelines
 from tests.waiting import eventually
@@ -21,6 +22,13 @@ def world(kafka: KafkaCluster, redis_url: str, topic_prefix: str) -> World:
 
 def is_ready(running: Running) -> bool:
     return running.get("/readyz")[0] == 200
+
+
+def checks(running: Running) -> int:
+    """How often it has looked at its surroundings."""
+    lines = running.get("/metrics")[1].splitlines()
+    counts = [line for line in lines if line.startswith('lineage_processor_redis_operations_total{operation="ping"}')]
+    return int(float(counts[0].rpartition(" ")[2])) if counts else 0
 
 
 def is_gone(pid: int) -> bool:
@@ -81,6 +89,24 @@ def test_health_and_metrics(world: World) -> None:
         assert running.metric("lineage_processor_redis_operations_total") > 0
         running.send(signal.SIGINT)
         assert running.wait() == 0, running.text
+
+
+def test_a_topic_that_is_deleted_and_made_anew_is_read_from_its_start(world: World) -> None:
+    admin, topic = wiring.kafka_admin(world.settings), world.settings.topics.events
+    values = encoded(pipelines(600))
+    world.produce(values[:150])
+    with world.process("run", "--role", "indexer") as running:
+        assert eventually(lambda: world.behind() == 0 and is_ready(running)), running.text
+        assert eventually(lambda: checks(running) >= 2)  # the first one asked which topic it is
+        admin.delete_topics([topic])[topic].result(30)
+        assert eventually(lambda: topics.create_topics(world.settings) == [topic])
+        world.produce(values[150:])
+        assert eventually(lambda: world.digest() == world.oracle()), running.text
+        assert eventually(lambda: world.behind() == 0 and is_ready(running)), running.text
+        assert eventually(lambda: running.metric("lineage_processor_topics_recreated_total") == 1)
+        admin.delete_topics([topic])[topic].result(30)
+        assert eventually(lambda: topic in running.get("/readyz")[1]), running.text
+        assert not is_ready(running)
 
 
 def test_missing_topics_are_named_and_end_it(kafka: KafkaCluster, redis_url: str, topic_prefix: str) -> None:

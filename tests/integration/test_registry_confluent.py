@@ -98,8 +98,10 @@ class _Answers(BaseHTTPRequestHandler):
             self._answer(500, b'{"error_code": 50001, "message": "store is down"}')
         elif path == "/schemas/ids/200":
             self._answer(200, b"<html>a proxy's greeting</html>")
-        elif path == "/schemas/ids/401":
-            self._answer(401, b'{"error_code": 401, "message": "who are you"}')
+        elif path in {"/schemas/ids/401", "/schemas/ids/403"}:
+            self._answer(int(path[-3:]), b'{"error_code": 401, "message": "who are you"}')
+        elif path in {"/schemas/ids/400", "/schemas/ids/422"}:
+            self._answer(int(path[-3:]), b'{"error_code": 42200, "message": "no proper id"}')
         else:
             self._answer(404, b'{"error_code": 40403, "message": "Schema not found"}')
 
@@ -140,7 +142,14 @@ def test_a_guid_that_the_registry_does_not_know(answering_url: str) -> None:
     assert found.reason is Reason.UNKNOWN_SCHEMA
 
 
-@pytest.mark.parametrize("schema_id", [500, 200, 401])
+@pytest.mark.parametrize("schema_id", [400, 422, 404])
+def test_an_id_that_the_registry_refuses_is_unknown(answering_url: str, schema_id: int) -> None:
+    found = decode(answering_url, b"\x00" + schema_id.to_bytes(4, "big") + b"payload")
+    assert isinstance(found, Rejected)
+    assert found.reason is Reason.UNKNOWN_SCHEMA
+
+
+@pytest.mark.parametrize("schema_id", [500, 200, 401, 403])
 def test_an_answer_that_says_nothing_of_the_schema_is_no_verdict(answering_url: str, schema_id: int) -> None:
     with pytest.raises(DependencyError, match="schema registry"):
         decode(answering_url, b"\x00" + schema_id.to_bytes(4, "big") + b"payload")

@@ -133,9 +133,9 @@ def test_pages_of_bucket_wide_records_hold_every_field_once(store: Store) -> Non
 
 
 def test_progress_is_kept_by_partition(store: Store) -> None:
-    store.set_progress(b"lineage.events:0", b"a")
-    store.set_progress(b"lineage.events:1", b"b")
-    store.set_progress(b"lineage.events:0", b"c")
+    store.set_progress({b"lineage.events:0": b"a", b"lineage.events:1": b"b"})
+    store.set_progress({b"lineage.events:0": b"c"})
+    store.set_progress({})
     assert store.progress() == {b"lineage.events:0": b"c", b"lineage.events:1": b"b"}
 
 

@@ -1,7 +1,7 @@
 """The alerter in a process of its own, as wiring starts it: `python -m tests.support.alerter_child JSON`.
 
 `die_after_steps` ends it as `kill -9` does, right after it has stored that many transitions and before any of them
-is published.
+is published. `hangs` lets its sweeps hang.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
+
+import structlog
 
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.life import Step
@@ -35,6 +39,7 @@ class Child:
     die_after_steps: int | None = None
     sweep_every_s: float = 3600.0
     policy_file: str | None = None
+    hangs: bool = False
 
     def config(self) -> AlerterConfig:
         return AlerterConfig(
@@ -45,9 +50,19 @@ class Child:
             dead_letters_topic=f"{self.topic_prefix}dead-letters",
             policy_file=Path(self.policy_file) if self.policy_file else None,
             sweep_every_s=self.sweep_every_s,
-            lease_s=2.0,
+            lease_s=8.0,
+            send_timeout_s=7.0,
             shutdown_timeout_s=10.0,
         )
+
+
+class _HangingView(View):
+    """Never comes back from a sweep, like a client that waits for a server without end."""
+
+    def all_jobs(self) -> NoReturn:
+        structlog.get_logger(__name__).info("sweep hangs")
+        while True:
+            time.sleep(60)
 
 
 class _MortalAlerts(RedisAlerts):
@@ -76,7 +91,8 @@ def main(told: str) -> int:
         return alerts
 
     def open_view() -> View:
-        return View(RedisStore(connect(child.redis_url, timeout_s=2.0), child.redis_prefix))
+        kind = _HangingView if child.hangs else View
+        return kind(RedisStore(connect(child.redis_url, timeout_s=2.0), child.redis_prefix))
 
     health = Health(("assigned", "redis"), livez_timeout_s=60.0)
     return run_alerter(child.config(), AlerterParts(open_view, open_alerts), health)

@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import subprocess
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisClusterException
 
 from processor.alerter.config import AlerterConfig
 from processor.alerter.kafka_settings import kafka_settings
 from processor.alerter.life import Step, fire, resolve
 from processor.alerter.policy_file import PolicyFile, load_policy
 from processor.alerter.records import Incoming, Outgoing, dead_letter, unreadable
-from processor.alerter.sinks import TopicSink
+from processor.alerter.redis_state import RedisAlerts
+from processor.alerter.run import remove_folders_of_the_dead
+from processor.alerter.sinks import TooLargeError, TopicSink, first_wave
 from processor.alerter.state import MemoryAlerts, Pending, decode, encode
 from processor.detect.policy import Policy
 from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
 from processor.model.change import Cause
 from processor.model.codec import decode_alert
-from processor.model.errors import DependencyError, Reason, UsageError
+from processor.model.errors import DependencyError, LineageError, Reason, UsageError
 from processor.model.identity import Kind, Node, dataset, job
 from processor.model.observation import Place
 from processor.model.tables import ColumnChange, ColumnChangeKind
@@ -41,35 +47,38 @@ FINDING = Finding(
 ROOT = Path(__file__).parents[2]
 
 
-def fired(known: Alert | None, finding: Finding = FINDING, now_us: int = 10) -> Step:
-    step = fire(known, finding, now_us, "book")
+def fired(known: Alert | None, finding: Finding = FINDING) -> Step:
+    step = fire(known, finding, "book")
     assert step is not None
     return step
 
 
 class TestLife:
     def test_it_begins_with_version_one(self) -> None:
-        assert fired(None) == Step(Alert(FINDING, Status.FIRING, 10, None, "book", 1), 0, is_published=True)
+        assert fired(None) == Step(Alert(FINDING, Status.FIRING, 7, None, "book", 1), 0, is_published=True)
 
     def test_nothing_new_is_no_step(self) -> None:
-        assert fire(fired(None).alert, FINDING, 11, "book") is None
+        assert fire(fired(None).alert, FINDING, "book") is None
 
     def test_another_wording_is_kept_unpublished(self) -> None:
-        step = fired(fired(None).alert, replace(FINDING, summary="Otherwise."), 11)
-        assert (step.alert.version, step.alert.started_us, step.is_published) == (1, 10, False)
+        step = fired(fired(None).alert, replace(FINDING, summary="Otherwise."))
+        assert (step.alert.version, step.alert.started_us, step.is_published) == (1, 7, False)
 
     def test_another_severity_is_published(self) -> None:
-        step = fired(fired(None).alert, replace(FINDING, severity=Severity.CRITICAL), 11)
-        assert (step.alert.version, step.alert.started_us, step.expected, step.is_published) == (2, 10, 1, True)
+        step = fired(fired(None).alert, replace(FINDING, severity=Severity.CRITICAL))
+        assert (step.alert.version, step.alert.started_us, step.expected, step.is_published) == (2, 7, 1, True)
 
     def test_it_ends_and_begins_anew(self) -> None:
         ended = resolve(fired(None).alert, 20)
         assert (ended.alert.status, ended.alert.ends_us, ended.alert.version) == (Status.RESOLVED, 20, 2)
-        again = fired(ended.alert, now_us=30).alert
+        again = fired(ended.alert, replace(FINDING, since_us=30)).alert
         assert (again.status, again.started_us, again.ends_us, again.version) == (Status.FIRING, 30, None, 3)
 
+    def test_it_does_not_begin_anew_before_it_ended(self) -> None:
+        assert fired(resolve(fired(None).alert, 20).alert).alert.started_us == 20
+
     def test_it_does_not_end_before_it_began(self) -> None:
-        assert resolve(fired(None).alert, 5).alert.ends_us == 10
+        assert resolve(fired(None).alert, 5).alert.ends_us == 7
 
     def test_its_stored_form_keeps_all_of_it(self) -> None:
         alert = fired(None).alert
@@ -81,14 +90,15 @@ class TestLife:
 class _Topic:
     """Records what is sent, and fails for the keys it is told to fail for."""
 
-    def __init__(self, *failing: bytes) -> None:
+    def __init__(self, *failing: bytes, failing_with: LineageError | None = None) -> None:
         self.sent: list[tuple[bytes | None, int]] = []
+        self._error = failing_with or DependencyError("Kafka", "away")
         self._failing = failing
 
     async def send(self, record: Outgoing) -> None:
         assert record.value is not None
         if record.key in self._failing:
-            raise DependencyError("Kafka", "away")
+            raise self._error
         self.sent.append((record.key, decode_alert(record.value).version))
 
 
@@ -112,6 +122,15 @@ class TestTopicSink:
         topic = _Topic(b"a")
         assert self.deliver(topic) == [_pending("b", 1)]
         assert topic.sent == [(b"b", 1)]
+
+    def test_what_is_too_large_holds_up_no_other(self) -> None:
+        topic = _Topic(b"b", failing_with=TooLargeError("2 MB"))
+        assert self.deliver(topic) == list(self.WAITING)
+        assert topic.sent == [(b"a", 1), (b"a", 2), (b"c", 1)]
+
+    def test_a_wave_ends_where_an_alert_would_come_twice(self) -> None:
+        assert first_wave(self.WAITING) == list(self.WAITING[:2])
+        assert first_wave(()) == []
 
 
 class TestKafkaSettings:
@@ -230,6 +249,34 @@ class TestDeadLetters:
 def test_a_lease_must_outlast_the_wait_to_publish() -> None:
     with pytest.raises(UsageError, match="lease"):
         AlerterConfig(kafka={}, lease_s=0.5)
+
+
+def test_a_lease_must_outlast_what_is_under_way() -> None:
+    with pytest.raises(UsageError, match="lease"):
+        AlerterConfig(kafka={}, lease_s=8.0, send_timeout_s=8.0)
+
+
+class _NoCluster:
+    """A client of a cluster of which no node answers; redis-py's error for that is no RedisError."""
+
+    def script_load(self, _text: str) -> str:
+        raise RedisClusterException("no node can be reached")
+
+
+def test_a_cluster_that_is_away_is_a_dependency_that_is_away() -> None:
+    with pytest.raises(DependencyError, match="no node can be reached"):
+        RedisAlerts(_NoCluster()).lease("me", 1000)
+
+
+def test_folders_of_killed_alerters_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = {pid: f"lineage-alerter-{pid}-x" for pid in (ended.pid, os.getpid())}
+    for name in (*names.values(), "lineage-alerter-mine", "other"):
+        (tmp_path / name).mkdir()
+    remove_folders_of_the_dead()
+    assert {f.name for f in tmp_path.iterdir()} == {names[os.getpid()], "lineage-alerter-mine", "other"}
 
 
 def test_every_kind_of_alert_has_a_runbook_that_says_how_to_silence_it() -> None:

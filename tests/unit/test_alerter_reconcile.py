@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import pytest
+
 from processor.alerter.reconcile import Outcome, react, reconcile, runbooks
 from processor.alerter.state import MemoryAlerts
 from processor.detect.policy import Policy, parse_policy
@@ -9,6 +13,8 @@ from processor.index.announce import change_of
 from processor.index.memory import MemoryStore
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Severity, Status
+from processor.model.history import Lane
+from processor.model.identity import Node
 from tests.support.events import Json, column_lineage, ds, event, facet, fill, jb, memory, schema, table, us
 
 DAY = 24 * 60
@@ -110,7 +116,7 @@ def test_a_reader_that_comes_later_makes_it_graver_and_is_published() -> None:
     assert alert.finding.severity is Severity.WARNING
     fill(world.store, stage(65, 4))
     (graver,) = world.sweep(66).opened
-    assert (graver.finding.severity, graver.version, graver.started_us) == (Severity.CRITICAL, 2, us(61))
+    assert (graver.finding.severity, graver.version, graver.started_us) == (Severity.CRITICAL, 2, us(60))
 
 
 def test_a_drop_of_the_whole_dataset_ends_what_was_said_of_its_schema() -> None:
@@ -248,3 +254,65 @@ def test_runbooks_are_found_below_a_base_of_ones_own() -> None:
     reconcile(View(world.store), world.alerts, Policy(), us(90), runbooks("https://wiki.example.com/runbooks/"))
     (alert,) = world.alerts.firing().values()
     assert alert.runbook_url == "https://wiki.example.com/runbooks/orphan_dataset.md"
+
+
+class Busy(View):
+    """A view of an index that moves on as soon as what observers state of datasets was read once."""
+
+    def __init__(self, store: MemoryStore, meanwhile: Callable[[], object]) -> None:
+        super().__init__(store)
+        self._meanwhile: list[Callable[[], object]] = [meanwhile]
+
+    def lanes_of(self, datasets: Sequence[Node]) -> dict[Node, list[Lane]]:
+        found = super().lanes_of(datasets)
+        if found and self._meanwhile:
+            self._meanwhile.pop()()
+        return found
+
+
+def test_a_slow_sweep_does_not_reopen_what_a_reaction_resolved() -> None:
+    world = World(ingest(0, 1, *FULL), stage())
+
+    def meanwhile() -> None:
+        world.feel(61, ingest(60, 3, *DROPPED))
+        world.feel(71, ingest(70, 4, *FULL))
+
+    fill(world.store, ingest(50, 2, *DROPPED))
+    outcome = reconcile(Busy(world.store, meanwhile), world.alerts, Policy(), us(72))
+    assert not outcome.opened
+    assert not world.alerts.firing()
+
+
+def test_what_ended_while_a_sweep_read_is_not_opened() -> None:
+    world = World(ingest(0, 1, *FULL), stage(), ingest(50, 2, *DROPPED))
+    busy = Busy(world.store, lambda: fill(world.store, ingest(70, 4, *FULL)))
+    assert reconcile(busy, world.alerts, Policy(), us(72)) == Outcome()
+
+
+def test_a_clock_that_runs_back_resolves_nothing_that_time_brought_about() -> None:
+    world = World(*week(), event("load", "START", 10 * DAY, run=999))
+    fill(world.store, *(e for day in range(9) for e in weekly_twin(day)))
+    opened = {a.finding.kind for a in world.sweep(12 * DAY).opened}
+    assert opened == {AlertKind.STUCK_RUN, AlertKind.SILENT_JOB}
+    back = world.sweep(2 * DAY)
+    assert (back.transitions, back.firing) == ((), 2)
+    assert not world.sweep(12 * DAY).transitions
+
+
+def weekly_twin(day: int) -> list[Json]:
+    return [
+        event("other", "START", day * DAY, run=400 + day),
+        event("other", "COMPLETE", day * DAY + 10, run=400 + day, outputs=[table("raw.other")]),
+    ]
+
+
+def test_a_pass_that_is_to_end_ends() -> None:
+    class EndedError(Exception):
+        pass
+
+    def end() -> None:
+        raise EndedError
+
+    for world in (World(*week()), World(ingest(0, 1, *FULL))):
+        with pytest.raises(EndedError):
+            reconcile(View(world.store), world.alerts, Policy(), us(12 * DAY), breathe=end)

@@ -162,6 +162,16 @@ class TestSilentJob:
         late = MONDAY + timedelta(days=23)
         assert not self.is_silent([*daily(20), finished(99, late)], late + timedelta(hours=1))
 
+    def test_it_began_when_the_job_was_late_and_not_when_it_was_noticed(self) -> None:
+        (finding,) = silent_job.detect(history(*daily(20)), Policy(), us(MONDAY + timedelta(days=22)))
+        assert finding.since_us == us(MONDAY + timedelta(days=19 + 2))
+
+    def test_a_run_that_never_ends_hides_the_silence_only_until_it_counts_as_abandoned(self) -> None:
+        begun = MONDAY + timedelta(days=20)
+        opened = (OpenRun("lost", us(begun)),)
+        assert not self.is_silent(daily(20), begun + timedelta(days=7), opened=opened)
+        assert self.is_silent(daily(20), begun + timedelta(days=9), opened=opened)
+
     def test_an_open_run_is_no_silence(self) -> None:
         opened = (OpenRun("now", us(MONDAY + timedelta(days=20))),)
         assert not self.is_silent(daily(20), MONDAY + timedelta(days=24), opened=opened)

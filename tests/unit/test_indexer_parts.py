@@ -15,10 +15,12 @@ from processor.indexer.errors import BrokenClientError, StoppedError
 from processor.indexer.goal import Goal
 from processor.indexer.patience import Backoff, Patience
 from processor.indexer.progress import Tracker, next_offsets
-from processor.indexer.records import Header, Partition, Record, sort
+from processor.indexer.records import Header, Partition, Record, Sorted, sort
+from processor.indexer.report import Report, contract_facets
 from processor.masking import masked_url
-from processor.model.errors import DependencyError, Reason, Rejected, Stage
-from processor.model.observation import Observation
+from processor.model.errors import DependencyError, FacetProblem, Reason, Rejected, Stage
+from processor.model.observation import Observation, Place
+from processor.telemetry import metrics
 from processor.telemetry.health import Health
 from processor.telemetry.logs import mask_secrets
 
@@ -49,6 +51,26 @@ def test_sorting_keeps_good_and_bad_with_their_places() -> None:
     assert [place.offset for _, place in result.sourced] == [0, 0, 2]
     assert [(each.offset, why) for each, why in result.rejected] == [(1, BAD), (2, BAD)]
     assert result.silent == 1
+
+
+def test_a_record_that_could_not_be_read_is_rejected_without_a_look_at_its_value() -> None:
+    whole = record(A, 0, value=b"good")
+    result = sort([whole._replace(unreadable=BAD), whole], answering(good=Observed(said(5))))
+    assert [why for _, why in result.rejected] == [BAD]
+    assert len(result.sourced) == 1
+
+
+def test_dropped_facets_are_counted_by_name_only_if_the_contract_knows_them() -> None:
+    def dropped(facet: str) -> float:
+        return metrics.REGISTRY.get_sample_value("lineage_processor_facets_dropped_total", {"facet": facet}) or 0
+
+    names = ("schema", "made_up_1", "made_up_2")
+    before = {name: dropped(name) for name in (*names, "other")}
+    problems = tuple(FacetProblem(f"/{name}", name, "broken") for name in names)
+    sourced = [(Observation(5, b"digest", "producer", problems=problems), Place("events", 0, 1))]
+    Report(lambda: 10, contract_facets()).batch([record()], Sorted(sourced))
+    after = {name: dropped(name) - count for name, count in before.items()}
+    assert after == {"schema": 1, "made_up_1": 0, "made_up_2": 0, "other": 2}
 
 
 def test_the_watermark_is_the_newest_event_time_but_not_past_the_records_own() -> None:
@@ -127,6 +149,16 @@ def test_a_partition_that_went_and_came_back_starts_anew() -> None:
     tracking.assign([B], {})
     tracking.assign([A, B], {})
     assert tracking.position(A) is None
+
+
+def test_a_partition_that_is_read_anew_keeps_its_watermark_only() -> None:
+    track = tracker({A: 10})
+    track.assign([A], {})
+    track.advance([record(A, 9)], {A: 10}, {A: 70})
+    track.read_anew([A])
+    assert (track.position(A), track.lag(A), track.watermark_us(A)) == (None, None, 70)
+    track.advance([], {A: 0}, {})
+    assert (track.position(A), track.lag(A)) == (0, 0)
 
 
 def test_lag_seconds_are_the_age_of_the_last_record_while_behind() -> None:

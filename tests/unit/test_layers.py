@@ -21,7 +21,7 @@ LEVELS = [
     {"resources", "masking"},
     {"model"},
     {"decode", "index", "detect"},
-    {"local", "render", "settings_sources"},
+    {"local", "render", "settings_checks", "settings_sources"},
     {"export", "settings"},
     {"kafka_config", "telemetry"},
     {"indexer", "alerter", "api"},

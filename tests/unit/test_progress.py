@@ -34,3 +34,14 @@ def test_a_retired_partition_does_not_hold_the_clock() -> None:
 
 def test_progress_survives_being_stored() -> None:
     assert decode_progress(encode_progress(partition(5, lag=2))) == partition(5, lag=2)
+
+
+def test_a_partition_of_which_no_event_time_is_known_does_not_hold_the_clock() -> None:
+    assert now_us([partition(0, lag=5), partition(9)], WALL, Clock.AUTO) == WALL
+    assert now_us([partition(0, lag=5), partition(9, lag=1)], WALL, Clock.AUTO) == 9
+    assert now_us([partition(0), partition(0, lag=3)], WALL, Clock.AUTO) is None
+
+
+def test_events_from_the_future_do_not_take_the_clock_there() -> None:
+    assert now_us([partition(WALL + 10, lag=1)], WALL, Clock.AUTO) == WALL
+    assert now_us([partition(WALL + 10)], WALL, Clock.STREAM) == WALL

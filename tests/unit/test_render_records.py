@@ -5,13 +5,14 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
 from processor.model.errors import UsageError
 from processor.model.history import KnownEdge
 from processor.model.identity import dataset, job
 from processor.model.observation import EdgeType, Evidence
-from processor.render.alerts import alert_record, impact_line, in_order
+from processor.render.alerts import alert_record, alert_table, impact_line, in_order
 from processor.render.records import edge, evidence
 from processor.render.text import visible
 from processor.render.times import parse_time, rfc3339
@@ -129,3 +130,14 @@ def test_what_breaks_is_named_and_what_only_depends_is_counted() -> None:
 def test_a_long_list_of_what_breaks_is_cut() -> None:
     columns = tuple(Affected(dataset("d", "t").column(f"c{n:02}"), 1) for n in range(30))
     assert impact_line(Impact(columns=columns)).endswith("t.c11 and 18 more")
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_a_narrow_terminal_folds_and_loses_nothing(width: int) -> None:
+    def letters(columns: int) -> list[str]:
+        console = Console(width=columns)
+        with console.capture() as captured:
+            console.print(alert_table([alert(1)]))
+        return sorted("".join(captured.get().split()))
+
+    assert letters(width) == letters(500)

@@ -134,7 +134,20 @@ def test_inputs_may_be_written_in_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         ({"REDIS_URL": "http://x"}, "LINEAGE_REDIS_URL"),
         ({"CLOCK": "sundial"}, "LINEAGE_CLOCK"),
         ({"INPUTS": "a=csv"}, "'openlineage'"),
+        ({"INPUTS": "a=csv"}, "LINEAGE_INPUTS"),
+        ({"INPUTS": "xml="}, "'openlineage'"),
+        ({"INPUTS": "a b"}, "LINEAGE_INPUTS"),
         ({"INPUTS": "a,a"}, "twice"),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "k:1"}, "did you mean LINEAGE_KAFKA__BOOTSTRAP_SERVERS?"),
+        ({"GROUPS__INDEXER": "one", "GROUPS__ALERTER": "one"}, "two groups"),
+        ({"REDIS_URL": "redis://host:1/abc"}, "LINEAGE_REDIS_URL"),
+        ({"REDIS_URL": "redis+cluster://a:1,b:2/x"}, "LINEAGE_REDIS_URL"),
+        ({"REGISTRY_URL": "ftp://x"}, "LINEAGE_REGISTRY_URL"),
+        ({"REGISTRY_URL": "http://"}, "LINEAGE_REGISTRY_URL"),
+        ({"REGISTRY_URL": "http://[x"}, "LINEAGE_REGISTRY_URL"),
+        ({"TOPICS__EVENTS": "an event"}, "LINEAGE_TOPICS__EVENTS"),
+        ({"TOPICS__ALERTS": ".."}, "LINEAGE_TOPICS__ALERTS"),
+        ({"TOPICS__CHANGES": "c" * 250}, "LINEAGE_TOPICS__CHANGES"),
         ({"INPUTS": "lineage.changes"}, "lineage.changes"),
         ({"TOPICS__ALERTS": "same", "TOPICS__CHANGES": "same"}, "different names"),
         ({"KAFKA__ENABLE_AUTO_COMMIT": "true"}, "enable.auto.commit cannot be set"),
@@ -200,6 +213,28 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_secrets_are_not_shown_when_a_setting_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hush" not in wrong(monkeypatch, REDIS_URL="http://user:hush@host")
     assert "hush" not in wrong(monkeypatch, REDIS_URL="redis://ok", BATCH_SIZE="http://user:hush@host")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:1",
+        "redis://h:1/",
+        "rediss://u:p@h:1/3?ssl_cert_reqs=none",
+        "unix:///run/redis.sock?db=1",
+        "redis+cluster://a:1,b:2/0",
+        "redis+sentinel://a:1,b:2/main",
+    ],
+)
+def test_every_form_of_a_redis_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert given(monkeypatch, REDIS_URL=url).redis_url == url
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = ("REDIS_URL", "POLICY", "BATCH_SIZE", "TOPICS__EVENTS", "INPUTS", "CONFIG", "KAFKA__BOOTSTRAP_SERVERS")
+    (tmp_path / "lineage.toml").write_text(FILE, encoding="utf-8")
+    assert given(monkeypatch, **dict.fromkeys(names, "")).shown() == load().shown()
+    assert load().kafka["bootstrap.servers"] == "file:9092"
 
 
 def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

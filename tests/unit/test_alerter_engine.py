@@ -1,0 +1,149 @@
+"""The alerter's engine on twins: who may publish and sweep, and what it does not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.engine import Engine
+from processor.alerter.reconcile import react
+from processor.alerter.records import Incoming, Outgoing
+from processor.alerter.sinks import Send, TooLargeError
+from processor.alerter.state import MemoryAlerts, Pending
+from processor.detect.policy import Policy
+from processor.index.memory import MemoryStore
+from processor.index.progress import Progress, encode_progress
+from processor.index.view import View
+from processor.model.change import Change
+from processor.model.codec import decode_alert
+from processor.model.history import JobHistory
+from processor.model.observation import Place
+from processor.telemetry.health import Health
+from tests.support.events import Json, ds, event, fill, schema, table, us
+
+FULL = ("id:int", "amount:int")
+DROPPED = ("id:int",)
+
+
+def ingest(minutes: float, *columns: str) -> Json:
+    return event("ingest", minutes=minutes, run=int(minutes), outputs=[table("orders", schema=schema(*columns))])
+
+
+_SHORT = AlerterConfig(kafka={}, lease_s=0.05, send_timeout_s=0.04, publish_every_s=0.01)
+
+
+class Alerts(MemoryAlerts):
+    """Alerts of which another may take the lease at any time."""
+
+    is_taken = False
+    is_slow = False
+
+    def lease(self, holder: str, lease_ms: int) -> bool:
+        return not self.is_taken and super().lease(holder, lease_ms)
+
+    def pending(self, limit: int) -> list[Pending]:
+        waiting = super().pending(limit)
+        if self.is_slow:
+            time.sleep(_SHORT.lease_s)
+            self.is_taken = True
+        return waiting
+
+
+class World:
+    """An index of which one dataset lost a column, and alerts that several engines share."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.alerts = Alerts()
+        self.store.set_progress({b"t:0": encode_progress(Progress(us(60), 0, time.time_ns() // 1000))})
+        fill(self.store, ingest(0, *FULL), ingest(60, *DROPPED))
+
+    def engine(self, send: Send, view: View | None = None, config: AlerterConfig | None = None) -> Engine:
+        parts = AlerterParts(lambda: view or View(self.store), lambda: self.alerts)
+        return Engine(config or AlerterConfig(kafka={}), parts, send, Health((), livez_timeout_s=60))
+
+    def react(self) -> None:
+        react(Change("c", ds("orders"), ()), View(self.store), self.alerts, Policy(), us(120))
+
+
+class Slow(View):
+    """A view that tells how many sweeps read it at once, and what happens meanwhile."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self.sweeps = 0
+
+    def all_jobs(self) -> Iterator[JobHistory]:
+        self.sweeps += 1
+        time.sleep(0.05)
+        return super().all_jobs()
+
+
+async def nowhere(_record: Outgoing) -> None:
+    """Take a record."""
+
+
+def test_a_sweep_that_is_asked_for_during_a_sweep_is_left_out() -> None:
+    async def both(engine: Engine) -> None:
+        await engine.publish()
+        await asyncio.gather(engine.sweep(), engine.sweep())
+
+    world = World()
+    view = Slow(world.store)
+    asyncio.run(both(world.engine(nowhere, view)))
+    assert view.sweeps == 1
+    assert len(world.alerts.firing()) == 1
+
+
+def test_a_sweep_ends_when_the_alerter_is_to_end() -> None:
+    async def ended(engine: Engine) -> None:
+        await engine.publish()
+        engine.abandon()
+        await engine.sweep()
+
+    world = World()
+    asyncio.run(ended(world.engine(nowhere)))
+    assert not world.alerts.firing()
+
+
+def test_who_lost_the_lease_while_it_sent_sends_no_more() -> None:
+    world, sent = World(), list[int]()
+
+    async def send(record: Outgoing) -> None:
+        assert record.value is not None
+        sent.append(decode_alert(record.value).version)
+        world.alerts.is_taken = True
+
+    world.react()
+    fill(world.store, ingest(100, *FULL))
+    world.react()
+    asyncio.run(world.engine(send).publish())
+    assert sent == [1]
+    assert [p.version for p in world.alerts.pending(10)] == [2]
+
+
+def test_who_read_for_longer_than_the_lease_lasts_sends_nothing() -> None:
+    world, sent = World(), list[Outgoing]()
+
+    async def send(record: Outgoing) -> None:
+        sent.append(record)
+
+    world.react()
+    world.alerts.is_slow = True
+    asyncio.run(world.engine(send, config=_SHORT).publish())
+    assert sent == []
+    assert [p.version for p in MemoryAlerts.pending(world.alerts, 10)] == [1]
+
+
+def test_an_unreadable_change_that_no_topic_takes_is_not_waited_for() -> None:
+    tries = list[str]()
+
+    async def refuse(record: Outgoing) -> None:
+        tries.append(record.topic)
+        raise TooLargeError("32 MB")
+
+    record = Incoming(Place("lineage.changes", 0, 1), b"k", b"\x00" * 100)
+    asyncio.run(World().engine(refuse).handle(record))
+    assert tries == ["lineage.dead-letters"]
