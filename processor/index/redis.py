@@ -9,15 +9,15 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import resources
 from typing import Any, cast
 
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError
 
+from processor.index.connect import as_dependency
 from processor.index.layout import BUCKETS, FORMAT_VERSION, INDEX_RECORDS
 from processor.index.store import Batch, BucketBatch, Key, OutboxEntry
-from processor.model.errors import DependencyError, IndexVersionError
+from processor.model.errors import IndexVersionError
 from processor.model.history import RECENT_RUNS
 
 Client = Any
@@ -33,7 +33,7 @@ class RedisStore:
     def __init__(self, client: Client, prefix: str = "lineage", buckets: int = BUCKETS) -> None:
         self._client = client
         self._prefix = prefix
-        with _as_dependency():
+        with as_dependency():
             self._generation, self._buckets = self._open(buckets)
             self._sha = str(self._load_script())
 
@@ -55,7 +55,7 @@ class RedisStore:
     def apply(self, batch: Batch) -> list[OutboxEntry]:
         """Join a batch, each bucket atomically, all in one round trip."""
         buckets = [(bucket, self._call(bucket, part)) for bucket, part in batch.items()]
-        with _as_dependency():
+        with as_dependency():
             replies = self._evaluate([call for _, call in buckets])
         return [
             OutboxEntry(bucket, entry_id, payload)
@@ -71,7 +71,7 @@ class RedisStore:
         """Single fields of one hash."""
         if not fields:
             return []
-        with _as_dependency():
+        with as_dependency():
             return cast("list[bytes | None]", self._client.hmget(self.name(key), list(fields)))
 
     def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
@@ -79,7 +79,7 @@ class RedisStore:
         for bucket in range(self._buckets):
             key, cursor, met = Key(bucket, record), 0, set[bytes]()
             while True:
-                with _as_dependency():
+                with as_dependency():
                     cursor, page = self._client.hscan(self.name(key), cursor, count=1000)
                 fresh = [(name, value) for name, value in page.items() if name not in met]
                 met.update(page)
@@ -92,7 +92,7 @@ class RedisStore:
         """Every key of the index itself, with SCAN: for digest and export only."""
         pattern = f"{_literally(self._prefix)}:{{b*}}:g{self._generation}:*"
         seen: set[Key] = set()
-        with _as_dependency():
+        with as_dependency():
             for name in self._client.scan_iter(match=pattern, count=1000):
                 key = self._parse(name.decode())
                 if key.record in INDEX_RECORDS and key not in seen:
@@ -112,7 +112,7 @@ class RedisStore:
         by_bucket: dict[int, list[bytes]] = {}
         for entry in entries:
             by_bucket.setdefault(entry.bucket, []).append(entry.entry_id)
-        with _as_dependency(), self._client.pipeline(transaction=False) as pipe:
+        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
             for bucket, ids in by_bucket.items():
                 pipe.hdel(self.name(Key(bucket, "outbox")), *ids)
             pipe.execute()
@@ -125,17 +125,17 @@ class RedisStore:
         """Publish how far each partition has been read, in one round trip."""
         if not progress:
             return
-        with _as_dependency():
+        with as_dependency():
             self._client.hset(self._progress_name, mapping=dict(progress))
 
     def progress(self) -> dict[bytes, bytes]:
         """What every indexer has published of its partitions."""
-        with _as_dependency():
+        with as_dependency():
             return cast("dict[bytes, bytes]", self._client.hgetall(self._progress_name))
 
     def ping(self) -> None:
         """Write a probe; a server that only reads, loads or is full does not pass."""
-        with _as_dependency():
+        with as_dependency():
             self._client.set(f"{self._prefix}:{{meta}}:probe", b"1", ex=60)
 
     def close(self) -> None:
@@ -197,7 +197,7 @@ class RedisStore:
     def _pipelined(self, command: str, keys: Sequence[Key]) -> list[Any]:
         replies: list[Any] = []
         for start in range(0, len(keys), _CHUNK):
-            with _as_dependency(), self._client.pipeline(transaction=False) as pipe:
+            with as_dependency(), self._client.pipeline(transaction=False) as pipe:
                 for key in keys[start : start + _CHUNK]:
                     pipe.execute_command(command, self.name(key))
                 replies.extend(pipe.execute())
@@ -229,19 +229,6 @@ def _arguments(part: BucketBatch, order: dict[Key, int]) -> list[Any]:
     return [*arguments, RECENT_RUNS]
 
 
-@contextmanager
-def _as_dependency() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, RedisClusterException, OSError) as error:
-        raise DependencyError("Redis", _sentence(error)) from error
-
-
 def _literally(text: str) -> str:
     """Text as a pattern of KEYS and SCAN that means just it."""
     return "".join(f"\\{letter}" if letter in "*?[]^-\\" else letter for letter in text)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:500]
