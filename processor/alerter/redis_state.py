@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from redis.exceptions import NoScriptError
 
 from processor.alerter.life import Step
 from processor.alerter.state import Note, Pending, decode, encode
-from processor.index.connect import as_dependency
+from processor.index.connect import Client, as_dependency
 from processor.model.alert import Alert, Status
 from processor.model.identity import Node
-
-Client = Any
-"""redis.Redis or redis.RedisCluster with decode_responses off; their stubs differ too much to name both."""
 
 _CHUNK = 500
 _RESOLVED_SHOWN = 10_000

@@ -16,7 +16,6 @@ import msgspec
 
 from processor.index.layout import pack_identity
 from processor.model.change import ItemKind
-from processor.model.identity import Node
 from processor.model.observation import Edge, Observation, Place
 
 
@@ -78,9 +77,5 @@ def pack_item(kind: ItemKind, cause: bytes, details: bytes = b"") -> bytes:
 @lru_cache(maxsize=262_144)
 def edge_details(edge: Edge) -> bytes:
     """Details of EDGE_ADDED: type, evidence, both nodes, framed."""
-    parts = (edge.type.value.encode(), bytes([edge.evidence]), _node(edge.src), _node(edge.dst))
+    parts = (edge.type.value.encode(), bytes([edge.evidence]), pack_identity(edge.src), pack_identity(edge.dst))
     return b"".join(frame(part) for part in parts)
-
-
-def _node(node: Node) -> bytes:
-    return pack_identity(node)

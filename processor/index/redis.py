@@ -14,14 +14,11 @@ from typing import Any, cast
 
 from redis.exceptions import NoScriptError
 
-from processor.index.connect import as_dependency
+from processor.index.connect import Client, as_dependency
 from processor.index.layout import BUCKETS, FORMAT_VERSION, INDEX_RECORDS
 from processor.index.store import Batch, BucketBatch, Key, OutboxEntry
 from processor.model.errors import IndexVersionError
 from processor.model.history import RECENT_RUNS
-
-Client = Any
-"""redis.Redis or redis.RedisCluster with decode_responses off; their stubs differ too much to name both."""
 
 _CHUNK = 512
 _SCRIPT = resources.files("processor.index").joinpath("scripts/apply.lua").read_text("utf-8")

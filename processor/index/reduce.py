@@ -182,19 +182,17 @@ class _Event:
     # Edges
 
     def edge(self, edge: Edge) -> None:
+        """A link at each end, announced at one: reads and symlinks where they begin, others where they end."""
         self.node(edge.src)
         self.node(edge.dst)
-        self.link(edge.type, edge.src, edge.dst, edge.evidence, announced=edge)
-
-    def link(self, type_: EdgeType, src: Node, dst: Node, evidence: Evidence, *, announced: Edge) -> None:
-        letter, value = LINK_LETTERS[type_], self.span(evidence)
-        item = self.item(ItemKind.EDGE_ADDED, edge_details(announced))
-        at_src = type_ in {EdgeType.READS, EdgeType.SYMLINK}
-        out, into = self.writer.key("o", src.id), self.writer.key("i", dst.id)
-        self.writer.about(out, src)
-        self.writer.about(into, dst)
-        self.writer.put(out, Op("S", letter + dst.id, value, item if at_src else None))
-        self.writer.put(into, Op("S", letter + src.id, value, None if at_src else item))
+        letter, value = LINK_LETTERS[edge.type], self.span(edge.evidence)
+        item = self.item(ItemKind.EDGE_ADDED, edge_details(edge))
+        at_src = edge.type in {EdgeType.READS, EdgeType.SYMLINK}
+        out, into = self.writer.key("o", edge.src.id), self.writer.key("i", edge.dst.id)
+        self.writer.about(out, edge.src)
+        self.writer.about(into, edge.dst)
+        self.writer.put(out, Op("S", letter + edge.dst.id, value, item if at_src else None))
+        self.writer.put(into, Op("S", letter + edge.src.id, value, None if at_src else item))
 
     # Datasets
 
@@ -229,12 +227,11 @@ class _Event:
     def schema(self, fact: DatasetFact) -> None:
         content, mark = fact.schema_content, fact.schema_mark
         observer = self.observer(fact)
-        lane = lane_id(observer)
+        lane, label = lane_id(observer), pack_observer(observer)
         key = self.writer.key("s", fact.node.id)
         self.writer.about(key, fact.node)
-        self.writer.put(key, Op("O", b"l" + lane, pack_observer(observer)))
-        details = frame(mark) + frame(pack_observer(observer))
-        item = self.item(ItemKind.SCHEMA_CHANGED, details)
+        self.writer.put(key, Op("O", b"l" + lane, label))
+        item = self.item(ItemKind.SCHEMA_CHANGED, frame(mark) + frame(label))
         self.writer.put(key, Op("L", b"c" + lane, self.stamped(mark), item))
         if not content:
             return

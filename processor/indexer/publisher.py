@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -33,16 +33,6 @@ class Outgoing:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-
-
-class Publishing(Protocol):
-    """What the loop needs of a publisher."""
-
-    def send(self, records: Sequence[Outgoing]) -> None:
-        """Hand records over; they may arrive at any time from now on."""
-
-    def settle(self, timeout_s: float) -> None:
-        """Return once everything that was handed over has arrived; raises DependencyError otherwise."""
 
 
 class Publisher:

@@ -15,9 +15,6 @@ from processor.settings import LogFormat
 
 __all__ = ["configure"]
 
-_TALKATIVE: Final = ("faust", "mode", "aiokafka")
-"""Libraries that tell every step at the level info; their warnings are heard."""
-
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -77,5 +74,3 @@ def _to_standard_error(formatter: logging.Formatter, level: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -133,3 +133,27 @@ def ds(name: str, namespace: str = NAMESPACE) -> Node:
 def jb(name: str) -> Node:
     """A job of the tests' shop."""
     return job("shop", name)
+
+
+PIPELINE: tuple[Json, ...] = (
+    event(
+        "stage",
+        inputs=[table("raw", schema=schema("id", "amount:int"))],
+        outputs=[table("stg", columnLineage=column_lineage({"id": [("raw", "id")], "total": [("raw", "amount")]}))],
+        job_facets={"ownership": facet(owners=[{"name": "team-stage"}])},
+    ),
+    event(
+        "mart",
+        run=1,
+        inputs=[table("stg")],
+        outputs=[
+            table(
+                "mart",
+                columnLineage=column_lineage({"revenue": [("stg", "total")]}),
+                ownership=facet(owners=[{"name": "ann"}]),
+            )
+        ],
+    ),
+    event("model", run=2, inputs=[table("mart")], outputs=[table("forecast")]),
+)
+"""Columns raw → stg → mart, and a model that does not say which columns it reads."""

@@ -15,6 +15,7 @@ from processor.model.alert import Affected
 from processor.model.identity import Node
 from tests.support.events import (
     NAMESPACE,
+    PIPELINE,
     Json,
     column_lineage,
     ds,
@@ -78,31 +79,8 @@ def told(affected: Iterable[Affected]) -> dict[str, tuple[int, bool, bool]]:
 CERTAIN, INFLUENCED, POSSIBLE = (True, False), (False, False), (True, True)
 
 
-COLUMNS = [
-    event(
-        "stage",
-        inputs=[table("raw", schema=schema("id", "amount:int"))],
-        outputs=[table("stg", columnLineage=column_lineage({"id": [("raw", "id")], "total": [("raw", "amount")]}))],
-        job_facets={"ownership": facet(owners=[{"name": "team-stage"}])},
-    ),
-    event(
-        "mart",
-        run=1,
-        inputs=[table("stg")],
-        outputs=[
-            table(
-                "mart",
-                columnLineage=column_lineage({"revenue": [("stg", "total")]}),
-                ownership=facet(owners=[{"name": "ann"}]),
-            )
-        ],
-    ),
-    event("model", run=2, inputs=[table("mart")], outputs=[table("forecast")]),
-]
-
-
 def test_impact_is_exact_by_column_and_possible_behind_jobs_that_do_not_say() -> None:
-    found = impact(View(memory(*COLUMNS)), ds("raw"), ["amount"])
+    found = impact(View(memory(*PIPELINE)), ds("raw"), ["amount"])
     assert [(a.node.name, a.node.field, a.depth) for a in found.columns] == [
         ("stg", "total", 1),
         ("mart", "revenue", 2),
@@ -114,7 +92,7 @@ def test_impact_is_exact_by_column_and_possible_behind_jobs_that_do_not_say() ->
 
 
 def test_a_column_that_nobody_uses_breaks_nothing_certain() -> None:
-    found = impact(View(memory(*COLUMNS[:2])), ds("stg"), ["id"])
+    found = impact(View(memory(*PIPELINE[:2])), ds("stg"), ["id"])
     assert (found.columns, found.datasets, found.jobs) == ((), (), ())
 
 

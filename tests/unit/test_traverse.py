@@ -9,14 +9,13 @@ from processor.index.view import View
 from processor.model.identity import Node, dataset
 from tests.support.events import (
     NAMESPACE,
+    PIPELINE,
     Json,
-    column_lineage,
     ds,
     event,
     facet,
     jb,
     memory,
-    schema,
     table,
 )
 
@@ -112,31 +111,8 @@ def test_explicit_lineage_that_was_replaced_leads_on_no_more() -> None:
         assert "x" in depths(view, ds("b"), "down")
 
 
-COLUMNS = [
-    event(
-        "stage",
-        inputs=[table("raw", schema=schema("id", "amount:int"))],
-        outputs=[table("stg", columnLineage=column_lineage({"id": [("raw", "id")], "total": [("raw", "amount")]}))],
-        job_facets={"ownership": facet(owners=[{"name": "team-stage"}])},
-    ),
-    event(
-        "mart",
-        run=1,
-        inputs=[table("stg")],
-        outputs=[
-            table(
-                "mart",
-                columnLineage=column_lineage({"revenue": [("stg", "total")]}),
-                ownership=facet(owners=[{"name": "ann"}]),
-            )
-        ],
-    ),
-    event("model", run=2, inputs=[table("mart")], outputs=[table("forecast")]),
-]
-
-
 def test_columns_lead_to_the_columns_that_are_made_of_them() -> None:
-    view = View(memory(*COLUMNS))
+    view = View(memory(*PIPELINE))
     down = walk_columns(view, ds("raw").column("amount"), "down")
     assert [(r.node.name, r.node.field, r.depth) for r in down.nodes] == [
         ("raw", "amount", 0),
@@ -148,7 +124,7 @@ def test_columns_lead_to_the_columns_that_are_made_of_them() -> None:
     assert {edge.job for edge in down.edges} == {jb("stage"), jb("mart")}
 
 
-NAMES = View(memory(step("jobs.load", ["public.orders", "sales.orders"], ["mart.revenue"]), *COLUMNS))
+NAMES = View(memory(step("jobs.load", ["public.orders", "sales.orders"], ["mart.revenue"]), *PIPELINE))
 
 
 def test_a_node_is_found_by_identity_whatever_colons_its_namespace_has() -> None:
