@@ -1,7 +1,7 @@
 """What each role does in its own process, from its settings to its exit code.
 
 Exit codes: 0 ended in order, 2 settings are wrong (raised as `UsageError`), 3 a client broke for good and the process
-has to start anew.
+has to start anew, 4 too many records were rejected to catch up.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from processor.telemetry import logs
 from processor.telemetry.health import Health
 from processor.telemetry.http import HealthServer
 
-__all__ = ["BROKEN", "Role", "check", "run_role"]
+__all__ = ["BROKEN", "STORM", "Role", "check", "run_role"]
 
 BROKEN: Final = 3
+STORM: Final = 4
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +78,7 @@ def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: b
         except StoppedError:
             return 0
         indexer.run(goal)
-    return 0
+    return STORM if until_caught_up and indexer.has_stopped_intake else 0
 
 
 def run_alerter(settings: Settings) -> int:

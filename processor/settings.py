@@ -22,7 +22,7 @@ from processor.model.errors import UsageError
 from processor.settings_checks import check_redis_url, check_registry_url, check_topic, read_input
 from processor.settings_sources import PREFIX, EnvironmentSource, FileSource, refuse_unknown_variables, usage_error
 
-__all__ = ["Groups", "Http", "InputTopic", "LogFormat", "Settings", "Topics", "load"]
+__all__ = ["Groups", "Http", "InputTopic", "LogFormat", "RejectLimit", "Settings", "Topics", "load"]
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -75,6 +75,15 @@ class Groups(_Part):
     alerter: str = Field("lineage-alerter", min_length=1, description="consumer group (and app name) of the alerter")
 
 
+class RejectLimit(_Part):
+    """When so many records are rejected that the worker stops taking in: a bad deploy rather than bad data."""
+
+    share: float = Field(0.5, gt=0, le=1, description="rejected records to all of them, of 1; 1 turns it off")
+    records: int = Field(1000, ge=1, description="over the last so many records, in whole batches")
+    rejected: int = Field(200, ge=1, description="fewer rejected ones among them stop nothing")
+    window_s: float = Field(3600.0, gt=0, description="and none that were read longer ago")
+
+
 class Http(_Part):
     """Where each process serves /metrics, /livez and /readyz; port 0 takes any free one and logs it."""
 
@@ -117,6 +126,7 @@ class Settings(BaseSettings):
     batch_wait_s: float = Field(0.1, gt=0, le=10, description="longest wait for a batch to fill")
     queued_bytes: int = Field(64 * 1024 * 1024, ge=1024 * 1024, description="records fetched ahead, per process")
     max_value_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="a larger record is a dead letter")
+    reject_limit: RejectLimit = RejectLimit()
     shutdown_timeout_s: float = Field(20.0, gt=0, le=600, description="from SIGTERM to the end of the process")
     livez_timeout_s: float = Field(60.0, ge=5, le=3600, description="without progress for so long, /livez says 503")
 

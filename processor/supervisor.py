@@ -2,7 +2,8 @@
 
 Rules kept here:
 - a child that ends though nobody asked it to is started again, after a pause that grows while it keeps ending soon;
-- a child that says its settings are wrong (exit 2) ends the whole: starting it again would not mend them;
+- a child that says its settings are wrong (exit 2), or that too many records were rejected to catch up (exit 4), ends
+  the whole: starting it again would not mend that;
 - SIGTERM and SIGINT are passed on, and what has not ended in time is killed;
 - no child outlives this process: each ends when its standard input, a pipe to here, closes.
 """
@@ -30,7 +31,7 @@ _POLL_S: Final = 0.1
 _STEADY_S: Final = 60.0
 _GRACE_S: Final = 2.0
 _FINE: Final = 0
-_USAGE: Final = 2
+_LASTING: Final = (2, 4)
 _BACKOFF: Final = Backoff(first_s=0.5, longest_s=30.0)
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class Supervisor:
         self.stop = threading.Event()
 
     def run(self) -> int:
-        """Return the exit code: 0 when all ended in order, 2 when the settings are wrong."""
+        """Return the exit code: 0 when all ended in order, else that of the child which ended the whole."""
         with self._signals():
             try:
                 return self._watch()
@@ -66,8 +67,9 @@ class Supervisor:
     def _watch(self) -> int:
         while not self.stop.is_set():
             for kept in self._kept:
-                if kept.look(once=self._once) == _USAGE:
-                    return _USAGE
+                code = kept.look(once=self._once)
+                if code in _LASTING:
+                    return code
             if all(kept.is_done for kept in self._kept):
                 break
             self.stop.wait(_POLL_S)
@@ -151,7 +153,7 @@ class _Kept:
         self._close_pipe()
         self._process = None
         self.is_done = once and code == _FINE
-        if self.is_done or code == _USAGE:
+        if self.is_done or code in _LASTING:
             return
         if time.monotonic() - self._started_s > _STEADY_S:
             self._delays_s = _BACKOFF.delays_s()

@@ -23,6 +23,7 @@ from processor.indexer.identity import Identities
 from processor.indexer.loop import CONDITIONS, Indexer, Parts, Policy
 from processor.indexer.patience import Patience, Stop
 from processor.indexer.publisher import Publisher
+from processor.indexer.rejects import RejectLimit
 from processor.indexer.source import Source
 from processor.kafka_config import admin_config, consumer_config, producer_config
 from processor.model.errors import UsageError
@@ -103,6 +104,7 @@ def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop) -
         batch_size=settings.batch_size,
         batch_wait_s=settings.batch_wait_s,
         close_timeout_s=settings.shutdown_timeout_s / 2,
+        reject_limit=RejectLimit(**settings.reject_limit.model_dump()),
     )
     return Indexer(policy, parts, Patience(health))
 

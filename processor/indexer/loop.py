@@ -13,7 +13,7 @@ partitions are paused and the group keeps this member. Only bad data goes to the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
@@ -26,13 +26,15 @@ from processor.indexer.dead_letters import dead_letter
 from processor.indexer.errors import StoppedError
 from processor.indexer.goal import Goal
 from processor.indexer.identity import Identities
+from processor.indexer.intake import Intake
 from processor.indexer.outbox import Outbox
 from processor.indexer.patience import Patience, Stop
 from processor.indexer.progress import next_offsets
 from processor.indexer.publisher import Outgoing, Publisher
 from processor.indexer.records import Partition, Record, Sorted, sort
+from processor.indexer.rejects import RejectLimit
 from processor.indexer.report import stage
-from processor.indexer.source import Source
+from processor.indexer.source import Fetched, Source
 from processor.model.errors import DependencyError
 from processor.telemetry.health import Health
 
@@ -55,6 +57,7 @@ class Policy:
     batch_wait_s: float = 0.1
     confirm_timeout_s: float = 10.0
     close_timeout_s: float = 10.0
+    reject_limit: RejectLimit = field(default_factory=RejectLimit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,22 @@ class Indexer:
         self._stop = parts.stop
         self._patience = patience
         self._outbox = Outbox(parts.store, policy.changes_topic)
+        self._intake = Intake(policy.reject_limit, parts.health)
         self._chores = Chores(parts.source, parts.identities, parts.store, self._outbox, parts.health)
 
     def goal(self) -> Goal:
         """Take what is in the input topics now for the goal. Raises `DependencyError` when Kafka does not answer."""
         return Goal(self._source.ends())
 
+    @property
+    def has_stopped_intake(self) -> bool:
+        """Whether so many records were rejected that it takes in no more."""
+        return self._intake.is_stopped
+
     def run(self, goal: Goal | None = None) -> None:
         """Index until asked to stop or, with a goal, until that is reached; then leave the group.
+
+        With a goal it ends, too, when it stops taking in: see `has_stopped_intake`.
 
         Raises `BrokenClientError` when a Kafka client of this process cannot go on.
         """
@@ -106,17 +117,26 @@ class Indexer:
             self._source.close()
 
     def _turn(self) -> None:
-        fetched = self._source.fetch(self._policy.batch_size, self._policy.batch_wait_s)
+        fetched = self._fetch()
         if self._chores.is_newly_assigned():
             self._steadily(self._chores.take_stock)
         offsets = next_offsets(fetched.records, fetched.ends)
         result = self._index(fetched.records, offsets) if fetched.records else Sorted()
         self._source.commit(offsets)
         self._chores.note(fetched, result)
+        if fetched.records:
+            self._intake.judge(len(fetched.records), result)
         self._steadily(self._chores.publish_progress)
         self._publish(self._steadily(self._chores.leftovers))
         self._steadily(self._chores.check)
         self._health.beat()
+
+    def _fetch(self) -> Fetched:
+        if not self._intake.is_stopped:
+            return self._source.fetch(self._policy.batch_size, self._policy.batch_wait_s)
+        self._intake.remind()
+        self._source.hold(self._policy.batch_wait_s)
+        return Fetched()
 
     def _index(self, records: Sequence[Record], offsets: Mapping[Partition, int]) -> Sorted:
         with stage("decode"):
@@ -150,7 +170,9 @@ class Indexer:
             raise StoppedError
 
     def _is_reached(self, goal: Goal | None) -> bool:
-        return goal is not None and self._steadily(lambda: self._chores.is_reached(goal))
+        if goal is None:
+            return False
+        return self._intake.is_stopped or self._steadily(lambda: self._chores.is_reached(goal))
 
     def _finish(self, goal: Goal | None) -> None:
         """Wait until the last commits are confirmed."""
