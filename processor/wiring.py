@@ -22,6 +22,7 @@ from processor.index.view import View
 from processor.indexer.identity import Identities
 from processor.indexer.loop import CONDITIONS, Indexer, Parts, Policy
 from processor.indexer.patience import Patience, Stop
+from processor.indexer.points import Reached, pass_by
 from processor.indexer.publisher import Publisher
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.source import Source
@@ -85,18 +86,19 @@ def observers(settings: Settings) -> dict[str, Observe]:
     }
 
 
-def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop) -> Indexer:
-    """Put an indexer together."""
+def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop, reached: Reached = pass_by) -> Indexer:
+    """Put an indexer together; `reached` is told of each point between two of its steps."""
     topics = [each.topic for each in settings.input_topics]
     config = consumer_config(settings)
     parts = Parts(
-        source=Source(lambda callbacks: _consumer({**config, **callbacks}), topics),
+        source=Source(lambda callbacks: _consumer({**config, **callbacks}), topics, reached),
         identities=Identities(kafka_admin(settings), topics),
         observers=observers(settings),
         store=MeteredStore(store),
-        publisher=open_publisher(settings),
+        publisher=open_publisher(settings, reached),
         health=health,
         stop=stop,
+        reached=reached,
     )
     policy = Policy(
         changes_topic=settings.topics.changes,
@@ -150,9 +152,9 @@ def open_alerts(settings: Settings, store: RedisStore) -> RedisAlerts:
     return RedisAlerts(store.client, settings.redis_prefix)
 
 
-def open_publisher(settings: Settings) -> Publisher:
+def open_publisher(settings: Settings, reached: Reached = pass_by) -> Publisher:
     """Make a publisher; raises `UsageError` for a setting that librdkafka does not know."""
-    return Publisher(_producer(producer_config(settings)))
+    return Publisher(_producer(producer_config(settings)), reached)
 
 
 def _consumer(config: Mapping[str, Any]) -> Consumer:

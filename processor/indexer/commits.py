@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from processor.indexer.points import Point, Reached, pass_by
 from processor.indexer.records import Partition
 from processor.telemetry import metrics
 
@@ -39,8 +40,9 @@ _log = structlog.get_logger(__name__)
 class Commits:
     """Commits asynchronously; `answered` is the consumer's `on_commit`."""
 
-    def __init__(self) -> None:
-        """Start with nothing to commit."""
+    def __init__(self, reached: Reached = pass_by) -> None:
+        """Start with nothing to commit; `reached`: see `points`."""
+        self._reached = reached
         self._wanted: dict[Partition, int] = {}
         self._confirmed: dict[Partition, int] = {}
         self._sent_s = 0.0
@@ -87,6 +89,7 @@ class Commits:
             self._failed(failures[0])
         else:
             metrics.COMMITS.labels("committed").inc()
+            self._reached(Point.COMMITTED)
 
     def _failed(self, error: KafkaError) -> None:
         if error.code() == _NOTHING_NEW:

@@ -1,9 +1,10 @@
 """The indexer: consume → decode → reduce → apply → announce → commit.
 
-The steps of a batch; a crash between any two of them loses nothing and changes nothing:
+The steps of a batch; a crash between any two of them loses nothing and changes nothing (`points` names what lies
+between them, and a test ends the process at each):
 1. Redis has answered: the batch is joined into the index, and what was news stands in the outbox.
-2. The news is on the changes topic, confirmed by the broker, and out of the outbox.
-3. The dead letters are on their topic, confirmed by the broker.
+2. The news and the dead letters are on their topics, confirmed by the broker.
+3. The news is out of the outbox.
 4. The offsets are committed, contiguously: for each partition one past the batch's last record.
 
 A step that meets a broken world is repeated until that is whole again (`patience`): meanwhile the
@@ -29,6 +30,7 @@ from processor.indexer.identity import Identities
 from processor.indexer.intake import Intake
 from processor.indexer.outbox import Outbox
 from processor.indexer.patience import Patience, Stop
+from processor.indexer.points import Point, Reached, pass_by
 from processor.indexer.progress import next_offsets
 from processor.indexer.publisher import Outgoing, Publisher
 from processor.indexer.records import Partition, Record, Sorted, sort
@@ -62,7 +64,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the loop works with. `observers`: how to read the records of each input topic."""
+    """What the loop works with. `observers`: how to read the records of each input topic.
+
+    `reached` is told of each point between two steps: tests end the process there.
+    """
 
     source: Source
     identities: Identities
@@ -71,6 +76,7 @@ class Parts:
     publisher: Publisher
     health: Health
     stop: Stop
+    reached: Reached = pass_by
 
 
 class Indexer:
@@ -85,6 +91,7 @@ class Indexer:
         self._publisher = parts.publisher
         self._health = parts.health
         self._stop = parts.stop
+        self._reached = parts.reached
         self._patience = patience
         self._outbox = Outbox(parts.store, policy.changes_topic)
         self._intake = Intake(policy.reject_limit, parts.health)
@@ -123,10 +130,12 @@ class Indexer:
         offsets = next_offsets(fetched.records, fetched.ends)
         result = self._index(fetched.records, offsets) if fetched.records else Sorted()
         self._source.commit(offsets)
+        self._reached(Point.COMMITTING)
         self._chores.note(fetched, result)
         if fetched.records:
             self._intake.judge(len(fetched.records), result)
         self._steadily(self._chores.publish_progress)
+        self._reached(Point.TOLD)
         self._publish(self._steadily(self._chores.leftovers))
         self._steadily(self._chores.check)
         self._health.beat()
@@ -139,12 +148,15 @@ class Indexer:
         return Fetched()
 
     def _index(self, records: Sequence[Record], offsets: Mapping[Partition, int]) -> Sorted:
+        self._reached(Point.FETCHED)
         with stage("decode"):
             result = self._steadily(lambda: sort(records, self._observers))
         with stage("reduce"):
             batch = _with_offsets(reduce(result.sourced, self._store.buckets), offsets)
+        self._reached(Point.DECODED)
         with stage("apply"):
             news = self._steadily(lambda: self._store.apply(batch)) if batch else []
+        self._reached(Point.APPLIED)
         with stage("announce"):
             self._publish(news, [dead_letter(self._policy.dead_letters_topic, *each) for each in result.rejected])
         return result
@@ -156,7 +168,9 @@ class Indexer:
         changes = self._steadily(lambda: self._outbox.outgoing(news))
         self._publisher.send([*changes, *dead_letters])
         self._steadily(lambda: self._publisher.settle(self._policy.confirm_timeout_s))
+        self._reached(Point.PUBLISHED)
         self._steadily(lambda: self._outbox.confirm(news))
+        self._reached(Point.CONFIRMED)
 
     def _steadily(self, step: Callable[[], T]) -> T:
         """Do a step however long the world stays broken, as a living member of the group."""

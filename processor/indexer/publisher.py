@@ -17,6 +17,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processor.indexer.errors import BrokenClientError
+from processor.indexer.points import Point, Reached, pass_by
 from processor.indexer.records import Headers
 from processor.model.errors import DependencyError
 
@@ -41,9 +42,10 @@ class Publisher:
     Every record has a number and is `waiting` until it is confirmed; meanwhile it is unsent, on its way, or failed.
     """
 
-    def __init__(self, producer: Producer) -> None:
-        """Take over a producer with `enable.idempotence` and `acks=all`."""
+    def __init__(self, producer: Producer, reached: Reached = pass_by) -> None:
+        """Take over a producer with `enable.idempotence` and `acks=all`; `reached`: see `points`."""
         self._producer = producer
+        self._reached = reached
         self._waiting: dict[int, Outgoing] = {}
         self._unsent: deque[int] = deque()
         self._failed: dict[int, KafkaError] = {}
@@ -88,12 +90,14 @@ class Publisher:
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
             if error is None:
                 del self._waiting[number]
+                self._reached(Point.ARRIVED)
             else:
                 self._failed[number] = error
 
         self._producer.produce(
             record.topic, record.value, record.key, headers=list(record.headers), on_delivery=on_delivery
         )
+        self._reached(Point.HANDED)
 
     def _raise_failure(self, timeout_s: float) -> None:
         if self._failed:

@@ -21,6 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from processor.indexer.commits import Commits
 from processor.indexer.errors import BrokenClientError
+from processor.indexer.points import Reached, pass_by
 from processor.indexer.records import Headers, Partition, Record
 from processor.model.errors import DependencyError, Reason, Rejected, Stage
 from processor.telemetry import metrics
@@ -63,9 +64,9 @@ class Source:
     `is_suspect`: a connection was lost, and no broker has answered since.
     """
 
-    def __init__(self, make: MakeConsumer, topics: Sequence[str]) -> None:
-        """Make the consumer; `subscribe` joins the group."""
-        self._commits = Commits()
+    def __init__(self, make: MakeConsumer, topics: Sequence[str], reached: Reached = pass_by) -> None:
+        """Make the consumer; `subscribe` joins the group. `reached`: see `points`."""
+        self._commits = Commits(reached)
         self._topics = list(topics)
         self._owned: set[Partition] = set()
         self._claims: set[Partition] = set()
