@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
-from redis import Redis, RedisCluster
+from redis import Redis, RedisCluster, exceptions
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 from redis.retry import Retry
 
 from processor.model.errors import DependencyError, UsageError
@@ -48,7 +49,51 @@ def connect(url: str, *, timeout_s: float = 10.0) -> Client:
         return _cluster(url, shared)
     if mode == "sentinel":
         return _sentinel(url, shared)
-    return Redis.from_url(url, retry=_once(), **shared)
+    return Redis.from_url(url, retry=_once(), connection_class=_CONNECTIONS[scheme], **shared)
+
+
+class _Leaving:
+    """A connection that leaves a server which has become a replica: the name may stand for another one by now."""
+
+    def read_response(self, *args: object, **options: object) -> object:
+        parent: Any = super()
+        connection: Any = self
+        try:
+            return parent.read_response(*args, **options)
+        except ReadOnlyError as error:
+            connection.disconnect()
+            raise exceptions.ConnectionError(str(error)) from error
+
+
+class _Plain(_Leaving, Connection):
+    pass
+
+
+class _Tls(_Leaving, SSLConnection):
+    pass
+
+
+class _Unix(_Leaving, UnixDomainSocketConnection):
+    pass
+
+
+_CONNECTIONS: dict[str, type[Any]] = {"redis": _Plain, "rediss": _Tls, "unix": _Unix}
+
+
+class _Cluster(RedisCluster):
+    """A cluster's client that follows a redirection to a node which it has not met.
+
+    A master that is being given its first slots is on no map yet; redis-py finds nothing under its name.
+    """
+
+    def get_node(self, host: object = None, port: object = None, node_name: object = None) -> object:
+        parent: Any = super()
+        there: object = parent.get_node(host, port, node_name)
+        if there is not None or node_name is None:
+            return there
+        named_host, _, named_port = str(node_name).rpartition(":")
+        node: object = _untyped.cluster.ClusterNode(named_host, int(named_port), _untyped.cluster.PRIMARY)
+        return node
 
 
 @contextmanager
@@ -65,7 +110,7 @@ def _cluster(url: str, shared: dict[str, Any]) -> Client:
     hosts, options = _hosts(url, "cluster", _PORT)
     nodes = [_untyped.cluster.ClusterNode(host, port) for host, port in hosts]
     try:
-        return RedisCluster(startup_nodes=nodes, retry=_once(), **shared, **options)
+        return _Cluster(startup_nodes=nodes, retry=_once(), **shared, **options)
     except (RedisError, RedisClusterException, OSError) as error:
         raise DependencyError("Redis", str(error)) from error
 

@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError
 
 from processor.index.connect import Client, as_dependency
 from processor.index.layout import BUCKETS, FORMAT_VERSION, INDEX_RECORDS
+from processor.index.pipeline import run, run_all
 from processor.index.store import Batch, BucketBatch, Key, OutboxEntry
 from processor.model.errors import IndexVersionError
 from processor.model.history import RECENT_RUNS
@@ -109,10 +110,11 @@ class RedisStore:
         by_bucket: dict[int, list[bytes]] = {}
         for entry in entries:
             by_bucket.setdefault(entry.bucket, []).append(entry.entry_id)
-        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
-            for bucket, ids in by_bucket.items():
-                pipe.hdel(self.name(Key(bucket, "outbox")), *ids)
-            pipe.execute()
+        with as_dependency():
+            run_all(
+                self._client,
+                [("HDEL", self.name(Key(bucket, "outbox")), *ids) for bucket, ids in by_bucket.items()],
+            )
 
     def offsets(self) -> list[dict[bytes, int]]:
         """Next offset by b"topic:partition", one dict a bucket."""
@@ -170,22 +172,19 @@ class RedisStore:
 
     def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
         """Run the script for each bucket. What a server has not got is loaded, and only that is run again."""
-        replies = self._run_all(calls)
+        replies = self._run(calls)
         missing = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if missing:
             self._sha = self._load_script()
-            again = self._run_all([calls[at] for at in missing])
+            again = self._run([calls[at] for at in missing])
             replies = [again[missing.index(at)] if at in missing else reply for at, reply in enumerate(replies)]
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         return cast("list[list[bytes]]", replies)
 
-    def _run_all(self, calls: list[list[Any]]) -> list[object]:
-        with self._client.pipeline(transaction=False) as pipe:
-            for call in calls:
-                pipe.execute_command("EVALSHA", self._sha, *call)
-            return cast("list[object]", pipe.execute(raise_on_error=False))
+    def _run(self, calls: list[list[Any]]) -> list[object]:
+        return run(self._client, [("EVALSHA", self._sha, *call) for call in calls])
 
     def _every(self, record: str) -> list[tuple[Key, dict[bytes, bytes]]]:
         keys = [Key(bucket, record) for bucket in range(self._buckets)]
@@ -194,10 +193,8 @@ class RedisStore:
     def _pipelined(self, command: str, keys: Sequence[Key]) -> list[Any]:
         replies: list[Any] = []
         for start in range(0, len(keys), _CHUNK):
-            with as_dependency(), self._client.pipeline(transaction=False) as pipe:
-                for key in keys[start : start + _CHUNK]:
-                    pipe.execute_command(command, self.name(key))
-                replies.extend(pipe.execute())
+            with as_dependency():
+                replies += run_all(self._client, [(command, self.name(key)) for key in keys[start : start + _CHUNK]])
         return replies
 
     def _parse(self, name: str) -> Key:

@@ -12,7 +12,9 @@
 -- Returns a flat list: entry id, payload, entry id, payload, … of what was put into the outbox.
 --
 -- The stored forms and the meaning of each join stand in processor/index/joins.py. Nothing is
--- written before every argument has been read.
+-- written before every argument, and all that the joins need, has been read. What was news is put
+-- into the outbox even if a write fails after the first (a right that the user lacks, say): the
+-- repeat, to which it is no news, would be silent about it.
 
 local position = 1
 local function take()
@@ -133,24 +135,29 @@ local function settle_touches(key)
   end
 end
 
-local function join_key(key, subject, ops)
+-- Reads what is there and works out what it becomes; `write_key` writes it.
+local function join_key(entry)
   local fields = {}
-  for i, op in ipairs(ops) do fields[i] = op.field end
-  local there, changed, touched = hmget(key, fields), {}, false
+  for i, op in ipairs(entry.ops) do fields[i] = op.field end
+  local there, changed = hmget(entry.key, fields), {}
   local pending = {}
-  for i, op in ipairs(ops) do
+  for i, op in ipairs(entry.ops) do
     local old = pending[op.field] or there[i]
     local new = old and joins[op.letter](old, op.value) or op.value
     if new ~= old then
       changed[#changed + 1] = op.field
       changed[#changed + 1] = new
       pending[op.field] = new
-      touched = touched or op.letter == 'T'
-      if is_news(op.letter, old, new) then announce(subject, op.item, old or '') end
+      entry.touched = entry.touched or op.letter == 'T'
+      if is_news(op.letter, old, new) then announce(entry.subject, op.item, old or '') end
     end
   end
-  hset(key, changed)
-  if touched then settle_touches(key) end
+  entry.changed = changed
+end
+
+local function write_key(entry)
+  hset(entry.key, entry.changed)
+  if entry.touched then settle_touches(entry.key) end
 end
 
 local STATE_CODE = { COMPLETE = 0, FAIL = 1, ABORT = 2 }
@@ -184,18 +191,16 @@ local function settle_run(settle, open_key, keep)
   local old = recents[settle.run_field]
   if old == summary then return end
   recents[settle.run_field] = summary
-  redis.call('HSET', settle.recent, settle.run_field, summary)
   local fields = newest_first(recents)
-  if #fields > keep then redis.call('HDEL', settle.recent, fields[#fields]) end
   local failed = string.byte(summary, 17) ~= 0
+  local other = (fields[1] == settle.run_field) and fields[2] or fields[1]
   if failed and not (old and string.byte(old, 17) == string.byte(summary, 17)) then
     announce(settle.subject, settle.item, 'F' .. summary)
-    return
-  end
-  local other = (fields[1] == settle.run_field) and fields[2] or fields[1]
-  if not failed and other and string.sub(recents[other], 24, 39) ~= string.sub(summary, 24, 39) then
+  elseif not failed and other and string.sub(recents[other], 24, 39) ~= string.sub(summary, 24, 39) then
     announce(settle.subject, settle.item, 'D' .. summary)
   end
+  redis.call('HSET', settle.recent, settle.run_field, summary)
+  if #fields > keep then redis.call('HDEL', settle.recent, fields[#fields]) end
 end
 
 local LEAST = { S = 14, L = 16, E = 16, X = 8, T = 8, O = 0 }
@@ -225,16 +230,11 @@ for i = 1, tonumber(take()) * 2 do offsets[i] = take() end
 local keep = tonumber(take())
 local outbox_key, offsets_key, open_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
 
-for _, entry in ipairs(work) do
-  if #entry.ops > 0 then join_key(entry.key, entry.subject, entry.ops) end
-end
-for _, settle in ipairs(settles) do settle_run(settle, open_key, keep) end
-for i = 1, #offsets, 2 do
-  local old = redis.call('HGET', offsets_key, offsets[i])
-  if not old or tonumber(old) < tonumber(offsets[i + 1]) then
-    redis.call('HSET', offsets_key, offsets[i], offsets[i + 1])
-  end
-end
+for _, entry in ipairs(work) do join_key(entry) end
+local written, failure = pcall(function()
+  for _, entry in ipairs(work) do write_key(entry) end
+  for _, settle in ipairs(settles) do settle_run(settle, open_key, keep) end
+end)
 
 local reply = {}
 for _, subject in ipairs(order) do
@@ -243,5 +243,16 @@ for _, subject in ipairs(order) do
   redis.call('HSET', outbox_key, id, payload)
   reply[#reply + 1] = id
   reply[#reply + 1] = payload
+end
+if not written then
+  if type(failure) == 'table' then return failure end
+  return redis.error_reply(failure)
+end
+
+for i = 1, #offsets, 2 do
+  local old = redis.call('HGET', offsets_key, offsets[i])
+  if not old or tonumber(old) < tonumber(offsets[i + 1]) then
+    redis.call('HSET', offsets_key, offsets[i], offsets[i + 1])
+  end
 end
 return reply
