@@ -36,7 +36,7 @@ from processor.model.history import Observer
 from processor.model.identity import ID_BYTES, Kind, Node, hash_parts
 from processor.model.observation import EdgeType, Role
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the stored forms; an index of another version is refused."""
 
 BUCKETS = 64

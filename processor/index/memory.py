@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from processor.index import joins
 from processor.index.items import frame
 from processor.index.layout import BUCKETS, INDEX_RECORDS
-from processor.index.store import Batch, BucketBatch, Key, Op, OutboxEntry, Settle
+from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, Op, OutboxEntry, Settle
+from processor.model.errors import StoreWentBackError
 from processor.model.observation import RunState
 
 Hash = dict[bytes, bytes]
@@ -30,9 +31,23 @@ class MemoryStore:
         """How many buckets the index was created with."""
         return self._buckets
 
-    def apply(self, batch: Batch) -> list[OutboxEntry]:
-        """Join a batch; the changes that this brought."""
-        return [entry for bucket, part in batch.items() for entry in self._apply(bucket, part)]
+    @property
+    def generation(self) -> int:
+        """Which generation this is: there is only one."""
+        return 1
+
+    def refresh(self) -> None:
+        """Nothing to go over to."""
+
+    def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
+        """Join a batch; the changes that this brought. Raises `StoreWentBackError` as every store does."""
+        told = range(self._buckets) if covers else batch
+        behind = {bucket for bucket in told if self._lacks(bucket, covers)}
+        parts = ((bucket, batch.get(bucket, BucketBatch())) for bucket in told if bucket not in behind)
+        entries = [entry for bucket, part in parts for entry in self._apply(bucket, part, covers)]
+        if behind:
+            raise StoreWentBackError(f"{len(behind)} buckets lack what came before the batch")
+        return entries
 
     def fetch(self, keys: Sequence[Key]) -> list[Hash]:
         """Whole hashes, in the order of `keys`."""
@@ -72,9 +87,15 @@ class MemoryStore:
         keys = [Key(bucket, "offsets") for bucket in range(self._buckets)]
         return [{name: int(value) for name, value in there.items()} for there in self.fetch(keys)]
 
-    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
+    def forget_offsets(self, partitions: Iterable[bytes]) -> None:
+        """Withdraw what all buckets claim of these."""
+        for partition in partitions:
+            for bucket in range(self._buckets):
+                self._hash(Key(bucket, "offsets")).pop(partition, None)
+
+    def set_progress(self, progress: Mapping[bytes, bytes], *, where_none: bool = False) -> None:
         """Publish how far each partition has been read."""
-        self._progress.update(progress)
+        self._progress = {**progress, **self._progress} if where_none else {**self._progress, **progress}
 
     def progress(self) -> dict[bytes, bytes]:
         """What has been published of every partition."""
@@ -89,13 +110,17 @@ class MemoryStore:
     def _hash(self, key: Key) -> Hash:
         return self._hashes.setdefault(key, {})
 
-    def _apply(self, bucket: int, part: BucketBatch) -> list[OutboxEntry]:
+    def _lacks(self, bucket: int, covers: Covers) -> bool:
+        had = self._hash(Key(bucket, "offsets"))
+        return any(int(had.get(partition, b"0")) < covered.start for partition, covered in covers.items())
+
+    def _apply(self, bucket: int, part: BucketBatch, covers: Covers) -> list[OutboxEntry]:
         news = _News()
         for key, ops in part.ops.items():
             self._join(key, part.subjects.get(key), ops, news)
         for settle in part.settles:
             self._settle(bucket, settle, part.subjects.get(settle.run), news)
-        self._advance(bucket, part.offsets)
+        self._advance(bucket, covers)
         entries = [OutboxEntry(bucket, *entry) for entry in news.entries()]
         outbox = self._hash(Key(bucket, "outbox"))
         outbox.update((entry.entry_id, entry.payload) for entry in entries)
@@ -135,11 +160,11 @@ class MemoryStore:
         if letter:
             news.add(subject, settle.item, letter + packed)
 
-    def _advance(self, bucket: int, offsets: dict[bytes, int]) -> None:
+    def _advance(self, bucket: int, covers: Covers) -> None:
         there = self._hash(Key(bucket, "offsets"))
-        for partition, offset in offsets.items():
-            if offset > int(there.get(partition, b"-1")):
-                there[partition] = str(offset).encode()
+        for partition, covered in covers.items():
+            if covered.stop > int(there.get(partition, b"0")):
+                there[partition] = str(covered.stop).encode()
 
 
 class _News:

@@ -10,6 +10,7 @@ producer's clock, takes it past the wall clock.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -27,11 +28,17 @@ class Clock(StrEnum):
 
 
 class Progress(NamedTuple):
-    """One partition: the newest event time reached, messages behind, and when that was written."""
+    """One partition: the newest event time reached, messages behind, and when that was written.
+
+    `position`: the next offset to read. `until`: what the index had held before it went back in time; below that
+    it does not hold everything yet.
+    """
 
     watermark_us: int
     lag: int
     at_us: int
+    position: int = 0
+    until: int = 0
 
 
 def encode_progress(progress: Progress) -> bytes:
@@ -42,6 +49,17 @@ def encode_progress(progress: Progress) -> bytes:
 def decode_progress(data: bytes) -> Progress:
     """Inverse of `encode_progress`."""
     return msgspec.msgpack.decode(data, type=Progress)
+
+
+def is_whole(progress: Mapping[bytes, Progress], offsets: Iterable[Mapping[bytes, int]]) -> bool:
+    """Whether the index holds all that was ever read into it.
+
+    `progress` is to be read before `offsets` (each bucket's claims, see `store.Covers`): while both only grow, the
+    answer is never yes too early.
+    """
+    if any(partition.position < partition.until for partition in progress.values()):
+        return False
+    return all(there.get(name, 0) >= each.position for there in offsets for name, each in progress.items())
 
 
 def now_us(partitions: list[Progress], wall_us: int, clock: Clock) -> int | None:

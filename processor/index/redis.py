@@ -15,30 +15,50 @@ from typing import Any, cast
 from redis.exceptions import NoScriptError
 
 from processor.index.connect import Client, as_dependency
-from processor.index.layout import BUCKETS, FORMAT_VERSION, INDEX_RECORDS
+from processor.index.generations import Generation, Generations, literally
+from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
-from processor.index.store import Batch, BucketBatch, Key, OutboxEntry
-from processor.model.errors import IndexVersionError
+from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, OutboxEntry
+from processor.model.errors import StoreWentBackError
 from processor.model.history import RECENT_RUNS
 
 _CHUNK = 512
+_GAP = b"GAP"
+_NO_NEWS = BucketBatch()
 _SCRIPT = resources.files("processor.index").joinpath("scripts/apply.lua").read_text("utf-8")
 
 
 class RedisStore:
-    """A `Store` over a redis-py client. The client's own retries are expected to be off."""
+    """A `Store` over a redis-py client. The client's own retries are expected to be off.
 
-    def __init__(self, client: Client, prefix: str = "lineage", buckets: int = BUCKETS) -> None:
+    It is the live generation; or the one that is given, for good.
+    """
+
+    def __init__(
+        self, client: Client, prefix: str = "lineage", buckets: int = BUCKETS, generation: Generation | None = None
+    ) -> None:
         self._client = client
         self._prefix = prefix
+        self._wanted_buckets = buckets
+        self._is_fixed = generation is not None
+        self._generation = generation or self._live()
         with as_dependency():
-            self._generation, self._buckets = self._open(buckets)
             self._sha = str(self._load_script())
 
     @property
     def buckets(self) -> int:
-        """How many buckets the index was created with."""
-        return self._buckets
+        """How many buckets the generation was created with."""
+        return self._generation.buckets
+
+    @property
+    def generation(self) -> int:
+        """Which generation this is."""
+        return self._generation.number
+
+    def refresh(self) -> None:
+        """Go over to the generation that is live now; one that was given stays."""
+        if not self._is_fixed:
+            self._generation = self._live()
 
     @property
     def client(self) -> Client:
@@ -47,17 +67,21 @@ class RedisStore:
 
     def name(self, key: Key) -> str:
         """The Redis key of an index key."""
-        base = f"{self._prefix}:{{b{key.bucket}}}:g{self._generation}:{key.record}"
+        base = f"{self._prefix}:{{b{key.bucket}}}:g{self.generation}:{key.record}"
         return f"{base}:{key.owner}" if key.owner else base
 
-    def apply(self, batch: Batch) -> list[OutboxEntry]:
-        """Join a batch, each bucket atomically, all in one round trip."""
-        buckets = [(bucket, self._call(bucket, part)) for bucket, part in batch.items()]
+    def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
+        """Join a batch, each bucket atomically, all in one round trip. Raises `StoreWentBackError` too."""
+        told = list(range(self.buckets) if covers else batch)
+        calls = [self._call(bucket, batch.get(bucket, _NO_NEWS), covers) for bucket in told]
         with as_dependency():
-            replies = self._evaluate([call for _, call in buckets])
+            replies = self._evaluate(calls)
+        behind = sum(reply == [_GAP] for reply in replies)
+        if behind:
+            raise StoreWentBackError(f"{behind} of {len(told)} buckets lack what came before the batch")
         return [
             OutboxEntry(bucket, entry_id, payload)
-            for (bucket, _), reply in zip(buckets, replies, strict=True)
+            for bucket, reply in zip(told, replies, strict=True)
             for entry_id, payload in zip(reply[::2], reply[1::2], strict=True)
         ]
 
@@ -74,7 +98,7 @@ class RedisStore:
 
     def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
         """Page through the bucket-wide hashes of a record, with HSCAN, each field once."""
-        for bucket in range(self._buckets):
+        for bucket in range(self.buckets):
             key, cursor, met = Key(bucket, record), 0, set[bytes]()
             while True:
                 with as_dependency():
@@ -88,7 +112,7 @@ class RedisStore:
 
     def keys(self) -> Iterator[Key]:
         """Every key of the index itself, with SCAN: for digest and export only."""
-        pattern = f"{_literally(self._prefix)}:{{b*}}:g{self._generation}:*"
+        pattern = f"{literally(self._prefix)}:{{b*}}:g{self.generation}:*"
         seen: set[Key] = set()
         with as_dependency():
             for name in self._client.scan_iter(match=pattern, count=1000):
@@ -120,12 +144,25 @@ class RedisStore:
         """Next offset by b"topic:partition", one dict a bucket."""
         return [{name: int(value) for name, value in there.items()} for _, there in self._every("offsets")]
 
-    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
+    def forget_offsets(self, partitions: Iterable[bytes]) -> None:
+        """Withdraw what all buckets claim of these, in one round trip."""
+        gone = list(partitions)
+        if not gone:
+            return
+        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
+            for bucket in range(self.buckets):
+                pipe.hdel(self.name(Key(bucket, "offsets")), *gone)
+            pipe.execute()
+
+    def set_progress(self, progress: Mapping[bytes, bytes], *, where_none: bool = False) -> None:
         """Publish how far each partition has been read, in one round trip."""
         if not progress:
             return
-        with as_dependency():
-            self._client.hset(self._progress_name, mapping=dict(progress))
+        put = "HSETNX" if where_none else "HSET"
+        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
+            for partition, value in progress.items():
+                pipe.execute_command(put, self._progress_name, partition, value)
+            pipe.execute()
 
     def progress(self) -> dict[bytes, bytes]:
         """What every indexer has published of its partitions."""
@@ -143,32 +180,21 @@ class RedisStore:
 
     @property
     def _progress_name(self) -> str:
-        return f"{self._prefix}:{{meta}}:g{self._generation}:progress"
+        return f"{self._prefix}:{{meta}}:g{self.generation}:progress"
 
-    def _open(self, buckets: int) -> tuple[int, int]:
-        """Read what the index was created with; the first to come creates it."""
-        name = f"{self._prefix}:{{meta}}:index"
-        fresh = {"format": FORMAT_VERSION, "generation": 1, "buckets": buckets}
-        for field, value in fresh.items():
-            self._client.hsetnx(name, field, value)
-        there = {k.decode(): int(v) for k, v in self._client.hgetall(name).items()}
-        if there["format"] != FORMAT_VERSION:
-            raise IndexVersionError(
-                f"the index under {self._prefix!r} has format {there['format']}, this version speaks "
-                f"{FORMAT_VERSION}: upgrade the worker, or use another prefix"
-            )
-        return there["generation"], there["buckets"]
+    def _live(self) -> Generation:
+        return Generations(self._client, self._prefix).live(self._wanted_buckets)
 
     def _load_script(self) -> str:
         return cast("str", self._client.script_load(_SCRIPT))
 
-    def _call(self, bucket: int, part: BucketBatch) -> list[Any]:
+    def _call(self, bucket: int, part: BucketBatch, covers: Covers) -> list[Any]:
         order = {key: at for at, key in enumerate(part.ops, start=1)}
         for settle in part.settles:
             order.setdefault(settle.recent, len(order) + 1)
         shared = (Key(bucket, "outbox"), Key(bucket, "offsets"), Key(bucket, "open"))
         names = [self.name(key) for key in (*order, *shared)]
-        return [len(names), *names, *_arguments(part, order)]
+        return [len(names), *names, *_arguments(part, order, covers)]
 
     def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
         """Run the script for each bucket. What a server has not got is loaded, and only that is run again."""
@@ -187,7 +213,7 @@ class RedisStore:
         return run(self._client, [("EVALSHA", self._sha, *call) for call in calls])
 
     def _every(self, record: str) -> list[tuple[Key, dict[bytes, bytes]]]:
-        keys = [Key(bucket, record) for bucket in range(self._buckets)]
+        keys = [Key(bucket, record) for bucket in range(self.buckets)]
         return list(zip(keys, self.fetch(keys), strict=True))
 
     def _pipelined(self, command: str, keys: Sequence[Key]) -> list[Any]:
@@ -205,7 +231,7 @@ class RedisStore:
         return Key(int(bucket), record, owner)
 
 
-def _arguments(part: BucketBatch, order: dict[Key, int]) -> list[Any]:
+def _arguments(part: BucketBatch, order: dict[Key, int], covers: Covers) -> list[Any]:
     """The script's ARGV; see the head of apply.lua."""
     arguments: list[Any] = [len(order)]
     for key in order:
@@ -217,12 +243,7 @@ def _arguments(part: BucketBatch, order: dict[Key, int]) -> list[Any]:
     for settle in part.settles:
         arguments += (order[settle.run], order[settle.recent])
         arguments += (settle.run_field, settle.open_field, settle.item)
-    arguments.append(len(part.offsets))
-    for partition, offset in part.offsets.items():
-        arguments += (partition, offset)
+    arguments.append(len(covers))
+    for partition, covered in covers.items():
+        arguments += (partition, *covered)
     return [*arguments, RECENT_RUNS]
-
-
-def _literally(text: str) -> str:
-    """Text as a pattern of KEYS and SCAN that means just it."""
-    return "".join(f"\\{letter}" if letter in "*?[]^-\\" else letter for letter in text)

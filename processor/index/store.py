@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 
@@ -49,17 +50,31 @@ class BucketBatch:
     """Everything that one atomic step writes to one bucket.
 
     `ops`: joins by key. `subjects`: the node (packed identity) that a key's changes are about.
-    `offsets`: next offset to read by b"topic:partition".
     """
 
     ops: dict[Key, list[Op]] = field(default_factory=dict)
     subjects: dict[Key, bytes] = field(default_factory=dict)
     settles: list[Settle] = field(default_factory=list)
-    offsets: dict[bytes, int] = field(default_factory=dict)
 
 
 Batch = dict[int, BucketBatch]
 """A batch by bucket."""
+
+
+class Covered(NamedTuple):
+    """The offsets of a partition, from `start` up to but without `stop`, that a batch accounts for."""
+
+    start: int
+    stop: int
+
+
+Covers = Mapping[bytes, Covered]
+"""What a batch accounts for, by b"topic:partition".
+
+Every bucket is told of every batch, and keeps the highest `stop`: a claim that it holds whatever came before. A batch
+whose `start` lies beyond that claim meets a store that went back in time.
+"""
+NOTHING_COVERED: Covers = MappingProxyType({})
 
 
 class OutboxEntry(NamedTuple):
@@ -71,14 +86,27 @@ class OutboxEntry(NamedTuple):
 
 
 class Store(Protocol):
-    """The index's storage. Any method may raise DependencyError; every write may be repeated."""
+    """The index's storage. Any method may raise DependencyError; every write may be repeated.
+
+    What is read and written is one generation of the index: the live one, as of opening or of `refresh`.
+    """
 
     @property
     def buckets(self) -> int:
         """How many buckets the index was created with."""
 
-    def apply(self, batch: Batch) -> list[OutboxEntry]:
-        """Join a batch, each bucket atomically; the changes that this brought, to be announced."""
+    @property
+    def generation(self) -> int:
+        """Which generation this is."""
+
+    def refresh(self) -> None:
+        """Go over to the generation that is live now."""
+
+    def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
+        """Join a batch, each bucket atomically; the changes that this brought, to be announced.
+
+        Raises `StoreWentBackError` when buckets lack what came before the batch; those were not written to.
+        """
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
         """Whole hashes, in the order of `keys`; an absent one is empty. Few round trips."""
@@ -99,10 +127,16 @@ class Store(Protocol):
         """Take confirmed entries out of the outbox."""
 
     def offsets(self) -> list[dict[bytes, int]]:
-        """Next offset by b"topic:partition", one dict a bucket."""
+        """Next offset by b"topic:partition", one dict a bucket: everything before it is in that bucket."""
 
-    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
-        """Publish how far the indexer has read each b"topic:partition" (see `progress.py`), in one round trip."""
+    def forget_offsets(self, partitions: Iterable[bytes]) -> None:
+        """Withdraw what all buckets claim of these: the topic that they were read from is no more."""
+
+    def set_progress(self, progress: Mapping[bytes, bytes], *, where_none: bool = False) -> None:
+        """Publish how far the indexer has read each b"topic:partition" (see `progress.py`), in one round trip.
+
+        `where_none`: only where nobody has published anything.
+        """
 
     def progress(self) -> dict[bytes, bytes]:
         """What every indexer has published of its partitions."""

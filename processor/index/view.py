@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from processor.index import joins
 from processor.index.layout import key_of, run_key_of
-from processor.index.progress import Clock, decode_progress, now_us
+from processor.index.progress import Clock, Progress, decode_progress, is_whole, now_us
 from processor.index.records import (
     ROLE_ORDER,
     Hash,
@@ -138,8 +138,16 @@ class View:
 
     def now_us(self, wall_us: int, clock: Clock) -> int | None:
         """The time to judge by (`progress.now_us`); None while nothing has been read."""
-        partitions = [decode_progress(value) for value in self._store.progress().values()]
-        return now_us(partitions, wall_us, clock)
+        return now_us(list(self._progress().values()), wall_us, clock)
+
+    def is_whole(self) -> bool:
+        """Whether the live index holds all that was ever read into it (`progress.is_whole`); goes over to it."""
+        self._store.refresh()
+        progress = self._progress()
+        return is_whole(progress, self._store.offsets())
+
+    def _progress(self) -> dict[bytes, Progress]:
+        return {name: decode_progress(value) for name, value in self._store.progress().items()}
 
     def found_by(self, word: bytes) -> list[bytes]:
         """Ids of the datasets and jobs that a search word (`layout.word_id`) names."""

@@ -5,20 +5,21 @@ Each method may raise `DependencyError` and may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
-from processor.index.progress import decode_progress, encode_progress
-from processor.index.store import OutboxEntry, Store
+from processor.index.progress import decode_progress, encode_progress, is_whole
+from processor.index.store import Covered, Covers, OutboxEntry, Store
 from processor.indexer.goal import Goal
 from processor.indexer.identity import Identities
 from processor.indexer.outbox import Outbox
 from processor.indexer.progress import Tracker
-from processor.indexer.records import Sorted
+from processor.indexer.records import Partition, Record, Sorted
 from processor.indexer.report import Report, contract_facets
 from processor.indexer.source import Fetched, Source
+from processor.indexer.stocktaking import Stocktaking
 from processor.indexer.timing import Every, wall_us
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
@@ -44,6 +45,7 @@ class Chores:
         self._outbox = outbox
         self._health = health
         self._tracker = Tracker(source.high_offset)
+        self._stock = Stocktaking(source, store, self._tracker)
         self._report = Report(wall_us, contract_facets())
         self._assignment = 0
         self._progress_due = Every(_PROGRESS_S)
@@ -51,22 +53,42 @@ class Chores:
         self._check_due = Every(_CHECK_S)
         self._goal_due = Every(_GOAL_S)
         self._sweeps_at_once = True
+        self._lacks = False
 
-    def is_newly_assigned(self) -> bool:
-        """Whether the group has changed the assignment since `take_stock`."""
-        return self._assignment != self._source.assignment
+    def is_stock_due(self) -> bool:
+        """Whether the group has changed the assignment since `take_stock`, or the index lacks something."""
+        return self._lacks or self._assignment != self._source.assignment
 
-    def take_stock(self) -> None:
-        """Learn how far earlier workers have read what is ours now."""
+    def take_stock(self) -> frozenset[Partition]:
+        """Learn where to read what is ours now.
+
+        Returns the partitions that are read from elsewhere than they were: what was fetched of them is void.
+        """
         assignment = self._source.assignment
-        published = {name: decode_progress(data) for name, data in self._store.progress().items()}
-        owned = self._source.owned
-        self._tracker.assign(owned, {each: published[each.key] for each in owned if each.key in published})
         self._report.had(self._store.offsets())
-        self._assignment = assignment
+        moved = self._stock.take(again=self._lacks)
+        self._assignment, self._lacks = assignment, False
         self.sweep_soon()
         self._health.holds("assigned")
         self._health.holds("kafka")
+        return moved
+
+    def went_back(self) -> None:
+        """Take note that the index lacks what had been read into it: take stock before anything else."""
+        self._lacks = True
+
+    def covers(self, offsets: Mapping[Partition, int]) -> Covers:
+        """What a batch accounts for that ends before these offsets; nothing when it is nothing new."""
+        covered = {each.key: Covered(self._tracker.position(each) or 0, stop) for each, stop in offsets.items()}
+        return {name: each for name, each in covered.items() if each.start < each.stop}
+
+    def is_known(self, record: Record) -> bool:
+        """Whether a record was seen through before: it is only indexed again."""
+        return record.offset < self._tracker.until(record.partition)
+
+    def to_commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Those of these offsets that tell the group something: not what is only read again."""
+        return {each: offset for each, offset in offsets.items() if offset >= self._tracker.until(each)}
 
     def sweep_soon(self) -> None:
         """Look for leftovers in the outbox at the next opportunity: someone may have left without confirming."""
@@ -107,6 +129,7 @@ class Chores:
         self._health.holds("redis")
         self._identities.look()
         self._read_anew(self._identities.renewed)
+        self._lacks = self._lacks or self._stock.is_behind()
         if self._source.is_suspect and not self._source.is_back():
             self._health.fails("kafka", "no broker answers")
         elif missing := self._identities.missing:
@@ -118,7 +141,7 @@ class Chores:
     def _read_anew(self, topics: frozenset[str]) -> None:
         if not topics:
             return
-        self._tracker.read_anew(self._source.read_anew(topics))
+        self._stock.read_anew(topics)
         self._identities.accept(topics)
         for topic in topics:
             metrics.TOPICS_RENEWED.labels(topic).inc()
@@ -130,4 +153,9 @@ class Chores:
             return False
         reached = goal.is_reached(self._source.owned, self._tracker.position, self._source.committed)
         self._goal_due.done()
-        return reached
+        return reached and self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Whether other members have read again whatever the index lacked of their partitions."""
+        progress = {name: decode_progress(data) for name, data in self._store.progress().items()}
+        return is_whole(progress, self._store.offsets())

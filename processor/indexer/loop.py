@@ -7,6 +7,9 @@ between them, and a test ends the process at each):
 3. The news is out of the outbox.
 4. The offsets are committed, contiguously: for each partition one past the batch's last record.
 
+An index that lacks what came before a batch (`StoreWentBackError`) has gone back in time, and the batch is void: what
+it lacks is read again first (`stocktaking`), and is only indexed: its dead letters and offsets are known.
+
 A step that meets a broken world is repeated until that is whole again (`patience`): meanwhile the
 partitions are paused and the group keeps this member. Only bad data goes to the dead letters.
 """
@@ -21,7 +24,7 @@ import structlog
 
 from processor.decode.observe import Observe
 from processor.index.reduce import reduce
-from processor.index.store import Batch, OutboxEntry, Store
+from processor.index.store import Covers, OutboxEntry, Store
 from processor.indexer.chores import Chores
 from processor.indexer.dead_letters import dead_letter
 from processor.indexer.errors import StoppedError
@@ -33,11 +36,11 @@ from processor.indexer.patience import Patience, Stop
 from processor.indexer.points import Point, Reached, pass_by
 from processor.indexer.progress import next_offsets
 from processor.indexer.publisher import Outgoing, Publisher
-from processor.indexer.records import Partition, Record, Sorted, sort
+from processor.indexer.records import Record, Sorted, sort
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.report import stage
 from processor.indexer.source import Fetched, Source
-from processor.model.errors import DependencyError
+from processor.model.errors import DependencyError, StoreWentBackError
 from processor.telemetry.health import Health
 
 __all__ = ["CONDITIONS", "Indexer", "Parts", "Policy"]
@@ -125,15 +128,13 @@ class Indexer:
 
     def _turn(self) -> None:
         fetched = self._fetch()
-        if self._chores.is_newly_assigned():
-            self._steadily(self._chores.take_stock)
-        offsets = next_offsets(fetched.records, fetched.ends)
-        result = self._index(fetched.records, offsets) if fetched.records else Sorted()
-        self._source.commit(offsets)
-        self._reached(Point.COMMITTING)
-        self._chores.note(fetched, result)
-        if fetched.records:
-            self._intake.judge(len(fetched.records), result)
+        if self._chores.is_stock_due():
+            fetched = fetched.without(self._steadily(self._chores.take_stock))
+        try:
+            self._take(fetched)
+        except StoreWentBackError:
+            self._chores.went_back()
+            return
         self._steadily(self._chores.publish_progress)
         self._reached(Point.TOLD)
         self._publish(self._steadily(self._chores.leftovers))
@@ -147,19 +148,33 @@ class Indexer:
         self._source.hold(self._policy.batch_wait_s)
         return Fetched()
 
-    def _index(self, records: Sequence[Record], offsets: Mapping[Partition, int]) -> Sorted:
+    def _take(self, fetched: Fetched) -> None:
+        offsets = next_offsets(fetched.records, fetched.ends)
+        covers = self._chores.covers(offsets)
+        result = self._index(fetched.records, covers) if fetched.records or covers else Sorted()
+        self._source.commit(self._chores.to_commit(offsets))
+        self._reached(Point.COMMITTING)
+        if any(not self._chores.is_known(record) for record in fetched.records[-1:]):
+            self._intake.judge(len(fetched.records), result)
+        self._chores.note(fetched, result)
+
+    def _index(self, records: Sequence[Record], covers: Covers) -> Sorted:
         self._reached(Point.FETCHED)
         with stage("decode"):
             result = self._steadily(lambda: sort(records, self._observers))
         with stage("reduce"):
-            batch = _with_offsets(reduce(result.sourced, self._store.buckets), offsets)
+            batch = reduce(result.sourced, self._store.buckets)
         self._reached(Point.DECODED)
         with stage("apply"):
-            news = self._steadily(lambda: self._store.apply(batch)) if batch else []
+            news = self._steadily(lambda: self._store.apply(batch, covers))
         self._reached(Point.APPLIED)
         with stage("announce"):
-            self._publish(news, [dead_letter(self._policy.dead_letters_topic, *each) for each in result.rejected])
+            self._publish(news, self._dead_letters(result))
         return result
+
+    def _dead_letters(self, result: Sorted) -> list[Outgoing]:
+        fresh = ((record, why) for record, why in result.rejected if not self._chores.is_known(record))
+        return [dead_letter(self._policy.dead_letters_topic, record, why) for record, why in fresh]
 
     def _publish(self, news: Sequence[OutboxEntry], dead_letters: Sequence[Outgoing] = ()) -> None:
         """Send, and return once all of it is confirmed and the outbox knows."""
@@ -198,11 +213,3 @@ class Indexer:
             settle(self._policy.close_timeout_s)
         except DependencyError as error:
             _log.warning("stopped without the last commit; those records will be read again", error=str(error))
-
-
-def _with_offsets(batch: Batch, offsets: Mapping[Partition, int]) -> Batch:
-    """Let every bucket know how far it has been told: so a shard that goes back in time can be noticed."""
-    named = {partition.key: offset for partition, offset in offsets.items()}
-    for bucket in batch.values():
-        bucket.offsets.update(named)
-    return batch

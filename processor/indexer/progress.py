@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from processor.index.progress import Progress
 from processor.indexer.records import Partition, Record
+from processor.indexer.stock import Start
 
 __all__ = ["Tracker", "next_offsets"]
 
@@ -22,9 +23,13 @@ __all__ = ["Tracker", "next_offsets"]
 @dataclass(slots=True)
 class _Reached:
     next_offset: int | None = None
+    until: int = 0
     is_at_end: bool = False
     watermark_us: int = 0
     timestamp_us: int | None = None
+
+    def published(self, lag: int, now_us: int) -> Progress:
+        return Progress(self.watermark_us, lag, now_us, self.next_offset or 0, self.until)
 
 
 def next_offsets(records: Iterable[Record], ends: Mapping[Partition, int]) -> dict[Partition, int]:
@@ -53,10 +58,10 @@ class Tracker:
             if each in published:
                 reached.watermark_us = max(reached.watermark_us, published[each].watermark_us)
 
-    def read_anew(self, partitions: Iterable[Partition]) -> None:
-        """Forget where to read on in these; how far their events went stays."""
-        for each in partitions:
-            self._reached[each] = _Reached(watermark_us=self.watermark_us(each))
+    def start(self, starts: Mapping[Partition, Start]) -> None:
+        """Take note of where these are read from; how far their events went stays."""
+        for each, start in starts.items():
+            self._reached[each] = _Reached(start.offset, start.until, watermark_us=self.watermark_us(each))
 
     def advance(
         self, records: Iterable[Record], ends: Mapping[Partition, int], watermarks_us: Mapping[Partition, int]
@@ -77,15 +82,19 @@ class Tracker:
         reached = self._reached.get(partition)
         return reached.next_offset if reached else None
 
+    def until(self, partition: Partition) -> int:
+        """Tell below which offset everything had been seen through before: it is read again, and only indexed."""
+        return self._of(partition).until
+
     def lag(self, partition: Partition) -> int | None:
         """Tell how many records are left to read, None while nothing is known."""
         reached = self._of(partition)
         if reached.is_at_end:
             return 0
         high = self._high_offset(partition)
-        if high is None or reached.next_offset is None:
+        if reached.next_offset is None or (high is None and reached.next_offset >= reached.until):
             return None
-        return max(0, high - reached.next_offset)
+        return max(0, max(high or 0, reached.until) - reached.next_offset)
 
     def lag_s(self, partition: Partition, now_us: int) -> float:
         """Tell the age of the last indexed record while behind, from its timestamp; 0 when caught up."""
@@ -101,11 +110,7 @@ class Tracker:
     def progress(self, now_us: int) -> dict[Partition, Progress]:
         """What to publish now."""
         lags = {each: self.lag(each) for each in self._reached}
-        return {
-            each: Progress(self._reached[each].watermark_us, lag, now_us)
-            for each, lag in lags.items()
-            if lag is not None
-        }
+        return {each: self._of(each).published(lag, now_us) for each, lag in lags.items() if lag is not None}
 
     def _of(self, partition: Partition) -> _Reached:
         return self._reached.setdefault(partition, _Reached())

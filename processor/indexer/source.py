@@ -17,7 +17,7 @@ from operator import methodcaller
 from typing import Any, Final, cast
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from processor.indexer.commits import Commits
 from processor.indexer.errors import BrokenClientError
@@ -55,6 +55,13 @@ class Fetched:
 
     records: list[Record] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)
+
+    def without(self, partitions: Collection[Partition]) -> Fetched:
+        """All but what comes from these."""
+        if not partitions:
+            return self
+        records = [record for record in self.records if record.partition not in partitions]
+        return Fetched(records, {each: offset for each, offset in self.ends.items() if each not in partitions})
 
 
 class Source:
@@ -123,18 +130,16 @@ class Source:
             self._commits.send_again(self._consumer)
             self._consumer.poll(_POLL_S)
 
-    def read_anew(self, topics: Collection[str]) -> set[Partition]:
-        """Read what is ours of these topics from its start; tell which partitions. Raises `DependencyError`."""
-        anew = {each for each in self._owned if each.topic in topics}
-        self._commits.forget(anew)
-        self._claims -= anew
-        self._carried = [message for message in self._carried if _partition(message) not in anew]
+    def read_from(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these of ours from there. What was fetched of them is void. Raises `DependencyError`."""
+        self._commits.forget(offsets)
+        self._claims -= offsets.keys()
+        self._carried = [message for message in self._carried if _partition(message) not in offsets]
         try:
-            for each in anew:
-                self._consumer.seek(TopicPartition(each.topic, each.number, OFFSET_BEGINNING))
+            for each, offset in offsets.items():
+                self._consumer.seek(TopicPartition(each.topic, each.number, offset))
         except KafkaException as error:
             raise DependencyError("Kafka", error.args[0].str()) from error
-        return anew
 
     def is_back(self) -> bool:
         """Ask for a sign of life after `is_suspect`: any broker will do."""
@@ -156,6 +161,14 @@ class Source:
         except KafkaException:
             return None
         return high if high >= 0 else None
+
+    def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
+        """Ask where each log begins and ends. Raises `DependencyError`."""
+        return {each: self._ask_bounds(each) for each in partitions}
+
+    def partitions(self) -> list[Partition]:
+        """Ask for all partitions of the input topics. Raises `DependencyError`."""
+        return self._ask_partitions()
 
     def ends(self) -> dict[Partition, int]:
         """Ask where every partition of the input topics ends, 0 for an empty one. Raises `DependencyError`."""

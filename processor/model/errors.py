@@ -29,6 +29,10 @@ class DependencyError(LineageError):
         self.detail = detail
 
 
+class StoreWentBackError(LineageError):
+    """The index lacks what it had been told before: a failover, an old snapshot, a server that was emptied."""
+
+
 class IndexVersionError(UsageError):
     """The index in Redis was written in a format that this version does not speak."""
 

@@ -76,6 +76,12 @@ TOPICS_RENEWED: Final = _counter("topics_recreated_total", "Input topics found d
 REBALANCES: Final = _counter("rebalances_total", "Changes of the assignment", "event")
 ASSIGNED: Final = _gauge("assigned_partitions", "Input partitions that this process reads")
 RETRIES: Final = _counter("retries_total", "Times that a step was held back and tried again", "dependency")
+RECORDS_REREAD: Final = _counter(
+    "records_reread_total", "Records read again: the index lacked them (went_back), or was made anew (rebuilt)", "cause"
+)
+RECORDS_LOST: Final = _counter(
+    "records_lost_total", "Records that the index lacks and that Kafka no longer retains", "topic"
+)
 REPLAYED: Final = _counter("replayed_records_total", "Records that the index had had before")
 
 # Alerter.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from processor.index.store import Batch, Key, OutboxEntry, Store
+from processor.index.store import NOTHING_COVERED, Batch, Covers, Key, OutboxEntry, Store
 from processor.model.errors import DependencyError
 from processor.telemetry import metrics
 
@@ -24,10 +24,20 @@ class MeteredStore:
         """How many buckets the index was created with."""
         return self._inside.buckets
 
-    def apply(self, batch: Batch) -> list[OutboxEntry]:
+    @property
+    def generation(self) -> int:
+        """See `Store`."""
+        return self._inside.generation
+
+    def refresh(self) -> None:
+        """See `Store`."""
+        with _measured("refresh"):
+            self._inside.refresh()
+
+    def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
         """See `Store`."""
         with _measured("apply"):
-            return self._inside.apply(batch)
+            return self._inside.apply(batch, covers)
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
         """See `Store`."""
@@ -64,10 +74,15 @@ class MeteredStore:
         with _measured("offsets"):
             return self._inside.offsets()
 
-    def set_progress(self, progress: Mapping[bytes, bytes]) -> None:
+    def forget_offsets(self, partitions: Iterable[bytes]) -> None:
+        """See `Store`."""
+        with _measured("forget_offsets"):
+            self._inside.forget_offsets(partitions)
+
+    def set_progress(self, progress: Mapping[bytes, bytes], *, where_none: bool = False) -> None:
         """See `Store`."""
         with _measured("set_progress"):
-            self._inside.set_progress(progress)
+            self._inside.set_progress(progress, where_none=where_none)
 
     def progress(self) -> dict[bytes, bytes]:
         """See `Store`."""

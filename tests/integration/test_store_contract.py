@@ -13,11 +13,11 @@ from processor.index.digest import digest
 from processor.index.memory import MemoryStore
 from processor.index.redis import RedisStore
 from processor.index.reduce import reduce
-from processor.index.store import Key, Store
+from processor.index.store import Covered, Key, Store
 from processor.index.view import View
 from processor.local import Valkey, ValkeyCluster
 from processor.model.change import ItemKind
-from processor.model.errors import DependencyError, IndexVersionError
+from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError
 from processor.model.identity import Kind
 from processor.model.observation import RunState
 from processor.model.tables import ColumnChange, ColumnChangeKind
@@ -111,13 +111,39 @@ def test_known_facts_are_not_announced_again(store: Store) -> None:
     assert fill(store, *HISTORY) == []
 
 
-def test_offsets_only_move_forward(store: Store) -> None:
+PARTITION = b"lineage.events:0"
+
+
+def test_every_bucket_is_told_how_far_the_index_has_read_and_only_moves_forward(store: Store) -> None:
     batch = reduce([(observe(HISTORY[0]), None)], store.buckets)
-    for offset in (5, 9, 7):
-        for part in batch.values():
-            part.offsets = {b"lineage.events:0": offset}
-        store.apply(batch)
-    assert {there[b"lineage.events:0"] for there in store.offsets() if there} == {9}
+    for start, stop in ((0, 5), (5, 9), (3, 7)):
+        store.apply(batch, {PARTITION: Covered(start, stop)})
+    assert store.offsets() == [{PARTITION: 9}] * store.buckets
+
+
+def test_a_batch_beyond_what_a_bucket_holds_is_refused_whole(store: Store) -> None:
+    store.apply(reduce([(observe(HISTORY[0]), None)], store.buckets), {PARTITION: Covered(0, 5)})
+    before = digest(store)
+    with pytest.raises(StoreWentBackError):
+        store.apply(reduce([(observe(HISTORY[1]), None)], store.buckets), {PARTITION: Covered(6, 9)})
+    assert digest(store) == before
+    assert store.offsets() == [{PARTITION: 5}] * store.buckets
+
+
+def test_buckets_that_lost_nothing_are_written_while_others_are_behind(store: Store) -> None:
+    store.apply({}, {PARTITION: Covered(0, 5)})
+    store.forget_offsets([PARTITION])
+    store.apply({}, {b"other:1": Covered(0, 2)})
+    with pytest.raises(StoreWentBackError):
+        store.apply({}, {PARTITION: Covered(5, 9), b"other:1": Covered(2, 4)})
+    assert store.offsets() == [{b"other:1": 2}] * store.buckets
+
+
+def test_offsets_beyond_32_bits_are_kept_exactly(store: Store) -> None:
+    far = 2**52 + 1
+    store.apply({}, {PARTITION: Covered(0, far)})
+    store.apply({}, {PARTITION: Covered(far, far + 1)})
+    assert store.offsets() == [{PARTITION: far + 1}] * store.buckets
 
 
 def test_a_batch_with_very_many_fields_of_one_key_is_applied_whole(store: Store) -> None:

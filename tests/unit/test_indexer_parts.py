@@ -17,6 +17,7 @@ from processor.indexer.patience import Backoff, Patience
 from processor.indexer.progress import Tracker, next_offsets
 from processor.indexer.records import Header, Partition, Record, Sorted, sort
 from processor.indexer.report import Report, contract_facets
+from processor.indexer.stock import Start
 from processor.masking import masked_url
 from processor.model.errors import DependencyError, FacetProblem, Reason, Rejected, Stage
 from processor.model.observation import Observation, Place
@@ -127,7 +128,7 @@ def test_a_partition_is_caught_up_when_its_end_was_seen_even_if_the_last_offset_
     tracking = tracker({A: 10})
     assert tracking.advance([record(A, 8)], {A: 10}, {A: 70})
     assert (tracking.lag(A), tracking.position(A)) == (0, 10)
-    assert tracking.progress(99)[A] == Progress(70, 0, 99)
+    assert tracking.progress(99)[A] == Progress(70, 0, 99, position=10)
     assert not tracking.advance([], {A: 10}, {})
     tracking.advance([record(A, 10)], {A: 10}, {})
     assert tracking.position(A) == 11
@@ -151,14 +152,15 @@ def test_a_partition_that_went_and_came_back_starts_anew() -> None:
     assert tracking.position(A) is None
 
 
-def test_a_partition_that_is_read_anew_keeps_its_watermark_only() -> None:
-    track = tracker({A: 10})
+def test_a_partition_that_is_read_again_keeps_its_watermark_and_is_behind_at_least_as_far_as_it_was() -> None:
+    track = tracker({})
     track.assign([A], {})
     track.advance([record(A, 9)], {A: 10}, {A: 70})
-    track.read_anew([A])
-    assert (track.position(A), track.lag(A), track.watermark_us(A)) == (None, None, 70)
-    track.advance([], {A: 0}, {})
-    assert (track.position(A), track.lag(A)) == (0, 0)
+    track.start({A: Start(4, until=10, lost=0, is_vouched=True)})
+    assert (track.position(A), track.lag(A), track.watermark_us(A)) == (4, 6, 70)
+    assert track.progress(99)[A] == Progress(70, 6, 99, position=4, until=10)
+    track.advance([record(A, 9)], {}, {})
+    assert (track.position(A), track.lag(A)) == (10, None)
 
 
 def test_lag_seconds_are_the_age_of_the_last_record_while_behind() -> None:

@@ -7,9 +7,10 @@
 --           then for each op: letter, field, value, item ("" = silent)
 --       number of settles, each: index of the run's key, index of the job's recent runs' key,
 --           run field, open field, item
---       number of offsets, each: field, next offset
+--       number of partitions that the batch covers, each: field, first offset, next offset
 --       how many recent runs a job keeps
--- Returns a flat list: entry id, payload, entry id, payload, … of what was put into the outbox.
+-- Returns a flat list: entry id, payload, entry id, payload, … of what was put into the outbox;
+-- or the one word GAP, with nothing written, when this bucket lacks what came before the batch.
 --
 -- The stored forms and the meaning of each join stand in processor/index/joins.py. Nothing is
 -- written before every argument, and all that the joins need, has been read. What was news is put
@@ -226,10 +227,14 @@ for i = 1, tonumber(take()) do
   }
 end
 local offsets = {}
-for i = 1, tonumber(take()) * 2 do offsets[i] = take() end
+for i = 1, tonumber(take()) do offsets[i] = { field = take(), start = tonumber(take()), stop = tonumber(take()) } end
 local keep = tonumber(take())
 local outbox_key, offsets_key, open_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
 
+for _, each in ipairs(offsets) do
+  each.had = tonumber(redis.call('HGET', offsets_key, each.field) or '0')
+  if each.had < each.start then return { 'GAP' } end
+end
 for _, entry in ipairs(work) do join_key(entry) end
 local written, failure = pcall(function()
   for _, entry in ipairs(work) do write_key(entry) end
@@ -249,10 +254,7 @@ if not written then
   return redis.error_reply(failure)
 end
 
-for i = 1, #offsets, 2 do
-  local old = redis.call('HGET', offsets_key, offsets[i])
-  if not old or tonumber(old) < tonumber(offsets[i + 1]) then
-    redis.call('HSET', offsets_key, offsets[i], offsets[i + 1])
-  end
+for _, each in ipairs(offsets) do
+  if each.had < each.stop then redis.call('HSET', offsets_key, each.field, string.format('%.0f', each.stop)) end
 end
 return reply
