@@ -70,9 +70,11 @@ def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[N
     async def send(record: Outgoing) -> None:
         topic = app.topic(record.topic, key_serializer="raw", value_serializer="raw")
         headers: Any = list(record.headers)
+        # Its client sends no record that has neither: an empty key is as near to none as it comes.
+        key = b"" if record.key is None and record.value is None else record.key
         try:
             async with asyncio.timeout(timeout_s):
-                await (await topic.send(key=record.key, value=record.value, headers=headers))
+                await (await topic.send(key=key, value=record.value, headers=headers))
         except (FaustError, KafkaError, TimeoutError, OSError) as error:
             raise _refusal(record, error) from error
 
@@ -151,7 +153,13 @@ async def _guarded(work: Callable[[], Awaitable[None]]) -> None:
 def _incoming(event: Any) -> Incoming:  # noqa: ANN401  Faust's event is untyped as far as messages go
     message = event.message
     headers = tuple((name, value) for name, value in _pairs(message.headers))
-    return Incoming(Place(message.topic, message.partition, message.offset), message.key, message.value, headers)
+    place = Place(message.topic, message.partition, message.offset)
+    return Incoming(place, message.key, message.value, headers, _timestamp_us(message.timestamp))
+
+
+def _timestamp_us(timestamp_s: float | None) -> int | None:
+    """In microseconds; Faust has it in seconds, and something below 0 or nothing where the record has none."""
+    return None if timestamp_s is None or timestamp_s < 0 else round(timestamp_s * 1000) * 1000
 
 
 def _pairs(headers: Any) -> list[tuple[str, bytes]]:  # noqa: ANN401  list or mapping, as Faust pleases

@@ -28,7 +28,7 @@ import structlog
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.policy_file import PolicyFile
 from processor.alerter.reconcile import Outcome, react, reconcile, time_of
-from processor.alerter.records import Incoming, dead_letter, tombstone, unreadable
+from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_letter_without_bytes, tombstone, unreadable
 from processor.alerter.sinks import LogSink, Send, Sink, TooLargeError, TopicSink, first_wave
 from processor.alerter.state import AlertStore
 from processor.index.view import View
@@ -178,14 +178,25 @@ class Engine:
         await self._thread(self._alerts.forget, old)
 
     async def _bury(self, record: Incoming, rejected: Rejected) -> None:
+        topic = self._config.dead_letters_topic
         try:
-            await self._send(dead_letter(self._config.dead_letters_topic, record, rejected))
+            await self._send_letter(
+                dead_letter(topic, record, rejected), dead_letter_without_bytes(topic, record, rejected)
+            )
         except TooLargeError as error:
             metrics.SINK_ERRORS.labels("dead_letters").inc()
             _log.error("change.lost", place=record.place, detail=rejected.detail, reason=str(error))
             return
         metrics.DEAD_LETTERS.labels(rejected.reason.value, rejected.stage.value).inc()
         _log.warning("change.rejected", reason=rejected.reason.value, detail=rejected.detail, place=record.place)
+
+    async def _send_letter(self, letter: Outgoing, smaller: Outgoing) -> None:
+        try:
+            await self._send(letter)
+        except TooLargeError as error:
+            metrics.CUT.labels(letter.topic).inc()
+            _log.error("change.too_large", reason=str(error))
+            await self._send(smaller)
 
     # In a thread
 

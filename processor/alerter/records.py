@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from processor.model.alert import Alert
 from processor.model.codec import encode_alert
-from processor.model.dead_letter import failure_headers
+from processor.model.dead_letter import failure_headers, left_headers
 from processor.model.errors import Reason, Rejected, Stage
 from processor.model.observation import Place
 
@@ -19,6 +19,7 @@ class Incoming:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,19 @@ def tombstone(topic: str, alert_id: str) -> Outgoing:
 
 def dead_letter(topic: str, record: Incoming, rejected: Rejected) -> Outgoing:
     """Make the record for the dead-letter topic."""
-    told = failure_headers(record.place, record.headers, rejected, by="processor.alerter")
-    return Outgoing(topic, record.key, record.value, (*record.headers, *told))
+    return Outgoing(topic, record.key, record.value, (*record.headers, *_told(record, rejected)))
+
+
+def dead_letter_without_bytes(topic: str, record: Incoming, rejected: Rejected) -> Outgoing:
+    """Make what stands in for a dead letter that the topic does not take for its size."""
+    told = _told(record, rejected)
+    return Outgoing(topic, None, None, tuple(left_headers(told, len(record.key or b"") + len(record.value or b""))))
+
+
+def _told(record: Incoming, rejected: Rejected) -> list[tuple[str, bytes]]:
+    return failure_headers(
+        record.place, record.headers, rejected, by="processor.alerter", timestamp_us=record.timestamp_us
+    )
 
 
 def unreadable(reason: Reason, detail: str) -> Rejected:

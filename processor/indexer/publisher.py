@@ -3,6 +3,8 @@
 Rules kept here:
 - nothing counts as sent before its delivery report says so;
 - a record that failed is sent again and never dropped: a refusal is loud (`DependencyError`), however lasting;
+- what the topic does not take for its size is sent once more alone, for the broker judges whole batches; if that does
+  not help, its `smaller` stands in for it, and that is said;
 - an idempotent producer that broke for good is a `BrokenClientError`: the process has to start anew.
 """
 
@@ -14,26 +16,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processor.indexer.errors import BrokenClientError
 from processor.indexer.points import Point, Reached, pass_by
 from processor.indexer.records import Headers
 from processor.model.errors import DependencyError
+from processor.telemetry import metrics
 
 __all__ = ["Outgoing", "Publisher"]
 
 _POLL_S: Final = 0.1
+# How the client is told that nothing is asked for.
+_NOW: Final = 0
+_ANY: Final = -1
+_TOO_LARGE: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to send."""
+    """A record to send. `smaller`: what stands in for it where the topic does not take it for its size.
+
+    Without a timestamp it gets that of its sending, without a partition that of its key.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    smaller: Outgoing | None = None
+    timestamp_ms: int = _NOW
+    partition: int = _ANY
 
 
 class Publisher:
@@ -71,7 +86,32 @@ class Publisher:
             self._produce_unsent()
             # A flush does not wait for the linger to fill a batch, so the last one leaves at once.
             self._producer.flush(_POLL_S)
+        self._send_alone(deadline_s)
         self._raise_failure(timeout_s)
+
+    def _send_alone(self, deadline_s: float) -> None:
+        """Send each again by itself that was refused for its size, and in the end what stands in for it."""
+        for number in [each for each, error in self._failed.items() if error.code() in _TOO_LARGE]:
+            record = self._waiting[number]
+            if not self._arrives(number, record, deadline_s) and record.smaller is not None:
+                self._failed.pop(number, None)
+                self._stand_in(number, record.smaller, deadline_s)
+
+    def _stand_in(self, number: int, smaller: Outgoing, deadline_s: float) -> None:
+        if self._arrives(number, smaller, deadline_s):
+            metrics.CUT.labels(smaller.topic).inc()
+            _log.error("a record is too large for its topic; one without its bytes stands in", topic=smaller.topic)
+
+    def _arrives(self, number: int, record: Outgoing, deadline_s: float) -> bool:
+        """Send one alone; whether it has arrived."""
+        self._failed.pop(number, None)
+        try:
+            self._produce(number, record)
+        except KafkaException as error:
+            self._failed[number] = error.args[0]
+        while number in self._waiting and number not in self._failed and time.monotonic() < deadline_s:
+            self._producer.flush(_POLL_S)
+        return number not in self._waiting
 
     def _produce_unsent(self) -> None:
         """Give the client what it takes; when its queue is full, the rest goes later."""
@@ -95,7 +135,13 @@ class Publisher:
                 self._failed[number] = error
 
         self._producer.produce(
-            record.topic, record.value, record.key, headers=list(record.headers), on_delivery=on_delivery
+            record.topic,
+            record.value,
+            record.key,
+            headers=list(record.headers),
+            on_delivery=on_delivery,
+            partition=record.partition,
+            timestamp=record.timestamp_ms,
         )
         self._reached(Point.HANDED)
 

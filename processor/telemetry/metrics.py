@@ -65,6 +65,7 @@ LAG_MESSAGES: Final = _gauge("lag_messages", "Records not yet indexed", "topic",
 LAG_SECONDS: Final = _gauge("lag_seconds", "Age of the last indexed record while behind", "topic", "partition")
 WATERMARK: Final = _gauge("watermark_timestamp_seconds", "Event time reached, Unix time", "topic", "partition")
 DEAD_LETTERS: Final = _counter("dead_letters_total", "Records sent to the dead letters", "reason", "stage")
+CUT: Final = _counter("cut_records_total", "Dead letters sent without their bytes, too large for the topic", "topic")
 INTAKE_STOPPED: Final = _gauge("intake_stopped", "1 when too many rejected records made it stop taking in")
 FACETS_DROPPED: Final = _counter(
     "facets_dropped_total", "Facets left out for breaking their schema; those outside the contract as `other`", "facet"

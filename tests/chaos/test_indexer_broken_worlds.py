@@ -153,7 +153,7 @@ def test_nothing_is_committed_before_its_dead_letter_is_confirmed(
 ) -> None:
     letters = f"{topic_prefix}dead_letters"
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    [made] = admin.create_topics([NewTopic(letters, 1, 1, config={"max.message.bytes": "2000"})]).values()
+    [made] = admin.create_topics([NewTopic(letters, 1, 1, config={"max.message.bytes": "200"})]).values()
     made.result(30)
     world = World.make(kafka.bootstrap, redis_url, topic_prefix)
     large = bytes(range(256)) * 20

@@ -79,6 +79,7 @@ def test_a_dead_letter_is_its_record_byte_for_byte(world: World) -> None:
         "lineage.stage": b"decode",
         "lineage.pointer": b"",
         "lineage.attempt": b"1",
+        "lineage.timestamp": str((sent.timestamp_us or 0) // 1000).encode(),
     }
     assert added["__connect.errors.exception.message"]
 
@@ -111,6 +112,7 @@ def test_a_header_whose_name_is_not_utf8_costs_its_record_only(
     told = dict(letter.headers)
     assert (letter.key, letter.value) == (b"key", b"value")
     assert (told["lineage.reason"], told["lineage.stage"]) == (b"bad_headers", b"consume")
+    assert told["lineage.headers"] == b"lost"
     assert told["__connect.errors.topic"] == world.settings.topics.events.encode()
     assert world.digest() == world.oracle()
     assert world.behind() == 0

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processor.decode.observe import Observed
 from processor.index.progress import Progress
@@ -19,6 +21,7 @@ from processor.indexer.records import Header, Partition, Record, Sorted, sort
 from processor.indexer.report import Report, contract_facets
 from processor.indexer.stock import Start
 from processor.masking import masked_url
+from processor.model.dead_letter import take_apart
 from processor.model.errors import DependencyError, FacetProblem, Reason, Rejected, Stage
 from processor.model.observation import Observation, Place
 from processor.telemetry import metrics
@@ -108,6 +111,49 @@ def test_a_dead_letter_says_why() -> None:
     assert headers["__connect.errors.stage"] == b"VALIDATE"
     assert headers["__connect.errors.offset"] == b"12"
     assert headers["__connect.errors.exception.message"] == "not a UUID: é".encode()
+
+
+headers = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "__connect.errors.topic", "lineage.reason", "lineage.left", ""]) | st.text(max_size=5),
+        st.none() | st.binary(max_size=5),
+    ),
+    max_size=6,
+)
+
+
+@given(headers)
+def test_a_dead_letter_taken_apart_gives_the_record_back_whatever_headers_it_brought(own: list[Header]) -> None:
+    sent = record(B, 12, at_us=1_700_000_000_123_000)._replace(headers=own)
+    parts = take_apart(dead_letter("letters", sent, BAD).headers)
+    assert list(parts.own) == own
+    assert (parts.place, parts.timestamp_ms, parts.attempt) == (sent.place, 1_700_000_000_123, 1)
+    assert (parts.told["lineage.reason"], parts.left_bytes) == ("contract", None)
+
+
+@given(headers, st.integers(1, 5))
+def test_redriven_again_and_again_a_record_keeps_its_headers_and_its_count(own: list[Header], times: int) -> None:
+    sent = record()._replace(headers=own)
+    for attempt in range(1, times + 1):
+        parts = take_apart(dead_letter("letters", sent, BAD).headers)
+        assert parts.attempt == attempt
+        assert parts.to_send() == [*own, ("lineage.attempt", str(attempt).encode())]
+        sent = sent._replace(headers=parts.to_send())
+
+
+def test_what_is_told_of_a_record_is_short_whatever_the_record_holds() -> None:
+    endless = Rejected(Reason.CONTRACT, Stage.VALIDATE, "/" + "x" * 10_000_000, "y" * 10_000_000)
+    huge = record(value=b"v" * 100)._replace(headers=[("h", b"x" * 50)])
+    letter = dead_letter("letters", huge, endless)
+    assert sum(len(value or b"") for _, value in letter.headers) < 5000
+    assert letter.smaller is not None
+    assert (letter.smaller.key, letter.smaller.value) == (None, None)
+    assert take_apart(letter.smaller.headers).left_bytes == len(b"key") + 100 + len("h") + 50
+
+
+def test_a_record_that_somebody_else_put_among_the_letters_is_all_its_own() -> None:
+    parts = take_apart([("trace", b"1"), ("lineage.attempt", b"x")])
+    assert (len(parts.own), parts.place, parts.timestamp_ms, parts.attempt) == (2, None, None, 1)
 
 
 def tracker(highs: Mapping[Partition, int]) -> Tracker:
