@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import time
 import uuid
@@ -50,6 +51,7 @@ CONDITIONS = (ASSIGNED, KAFKA, REDIS)
 _PAGE = 500
 _DAY_US = 86_400_000_000
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_jitter = random.random  # takes away up to half of a pause, so that alerters do not come back at the same moment
 _REST = 4  # a sweep takes at most a fifth of the time, however large the index
 _THREADS = 3  # a change, a sweep and the outbox never wait for each other
 _T = TypeVar("_T")
@@ -246,7 +248,7 @@ class Engine:
             except DependencyError as error:
                 self._missed(what, error)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), pause_s)
+                await asyncio.wait_for(self._ending.wait(), pause_s * (1 - _jitter() / 2))
         raise AbandonedError(what)
 
     def _missed(self, what: str, error: DependencyError) -> None:

@@ -78,10 +78,14 @@ class Valkey:
             self.stop()
             raise
 
-    def restart(self) -> None:
-        """Start the server again after `kill`, on its port and with what its folder keeps."""
+    def restart(self, settings: Mapping[str, str] | None = None) -> None:
+        """Start the server again after `kill`, on its port and with what its folder keeps.
+
+        `settings` are further lines of `valkey.conf`, from now on.
+        """
         if self.process.is_running:
             raise LocalServiceError("Valkey still runs; kill it first")
+        self._settings |= settings or {}
         self._launch()
 
     def stop(self) -> None:

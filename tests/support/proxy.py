@@ -39,7 +39,7 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
         self.mode = Mode.PASS
-        self.slow_s = 0.2
+        self.slow_s = 0.05
         self._to_lose: bytes | None = None
         self._to_reset: bytes | None = None
         self._lost = 0
