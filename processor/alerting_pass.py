@@ -41,8 +41,6 @@ def pass_over_alerts(settings: Settings) -> Outcome | None:
     store = wiring.open_store(settings)
     try:
         view, alerts = View(store), wiring.open_alerts(settings, store)
-        if not view.is_whole():
-            raise DependencyError("Redis", "the index lacks what was read into it; run an indexer until it is whole")
         now_us = view.now_us(time.time_ns() // 1000, settings.clock)
         if now_us is None:
             return None

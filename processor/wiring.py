@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -17,6 +17,7 @@ from processor.decode.limits import Limits
 from processor.decode.observe import Observe, observer
 from processor.decode.schemas import SchemaSource, read_schemas
 from processor.index.connect import Client, connect
+from processor.index.generations import Generation, Generations
 from processor.index.redis import RedisStore
 from processor.index.view import View
 from processor.indexer.identity import Identities
@@ -37,6 +38,8 @@ __all__ = [
     "alerter_config",
     "alerter_health",
     "alerter_parts",
+    "generation_opener",
+    "generations",
     "indexer",
     "indexer_health",
     "kafka_admin",
@@ -57,6 +60,16 @@ def open_store(settings: Settings) -> RedisStore:
     Redis does not answer.
     """
     return RedisStore(redis_client(settings), settings.redis_prefix, settings.redis_buckets)
+
+
+def generations(settings: Settings) -> Generations:
+    """Open the generations of the index. Raises as `open_store` does."""
+    return Generations(redis_client(settings), settings.redis_prefix)
+
+
+def generation_opener(settings: Settings) -> Callable[[Generation], RedisStore]:
+    """Make what opens one generation of the index for good. Raises as `open_store` does."""
+    return lambda one: RedisStore(redis_client(settings), settings.redis_prefix, generation=one)
 
 
 def redis_client(settings: Settings) -> Client:

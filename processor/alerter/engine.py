@@ -4,7 +4,7 @@ Rules kept here:
 - blocking work (Redis) runs in threads of its own, so that the event loop breathes;
 - a broken dependency is waited for with growing pauses; a change that cannot be decoded becomes a dead
   letter; a change that a detector stumbles over is logged and left to the sweep, which sees it again;
-- nothing is judged by an index that lacks what had been read into it: a sweep follows once it is whole again;
+- an index that lacks what had been read into it is waited for as a broken dependency is;
 - only the holder of the lease sweeps and publishes. It reads the outbox in order and confirms what the
   topic has; whatever a crash leaves unconfirmed is sent again, and consumers drop doubles by
   (alert_id, version).
@@ -205,8 +205,6 @@ class Engine:
     def _react(self, change: Change) -> None:
         with metrics.DETECT_SECONDS.labels("change").time():
             view, policy = self._change_view, self._policy.current()
-            if not view.is_whole():
-                return
             now_us = self._now_us(view) or time_of(change)
             _count(react(change, view, self._alerts, policy, now_us, self._runbook))
 
@@ -214,7 +212,7 @@ class Engine:
         """One sweep; None while there is no time to judge by."""
         with metrics.DETECT_SECONDS.labels("sweep").time():
             view, policy = self._sweep_view, self._policy.current()
-            now_us = self._now_us(view) if view.is_whole() else None
+            now_us = self._now_us(view)
             if now_us is None:
                 return None
             outcome = reconcile(view, self._alerts, policy, now_us, self._runbook, self._breathe)

@@ -7,7 +7,9 @@ Rules kept here:
 - what time alone brought about, time that runs back (a replay) does not take away;
 - a reaction judges the node of the change in the same way as the sweep does, with one exception:
   it resolves orphans but opens none, for what their siblings are only a sweep knows;
-- without a time nothing is judged (see `progress.now_us`).
+- without a time nothing is judged (see `progress.now_us`);
+- nothing is done on what was read of an index that is not whole (see `progress.is_whole`): that is looked at before
+  each time that alerts move.
 """
 
 from __future__ import annotations
@@ -26,11 +28,17 @@ from processor.detect.policy import Policy
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Finding, Severity
 from processor.model.change import Change
+from processor.model.errors import DependencyError
 from processor.model.identity import Kind, Node
 
 _PAGE = 200
 _OF_TIME = frozenset({AlertKind.STUCK_RUN, AlertKind.SILENT_JOB})
 """Kinds that begin because time goes by, at the moment that their alert's `started_us` names."""
+
+
+class NotWholeError(DependencyError):
+    """The index went back in time, or another one has become the live one: nobody may judge by what was read."""
+
 
 RunbookUrl = Callable[[AlertKind], str]
 
@@ -69,10 +77,12 @@ def reconcile(
     runbook: RunbookUrl = RUNBOOKS,
     breathe: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """One level-triggered pass: open what holds, resolve what does not. May raise DependencyError.
+    """One level-triggered pass: open what holds, resolve what does not.
 
-    `breathe` is called between the steps of the pass; what it raises ends the pass, and harms nothing.
+    May raise DependencyError, and as one NotWholeError. `breathe` is called between the steps of the pass; what it
+    raises ends the pass, and harms nothing.
     """
+    view.refresh()
     before = store.firing()
     scope = Scope(view, policy, now_us, breathe)
     settling = _Settling(scope, store, runbook)
@@ -84,7 +94,8 @@ def reconcile(
 def react(
     change: Change, view: View, store: AlertStore, policy: Policy, now_us: int, runbook: RunbookUrl = RUNBOOKS
 ) -> Outcome:
-    """Judge anew what a change is about. May raise DependencyError."""
+    """Judge anew what a change is about. Raises what `reconcile` does."""
+    view.refresh()
     scope = Scope(view, policy, now_us)
     settling = _Settling(scope, store, runbook)
     _react_on_datasets(scope, _nodes_of(change, Kind.DATASET), settling)
@@ -143,6 +154,12 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
     yield from (orphan for orphan in orphans if orphan.subject not in over)
 
 
+def _assure(view: View) -> None:
+    """Raise NotWholeError unless what was read is the live index, and that holds all that was read into it."""
+    if view.refresh() or not view.is_whole():
+        raise NotWholeError("Redis", "the index lacks what had been read into it; indexers have to read it again")
+
+
 class _Settling:
     """Takes the steps that findings call for, and remembers what came of them."""
 
@@ -159,6 +176,7 @@ class _Settling:
         """Open, or keep up to date, an alert for each finding."""
         iterator = iter(findings)
         while page := list(islice(iterator, _PAGE)):
+            _assure(self._scope.view)
             fresh = [finding for finding in page if finding.alert_id not in before]
             known = self.store.get([finding.alert_id for finding in fresh])
             self._keep(before, (finding for finding in page if finding.alert_id in before))
@@ -166,7 +184,10 @@ class _Settling:
 
     def resolve(self, alerts: Iterable[Alert]) -> None:
         """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on."""
-        for alert in list(alerts):
+        over = list(alerts)
+        if over:
+            _assure(self._scope.view)
+        for alert in over:
             if alert.finding.kind in _OF_TIME and self._scope.now_us < alert.started_us:
                 self._hold(alert.finding)
             else:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from processor import __version__
-from processor.cli import alerting, asking, feeding, running
+from processor.cli import alerting, asking, feeding, rebuilding, running
 from processor.cli.guard import Guarded, lost_output
 from processor.cli.options import examples
 
@@ -49,6 +49,7 @@ running.register(app)
 feeding.register(app)
 asking.register(app)
 alerting.register(app)
+rebuilding.register(app)
 
 
 def main() -> None:

@@ -39,9 +39,13 @@ def open_publisher(settings: Settings, topic: str) -> Publisher:
 
 
 @contextmanager
-def open_reader(settings: Settings) -> Iterator[Consumer]:
-    """A consumer that is assigned by hand and leaves no trace in any group. Raises `UsageError`."""
+def open_reader(settings: Settings, **also: Any) -> Iterator[Consumer]:  # noqa: ANN401  librdkafka's own
+    """A consumer that is assigned by hand and leaves no trace in any group. Raises `UsageError`.
+
+    `also`: further settings of librdkafka, with underscores for dots.
+    """
     own: dict[str, Any] = {"group.id": "lineage-reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    own |= {name.replace("_", "."): value for name, value in also.items()}
     try:
         consumer = Consumer({**admin_config(settings), **own}, logger=_LOG)
     except (KafkaException, ValueError) as error:

@@ -36,8 +36,9 @@ class MemoryStore:
         """Which generation this is: there is only one."""
         return 1
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Nothing to go over to."""
+        return False
 
     def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
         """Join a batch; the changes that this brought. Raises `StoreWentBackError` as every store does."""

@@ -55,10 +55,11 @@ class RedisStore:
         """Which generation this is."""
         return self._generation.number
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Go over to the generation that is live now; one that was given stays."""
-        if not self._is_fixed:
-            self._generation = self._live()
+        before = self._generation
+        self._generation = before if self._is_fixed else self._live()
+        return self._generation != before
 
     @property
     def client(self) -> Client:

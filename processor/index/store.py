@@ -99,8 +99,8 @@ class Store(Protocol):
     def generation(self) -> int:
         """Which generation this is."""
 
-    def refresh(self) -> None:
-        """Go over to the generation that is live now."""
+    def refresh(self) -> bool:
+        """Go over to the generation that is live now; whether that is another one than before."""
 
     def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
         """Join a batch, each bucket atomically; the changes that this brought, to be announced.

@@ -140,9 +140,12 @@ class View:
         """The time to judge by (`progress.now_us`); None while nothing has been read."""
         return now_us(list(self._progress().values()), wall_us, clock)
 
+    def refresh(self) -> bool:
+        """Go over to the generation of the index that is live now; whether that is another one than before."""
+        return self._store.refresh()
+
     def is_whole(self) -> bool:
-        """Whether the live index holds all that was ever read into it (`progress.is_whole`); goes over to it."""
-        self._store.refresh()
+        """Whether the index holds all that was ever read into it (`progress.is_whole`)."""
         progress = self._progress()
         return is_whole(progress, self._store.offsets())
 

@@ -26,7 +26,7 @@ from processor.indexer.records import Headers, Partition, Record
 from processor.model.errors import DependencyError, Reason, Rejected, Stage
 from processor.telemetry import metrics
 
-__all__ = ["Fetched", "MakeConsumer", "Source"]
+__all__ = ["Fetched", "MakeConsumer", "Source", "record_of"]
 
 _POLL_S: Final = 0.1
 _ASK_S: Final = 5.0
@@ -245,7 +245,7 @@ class Source:
         for message in messages:
             error = message.error()
             if error is None:
-                fetched.records.append(_record(message))
+                fetched.records.append(record_of(message))
             elif error.code() == _END:
                 fetched.ends[_partition(message)] = message.offset() or 0
             else:
@@ -279,7 +279,8 @@ def _partitions(partitions: list[TopicPartition]) -> set[Partition]:
     return {Partition(each.topic, each.partition) for each in partitions}
 
 
-def _record(message: Message) -> Record:
+def record_of(message: Message) -> Record:
+    """What the client gives for one record."""
     kind, timestamp_ms = message.timestamp()
     headers = _headers(message)
     return Record(

@@ -29,10 +29,10 @@ class MeteredStore:
         """See `Store`."""
         return self._inside.generation
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """See `Store`."""
         with _measured("refresh"):
-            self._inside.refresh()
+            return self._inside.refresh()
 
     def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
         """See `Store`."""

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from processor.alerter.reconcile import Outcome, react, reconcile, runbooks
+from processor.alerter.reconcile import NotWholeError, Outcome, react, reconcile, runbooks
 from processor.alerter.state import MemoryAlerts
 from processor.detect.policy import Policy, parse_policy
 from processor.index.announce import change_of
 from processor.index.memory import MemoryStore
+from processor.index.progress import Progress, encode_progress
+from processor.index.store import Covered
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Severity, Status
 from processor.model.history import Lane
@@ -316,3 +318,13 @@ def test_a_pass_that_is_to_end_ends() -> None:
     for world in (World(*week()), World(ingest(0, 1, *FULL))):
         with pytest.raises(EndedError):
             reconcile(View(world.store), world.alerts, Policy(), us(12 * DAY), breathe=end)
+
+
+def test_nothing_is_judged_by_an_index_that_is_not_whole() -> None:
+    world = World(ingest(0, 1, *FULL), stage(), ingest(60, 3, *DROPPED))
+    world.store.set_progress({b"t:0": encode_progress(Progress(us(60), 0, us(60), position=3, until=3))})
+    with pytest.raises(NotWholeError):
+        world.sweep(72)
+    assert not world.alerts.firing()
+    world.store.apply({}, {b"t:0": Covered(0, 3)})
+    assert world.sweep(72).opened
