@@ -12,6 +12,7 @@ Stored forms (big-endian):
     L latest    time >d · event digest 8 · payload      the newest wins
     E earliest  time >d · event digest 8 · payload      the oldest wins
     X maximum   time >d · anything that follows from the field
+    W write     time >d     a maximum; news when it revives what was dropped, see `revived`
     O once      anything that follows from the field
     T touch     time >d · 4-byte hashes of the facet names stated      newest wins, see `dominated`
 """
@@ -33,6 +34,7 @@ _TIME = struct.Struct(">d")
 _RECENT = struct.Struct(">ddBHHH16s")
 _STATES = (RunState.COMPLETE, RunState.FAIL, RunState.ABORT)
 _COUNT_MAX = 65_535
+_DROP = b"\x04DROP"
 NAME_BYTES = 4
 
 
@@ -134,6 +136,7 @@ JOINS: dict[str, Callable[[bytes, bytes], bytes]] = {
     "L": _join_latest,
     "E": _join_earliest,
     "X": _join_maximum,
+    "W": _join_maximum,
     "T": _join_maximum,
     "O": _join_once,
 }
@@ -143,8 +146,16 @@ JOINS: dict[str, Callable[[bytes, bytes], bytes]] = {
 def is_news(join: str, old: bytes | None, new: bytes) -> bool:
     """Whether a join that won is worth announcing: something new, or a register's other payload."""
     if old is None:
-        return True
+        return join != "W"
     return join == "L" and old[_STAMP.size :] != new[_STAMP.size :]
+
+
+def revived(node: Mapping[bytes, bytes]) -> bytes:
+    """The DROP (field `d` of a node's hash, see `layout`) that a later write has undone; empty when there is none."""
+    change, written = node.get(b"d", b""), node.get(b"w")
+    if written is None or not change.startswith(_DROP, _STAMP.size):
+        return b""
+    return change if _TIME.unpack_from(written) > _TIME.unpack_from(change) else b""
 
 
 def dominated(touches: Mapping[bytes, bytes]) -> list[bytes]:

@@ -129,6 +129,7 @@ class MemoryStore:
 
     def _join(self, key: Key, subject: bytes | None, ops: list[Op], news: _News) -> None:
         there, touched = self._hash(key), False
+        write, undone = next((op for op in ops if op.join == "W"), None), joins.revived(there)
         for op in ops:
             old = there.get(op.field)
             new = op.value if old is None else joins.JOINS[op.join](old, op.value)
@@ -140,6 +141,8 @@ class MemoryStore:
                 news.add(subject, op.item, old or b"")
         if touched:
             _drop_dominated(there)
+        if write is not None and joins.revived(there) not in {b"", undone}:
+            news.add(subject, write.item, joins.revived(there))
 
     def _settle(self, bucket: int, settle: Settle, subject: bytes | None, news: _News) -> None:
         run, opened = self._hash(settle.run), self._hash(Key(bucket, "open"))
@@ -157,6 +160,8 @@ class MemoryStore:
         dropped = joins.overflow(recents)
         if dropped is not None:
             del recents[dropped]
+        if dropped == settle.run_field:
+            return
         letter = _run_news(joins.unpack_recent(old) if old else None, summary, other)
         if letter:
             news.add(subject, settle.item, letter + packed)

@@ -50,6 +50,9 @@ Sourced = tuple[Observation, Place | None]
 """An observation and where it was read, if it came over Kafka."""
 
 
+REVIVED = b"REVIVED"
+"""What is announced of a dropped dataset when a run writes it again."""
+
 _IN_VAIN = frozenset({RunState.FAIL, RunState.ABORT})
 Precedence = tuple[bool, int, bytes]
 """Which event of a batch speaks for a run: one that ends it before others, then the latest."""
@@ -199,7 +202,8 @@ class _Event:
     def dataset(self, fact: DatasetFact) -> None:
         key = self.node(fact.node, fact.facets)
         if self.is_written(fact):
-            self.writer.put(key, Op("X", b"w", joins.pack_time(self.seen.time_us)))
+            item = self.item(ItemKind.LIFECYCLE_CHANGED, REVIVED)
+            self.writer.put(key, Op("W", b"w", joins.pack_time(self.seen.time_us), item))
         if fact.lifecycle is not None:
             self.lifecycle(key, fact.lifecycle.state)
         if fact.columns is not None:
@@ -278,7 +282,7 @@ class _Event:
         self.writer.about(key, job)
         for op in self.run_ops(fact):
             self.writer.put(key, op)
-        for member in self.run_members():
+        for member in self.run_members(job):
             self.writer.put(key, Op("O", member, b""))
         item = self.item(ItemKind.RUN_DIFFERED)
         recent = self.writer.key("j", job.id)
@@ -304,11 +308,12 @@ class _Event:
         if fact.error is not None:
             yield Op("L", b"x", self.stamped(fact.error.encode()))
 
-    def run_members(self) -> Iterable[bytes]:
+    def run_members(self, job: Node) -> Iterable[bytes]:
+        """What the run read, wrote and mapped; what its event says of other jobs is none of its own."""
         for edge in self.seen.edges:
-            if edge.type is EdgeType.READS:
+            if edge.type is EdgeType.READS and edge.dst == job:
                 yield b"I" + edge.src.id
-            elif edge.type is EdgeType.WRITES:
+            elif edge.type is EdgeType.WRITES and edge.src == job:
                 yield b"O" + edge.dst.id
         for fact in self.seen.datasets:
             if fact.mapping is not None and fact.mapping != EMPTY:

@@ -8,6 +8,7 @@ from processor.index.announce import ITEMS, change_of, parts
 from processor.index.memory import MemoryStore
 from processor.model.change import Change, ChangeItem, ItemKind
 from processor.model.codec import encode_change
+from processor.model.history import RECENT_RUNS
 from processor.model.tables import ColumnChange, ColumnChangeKind
 from tests.support.events import Json, ds, event, facet, fill, jb, run_id, schema, table, us
 
@@ -49,6 +50,26 @@ def test_every_drop_is_news_and_a_truncate_after_a_truncate_is_not() -> None:
     assert [item.detail for item in items(store, ItemKind.LIFECYCLE_CHANGED, changed("DROP", 20))] == ["DROP"]
     assert len(items(store, ItemKind.LIFECYCLE_CHANGED, changed("TRUNCATE", 30))) == 1
     assert items(store, ItemKind.LIFECYCLE_CHANGED, changed("TRUNCATE", 40)) == []
+
+
+def test_a_dropped_dataset_that_is_written_again_is_news_once() -> None:
+    def load(minutes: int, state: str = "COMPLETE") -> Json:
+        return event("load", state, minutes, run=minutes, outputs=[table("t")])
+
+    drop = event("cleanup", minutes=20, outputs=[table("t", lifecycleStateChange=facet(lifecycleStateChange="DROP"))])
+    store = MemoryStore()
+    fill(store, load(0), drop)
+    assert items(store, ItemKind.LIFECYCLE_CHANGED, load(10), load(30, "FAIL")) == []
+    assert [item.detail for item in items(store, ItemKind.LIFECYCLE_CHANGED, load(40))] == ["REVIVED"]
+    assert items(store, ItemKind.LIFECYCLE_CHANGED, load(50), drop) == []
+
+
+def test_a_run_older_than_all_that_its_job_keeps_is_no_news() -> None:
+    store, kept = MemoryStore(), range(RECENT_RUNS)
+    old = event("load", "FAIL", 0, run=999, outputs=[table("t")])
+    fill(store, event("load", "COMPLETE", 0, run=998), *(event("load", minutes=1 + n, run=n) for n in kept))
+    assert items(store, ItemKind.RUN_FAILED, old) == []
+    assert announced(store, old) == []
 
 
 def test_a_failed_run_is_told_with_the_event_that_ended_it_whatever_else_the_batch_holds() -> None:

@@ -7,7 +7,7 @@ from processor.index.traverse import lineage
 from processor.index.view import View
 from processor.model.identity import Node
 from processor.model.observation import EdgeType
-from tests.support.events import NAMESPACE, Json, ds, event, facet, jb, memory, table
+from tests.support.events import NAMESPACE, Json, ds, event, facet, jb, memory, run_id, table
 
 
 def source(name: str, kind: str = "DATASET", namespace: str = NAMESPACE) -> Json:
@@ -43,6 +43,14 @@ def test_what_one_job_says_of_another_takes_nothing_from_what_that_one_says_itse
     assert names(view, ds("out"), "up") == {"j2", "x"}
     writers = {edge.src for edge in all_edges(view) if edge.type is EdgeType.WRITES}
     assert writers == {jb("j2")}
+
+
+def test_what_a_run_says_of_other_jobs_is_none_of_its_own_inputs_and_outputs() -> None:
+    reads = {**source("j2", "JOB", "shop"), "inputs": [source("theirs")]}
+    told = event("j1", inputs=[table("mine")], job_facets=stating(reads, entry("out", source("j3", "JOB", "shop"))))
+    run = View(memory(told)).run(jb("j1"), run_id(0))
+    assert run is not None
+    assert (run.inputs, run.outputs) == ((ds("mine").id,), ())
 
 
 def test_parts_that_one_run_states_count_together_and_those_of_an_earlier_run_do_not() -> None:

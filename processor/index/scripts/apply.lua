@@ -57,6 +57,7 @@ local joins = {
   O = function(old, _) return old end,
 }
 joins.T = joins.X
+joins.W = joins.X
 
 local function frame(text)
   return struct.pack('>I4', #text) .. text
@@ -74,7 +75,7 @@ local function announce(subject, item, extra)
 end
 
 local function is_news(letter, old, new)
-  if not old then return true end
+  if not old then return letter ~= 'W' end
   return letter == 'L' and string.sub(old, 17) ~= string.sub(new, 17)
 end
 
@@ -136,13 +137,26 @@ local function settle_touches(key)
   end
 end
 
+-- The DROP that a later write has undone; '' when there is none (joins.revived).
+local function revived(change, written)
+  if not change or not written or string.sub(change, 17, 21) ~= '\4DROP' then return '' end
+  return time_of(written) > time_of(change) and change or ''
+end
+
+local function announce_revival(entry, op, was_written, written, change)
+  local was_change = redis.call('HGET', entry.key, 'd')
+  local undone = revived(change or was_change, written or was_written)
+  if undone ~= '' and undone ~= revived(was_change, was_written) then announce(entry.subject, op.item, undone) end
+end
+
 -- Reads what is there and works out what it becomes; `write_key` writes it.
 local function join_key(entry)
   local fields = {}
   for i, op in ipairs(entry.ops) do fields[i] = op.field end
   local there, changed = hmget(entry.key, fields), {}
-  local pending = {}
+  local pending, write = {}, nil
   for i, op in ipairs(entry.ops) do
+    if op.letter == 'W' then write = i end
     local old = pending[op.field] or there[i]
     local new = old and joins[op.letter](old, op.value) or op.value
     if new ~= old then
@@ -153,6 +167,7 @@ local function join_key(entry)
       if is_news(op.letter, old, new) then announce(entry.subject, op.item, old or '') end
     end
   end
+  if write then announce_revival(entry, entry.ops[write], there[write], pending.w, pending.d) end
   entry.changed = changed
 end
 
@@ -193,6 +208,7 @@ local function settle_run(settle, open_key, keep)
   if old == summary then return end
   recents[settle.run_field] = summary
   local fields = newest_first(recents)
+  if #fields > keep and fields[#fields] == settle.run_field then return end
   local failed = string.byte(summary, 17) ~= 0
   local other = (fields[1] == settle.run_field) and fields[2] or fields[1]
   if failed and not (old and string.byte(old, 17) == string.byte(summary, 17)) then
@@ -204,7 +220,7 @@ local function settle_run(settle, open_key, keep)
   if #fields > keep then redis.call('HDEL', settle.recent, fields[#fields]) end
 end
 
-local LEAST = { S = 14, L = 16, E = 16, X = 8, T = 8, O = 0 }
+local LEAST = { S = 14, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
 
 local n = tonumber(take())
 local work = {}
