@@ -1,0 +1,10 @@
+"""Whatever way a log is delivered, the index comes out the same, and says what the events say."""
+
+from __future__ import annotations
+
+from processor.index.memory import MemoryStore
+from tests.support.deliveries import BUCKETS, hold_together
+
+
+def test_any_delivery_comes_to_what_the_events_say_in_memory() -> None:
+    hold_together([lambda: MemoryStore(BUCKETS)], examples=150)

@@ -1,0 +1,185 @@
+"""A Hypothesis state machine: a log in partitions, delivered to stores in every way that crashes and rebalances make.
+
+Each store is given the same deliveries. Whatever they were, once everything has been delivered, the
+stores hold the same, byte for byte; that is what one batch in order makes; it says what the oracle says;
+and all of it has been announced.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from processor.index.announce import change_of
+from processor.index.digest import digest
+from processor.index.memory import MemoryStore
+from processor.index.reduce import Sourced, reduce
+from processor.index.store import Batch, BucketBatch, OutboxEntry, Store
+from processor.index.view import View
+from processor.model.change import Change, ItemKind
+from processor.model.identity import Kind, Node
+from processor.model.observation import Place
+from tests.support.budget import within
+from tests.support.events import Json, observe
+from tests.support.histories import TIMES, events, many_runs
+from tests.support.oracle import Oracle, differences, read, unannounced
+
+PARTITIONS = 3
+BUCKETS = 8
+
+Part = tuple[int, BucketBatch]
+"""What one atomic step writes."""
+
+
+@dataclass
+class Indexed:
+    """A store, what its workers have announced, and the dropped datasets that a consumer of it knows."""
+
+    store: Store
+    changes: list[Change] = field(default_factory=list)
+    dropped: set[Node] = field(default_factory=set)
+
+    def announce(self, entries: Sequence[OutboxEntry]) -> None:
+        """Publish, and take what is published out of the outbox."""
+        changes = [change_of(entry, self.store) for entry in entries]
+        for node in {c.node for c in changes for item in c.items if item.kind is ItemKind.LIFECYCLE_CHANGED}:
+            self.look_at(node)
+        self.changes += changes
+        self.store.confirm(entries)
+
+    def look_at(self, node: Node) -> None:
+        """What a consumer does on hearing of a life cycle: look whether the dataset is dropped now."""
+        record = View(self.store).node(node)
+        assert record is not None
+        (self.dropped.add if record.dropped else self.dropped.discard)(node)
+
+
+class Deliveries(RuleBasedStateMachine):
+    """The log grows; parts of it are delivered, in part, again, by two at a time, with and without their news."""
+
+    def __init__(self, open_stores: Sequence[Callable[[], Store]]) -> None:
+        super().__init__()
+        self.indexed = [Indexed(open_store()) for open_store in open_stores]
+        self.logs: list[list[Json]] = [[] for _ in range(PARTITIONS)]
+        self.has_many = False
+
+    # What is sent
+
+    @rule(event=events(), partition=st.integers(0, PARTITIONS - 1))
+    def send(self, event: Json, partition: int) -> None:
+        self.logs[partition].append(event)
+
+    @rule(event=events(), others=events(), partition=st.integers(0, PARTITIONS - 1))
+    def send_at_one_time(self, event: Json, others: Json, partition: int) -> None:
+        self.logs[partition] += [event, {**others, "eventTime": event["eventTime"]}]
+
+    @precondition(lambda self: not self.has_many)
+    @rule(state=st.sampled_from(("COMPLETE", "FAIL")), is_at_once=st.booleans())
+    def send_many_runs(self, state: str, *, is_at_once: bool) -> None:
+        self.has_many = True
+        self.logs[0] += many_runs(state, (TIMES[1], TIMES[1 if is_at_once else 0]))
+
+    # How it is delivered
+
+    @precondition(lambda self: any(self.logs))
+    @rule(data=st.data(), is_told=st.booleans())
+    def deliver(self, data: st.DataObject, *, is_told: bool) -> None:
+        """A batch; the worker publishes its news, or dies before."""
+        self._apply(self._drawn(data), is_told=is_told)
+
+    @precondition(lambda self: any(self.logs))
+    @rule(data=st.data())
+    def deliver_in_part(self, data: st.DataObject) -> None:
+        """Some buckets take the batch before the worker dies."""
+        parts = self._drawn(data)
+        kept = data.draw(st.lists(st.booleans(), min_size=len(parts), max_size=len(parts)))
+        self._apply([part for part, is_kept in zip(parts, kept, strict=True) if is_kept], is_told=False)
+
+    @precondition(lambda self: any(self.logs))
+    @rule(data=st.data(), is_told=st.booleans())
+    def deliver_by_two(self, data: st.DataObject, *, is_told: bool) -> None:
+        """A zombie and its successor apply parts of one log, bucket after bucket in any order."""
+        parts = [*self._drawn(data), *self._drawn(data)]
+        self._apply(data.draw(st.permutations(parts)), is_told=is_told)
+
+    @rule()
+    def publish_leftovers(self) -> None:
+        for each in self.indexed:
+            each.announce(each.store.outbox())
+
+    @rule(partitions=st.permutations(range(PARTITIONS)))
+    def catch_up(self, partitions: Sequence[int]) -> None:
+        """Everything is delivered at last, and everything holds."""
+        for partition in partitions:
+            self._apply(self._parts(self._log(partition)), is_told=True)
+        self.publish_leftovers()
+        self.check()
+
+    def teardown(self) -> None:
+        self.catch_up(range(PARTITIONS))
+
+    # What must hold
+
+    def check(self) -> None:
+        everything = [event for log in self.logs for event in log]
+        oracle = Oracle(read(event, observe(event).digest) for event in everything)
+        at_once = MemoryStore(BUCKETS)
+        at_once.apply(reduce([(observe(event), None) for event in everything], BUCKETS))
+        assert {digest(each.store) for each in self.indexed} == {digest(at_once)}
+        for each in self.indexed:
+            self._check_one(each, oracle)
+
+    def _check_one(self, each: Indexed, oracle: Oracle) -> None:
+        view = View(each.store)
+        assert not (found := differences(view, oracle)), "\n".join(found)
+        assert not (due := unannounced(oracle, view, each.changes)), due
+        assert each.dropped == {record.node for record in view.all_nodes(Kind.DATASET) if record.dropped}
+        again = [entry for log in reversed(self.logs) for entry in each.store.apply(reduce(_unplaced(log), BUCKETS))]
+        assert again == [], "what was known is announced again"
+
+    def _apply(self, parts: Iterable[Part], *, is_told: bool) -> None:
+        for bucket, part in parts:
+            replies = [each.store.apply({bucket: part}) for each in self.indexed]
+            assert len({tuple(sorted(entries)) for entries in replies}) == 1, "the stores announce different things"
+            if is_told:
+                for each, entries in zip(self.indexed, replies, strict=True):
+                    each.announce(entries)
+
+    def _drawn(self, data: st.DataObject) -> list[Part]:
+        """A batch: any run of records of one or more partitions."""
+        return self._parts([sourced for number in range(PARTITIONS) for sourced in self._slice(data, number)])
+
+    def _slice(self, data: st.DataObject, partition: int) -> list[Sourced]:
+        log = self._log(partition)
+        start = data.draw(st.integers(0, len(log)))
+        return log[start : data.draw(st.integers(start, len(log)))]
+
+    def _log(self, partition: int) -> list[Sourced]:
+        log = self.logs[partition]
+        return [(observe(event), Place("lineage.events", partition, offset)) for offset, event in enumerate(log)]
+
+    def _parts(self, records: Iterable[Sourced]) -> list[Part]:
+        batch: Batch = reduce(records, BUCKETS)
+        return list(batch.items())
+
+
+def _unplaced(log: Iterable[Json]) -> list[Sourced]:
+    return [(observe(event), None) for event in log]
+
+
+def hold_together(open_stores: Sequence[Callable[[], Store]], examples: int) -> None:
+    """Drive these stores, opened anew for each example, with the same deliveries."""
+
+    tried = itertools.count(1)
+
+    class Machine(Deliveries):
+        def __init__(self) -> None:
+            super().__init__(open_stores)
+            print(f"\r{next(tried)} histories", end="", file=sys.stderr)  # noqa: T201  for long runs
+
+    run_state_machine_as_test(Machine, settings=within(examples))
