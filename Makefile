@@ -35,8 +35,9 @@ $(STAMP): pyproject.toml requirements.lock
 run: $(STAMP) ## Start Kafka, Valkey and the processor, and play a sample company's pipelines
 	@trap : INT; $(BIN)/lineage demo
 
+# Three processes, each with servers of its own: a test waits more than it works.
 test: $(STAMP) ## Run every test, on real Kafka and Valkey
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 3 --dist loadfile
 
 lint: $(STAMP) ## Lint, check the format and the types
 	@$(BIN)/ruff check .

@@ -80,13 +80,15 @@ class _Reader:
     def _schema(self, details: bytes, before: bytes) -> SchemaChange:
         new, observer = unframe(details)
         old = joins.unpack_stamped(before).payload if before else b""
-        changes = diff_columns(self._columns(old), self._columns(new)) if old and new else ()
+        before_columns, columns = self._columns(old), self._columns(new)
+        changes = () if before_columns is None or columns is None else diff_columns(before_columns, columns)
         return SchemaChange(unpack_observer(observer), old.hex() or None, new.hex() or None, changes)
 
-    def _columns(self, fingerprint: bytes) -> Columns:
+    def _columns(self, fingerprint: bytes) -> Columns | None:
+        """None where there is none, or where the index has lost it since."""
         key = Key(self._bucket, "s", self._node.id.hex())
-        content = self._store.fetch_fields(key, [b"b" + fingerprint])[0]
-        return decode_columns(joins.unpack_stamped(content).payload) if content else ()
+        content = self._store.fetch_fields(key, [b"b" + fingerprint])[0] if fingerprint else None
+        return decode_columns(joins.unpack_stamped(content).payload) if content else None
 
 
 def _cause(packed: PackedCause) -> Cause:

@@ -99,3 +99,12 @@ def test_a_small_change_is_one_record_under_its_own_id() -> None:
     store = MemoryStore()
     change = announced(store, event("load", "START"))[0]
     assert parts(change) == [change]
+
+
+def test_an_index_that_was_emptied_meanwhile_invents_no_columns() -> None:
+    store = MemoryStore()
+    fill(store, event("load", minutes=0, outputs=[table("t", schema=schema("id", "amount:int"))]))
+    entries = fill(store, event("load", minutes=5, run=7, outputs=[table("t", schema=schema("id"))]))
+    schemas = [item.schema for entry in entries for item in change_of(entry, MemoryStore()).items if item.schema]
+    assert [each.columns for each in schemas] == [()]
+    assert schemas[0].from_fingerprint != schemas[0].to_fingerprint
