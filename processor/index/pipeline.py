@@ -4,7 +4,9 @@ Rules kept here, where redis-py's own pipeline on a cluster does otherwise:
 - a node that is lost, or does not answer, fails the whole round at once: redis-py would send its commands again one by
   one, each for as long as a time-out, and would hide that the first try may have been applied;
 - a command that the cluster sends elsewhere (MOVED, ASK, TRYAGAIN) was not applied: it alone is sent again, to there;
-- after a lost node the map of the cluster is read anew, so that the next round finds the promoted replica.
+- after a lost node the map of the cluster is read anew, so that the next round finds the promoted replica;
+- the node of a command follows from its first key: redis-py would ask a server for the keys of each script, sending all
+  its arguments for that, and fail for good once that server is gone.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ Command = Sequence[Any]
 
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ClusterDownError)
 _SENT_ELSEWHERE = (exceptions.AskError, exceptions.TryAgainError)  # MovedError is an AskError
+_FIRST_KEY = {"EVALSHA": 3}
 _untyped: Any = redis
 
 
@@ -47,9 +50,9 @@ def run_all(client: Client, commands: Sequence[Command]) -> list[Any]:
 
 
 def _run_on_cluster(client: Client, commands: Sequence[Command]) -> list[object]:
-    stack = [_untyped.cluster.PipelineCommand(command, position=at) for at, command in enumerate(commands)]
-    with client.pipeline(transaction=False) as pipe:
-        replies = pipe.send_cluster_commands(stack, raise_on_error=False, allow_redirections=False) if stack else []
+    if not commands:
+        return []
+    replies = _send(client, commands)
     lost = [reply for reply in replies if isinstance(reply, _LOST)]
     if lost:
         client.nodes_manager.initialize()
@@ -58,6 +61,21 @@ def _run_on_cluster(client: Client, commands: Sequence[Command]) -> list[object]
         _follow(client, command) if isinstance(reply, _SENT_ELSEWHERE) else reply
         for command, reply in zip(commands, replies, strict=True)
     ]
+
+
+def _send(client: Client, commands: Sequence[Command]) -> list[object]:
+    stack = [
+        _untyped.cluster.PipelineCommand(command, {"target_nodes": _node(client, command)}, at)
+        for at, command in enumerate(commands)
+    ]
+    with client.pipeline(transaction=False) as pipe:
+        return list(pipe.send_cluster_commands(stack, raise_on_error=False, allow_redirections=False))
+
+
+def _node(client: Client, command: Command) -> object:
+    key = command[_FIRST_KEY.get(command[0], 1)]
+    node: object = client.get_node_from_key(key)
+    return node
 
 
 def _follow(client: Client, command: Command) -> object:

@@ -150,20 +150,17 @@ class RedisStore:
         gone = list(partitions)
         if not gone:
             return
-        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
-            for bucket in range(self.buckets):
-                pipe.hdel(self.name(Key(bucket, "offsets")), *gone)
-            pipe.execute()
+        names = [self.name(Key(bucket, "offsets")) for bucket in range(self.buckets)]
+        with as_dependency():
+            run_all(self._client, [("HDEL", name, *gone) for name in names])
 
     def set_progress(self, progress: Mapping[bytes, bytes], *, where_none: bool = False) -> None:
         """Publish how far each partition has been read, in one round trip."""
         if not progress:
             return
         put = "HSETNX" if where_none else "HSET"
-        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
-            for partition, value in progress.items():
-                pipe.execute_command(put, self._progress_name, partition, value)
-            pipe.execute()
+        with as_dependency():
+            run_all(self._client, [(put, self._progress_name, *each) for each in progress.items()])
 
     def progress(self) -> dict[bytes, bytes]:
         """What every indexer has published of its partitions."""

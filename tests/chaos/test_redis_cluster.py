@@ -1,0 +1,175 @@
+"""An indexer on three masters with a replica each, while slots move, nodes are lost, and nodes come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from processor.local import KafkaCluster, Valkey, ValkeyCluster
+from processor.local.ports import HOST
+from tests.support.cluster import ask, is_ok, masters, migrating, move_at_once, move_some, owner_of, slot_of
+from tests.support.indexing import Running, World, encoded, pipelines
+from tests.waiting import eventually
+
+EVENTS: Final = encoded(pipelines(6000))
+STEP: Final = 150
+SETTINGS: Final = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "cluster-enabled": "yes",
+    "cluster-node-timeout": "2000",
+    # A master that gave its last slot away stays one.
+    "cluster-allow-replica-migration": "no",
+}
+
+
+@dataclass(slots=True)
+class Stage:
+    """A cluster, and an indexer that works on it."""
+
+    cluster: ValkeyCluster
+    world: World
+    indexer: Running
+    fed: int = 0
+
+    def feed(self) -> None:
+        """Some more events."""
+        self.world.produce(EVENTS[self.fed : self.fed + STEP])
+        self.fed += STEP
+
+    def buckets_of(self, node: Valkey) -> list[int]:
+        """The buckets whose slots this node serves."""
+        return [bucket for bucket in range(64) if owner_of(self.cluster, slot_of(bucket)) is node]
+
+    def others(self, *nodes: Valkey) -> list[Valkey]:
+        """The other masters."""
+        return [node for node in masters(self.cluster) if node not in nodes]
+
+    def replica_of(self, master: Valkey) -> Valkey:
+        """The node that follows a master."""
+        return next(
+            node for node in self.cluster.nodes if (role := ask(node, "ROLE"))[0] == b"slave" and role[2] == master.port
+        )
+
+
+@pytest.fixture(scope="module")
+def stage(kafka: KafkaCluster) -> Iterator[Stage]:
+    with ValkeyCluster(masters=3, replicas=1, settings=SETTINGS) as cluster:
+        world = World.make(kafka.bootstrap, cluster.url, "cluster-", batch_size=20, redis_timeout_s=0.5)
+        with world.process("run", "--role", "indexer") as indexer:
+            made = Stage(cluster, world, indexer)
+            made.feed()
+            assert eventually(lambda: is_ready(indexer)), indexer.text
+            assert_whole(made)
+            yield made
+
+
+def is_ready(running: Running) -> bool:
+    return running.get("/readyz")[0] == 200
+
+
+def misses_redis(running: Running) -> bool:
+    status, body = running.get("/readyz")
+    return status == 503 and "redis" in json.loads(body)["missing"]
+
+
+def assert_whole(stage: Stage) -> None:
+    """Everything is committed, the index is the oracle's, nothing waits to be announced, and nobody was put out."""
+    world = stage.world
+    assert eventually(lambda: world.behind() == 0), stage.indexer.text
+    assert eventually(lambda: is_ready(stage.indexer)), stage.indexer.text
+    assert eventually(lambda: world.outbox() == 0), stage.indexer.text
+    assert world.digest() == world.oracle()
+    assert len(stage.indexer.logged("partitions assigned")) == 1
+
+
+def assert_waits_alive(stage: Stage) -> None:
+    assert eventually(lambda: misses_redis(stage.indexer)), stage.indexer.text
+    assert stage.indexer.get("/livez")[0] == 200
+
+
+def test_slots_move_key_by_key_while_it_indexes(stage: Stage) -> None:
+    """MOVED, ASK and TRYAGAIN."""
+    source, target = masters(stage.cluster)[:2]
+    for bucket in stage.buckets_of(source)[:2]:
+        with migrating(slot_of(bucket), source, target):
+            move_some(slot_of(bucket), source, target, 3)
+            stage.feed()
+            assert eventually(lambda: waits_or_goes_on(stage)), stage.indexer.text
+    assert_whole(stage)
+
+
+def test_slots_move_in_one_step_while_it_indexes(stage: Stage) -> None:
+    source, target = masters(stage.cluster)[:2]
+    slots = [slot_of(bucket) for bucket in stage.buckets_of(source)[:6]]
+    stage.feed()
+    move_at_once(slots, source, target)
+    stage.feed()
+    assert_whole(stage)
+
+
+def test_slots_move_to_a_master_that_it_has_not_met(stage: Stage) -> None:
+    with Valkey(settings={**SETTINGS, "appendonly": "no"}) as fresh:
+        known = stage.cluster.nodes[0]
+        ask(fresh, "CLUSTER MEET", HOST, known.port, known.bus_port)
+        source = masters(stage.cluster)[0]
+        assert eventually(lambda: is_ok(fresh) and _knows(source, fresh))
+        bucket = stage.buckets_of(source)[0]
+        with migrating(slot_of(bucket), source, fresh):
+            stage.feed()
+            assert eventually(lambda: waits_or_goes_on(stage)), stage.indexer.text
+        assert_whole(stage)
+        with migrating(slot_of(bucket), fresh, source):
+            stage.feed()
+        assert_whole(stage)
+
+
+def test_a_master_is_killed_and_its_replica_takes_over(stage: Stage) -> None:
+    victim = owner_of(stage.cluster, 0)  # redis-py's default node, which it asks whatever concerns no slot
+    stage.feed()
+    victim.kill()
+    assert_waits_alive(stage)
+    assert eventually(lambda: len(masters(stage.cluster)) == 3)
+    assert_whole(stage)
+    victim.restart()
+    stage.feed()
+    assert_whole(stage)
+
+
+def test_a_master_and_its_replica_are_gone_and_come_back(stage: Stage) -> None:
+    """CLUSTERDOWN."""
+    master = stage.others()[0]
+    replica = stage.replica_of(master)
+    replica.kill()
+    master.kill()
+    stage.feed()
+    assert_waits_alive(stage)
+    other = stage.others(master)[0]
+    assert eventually(lambda: not is_ok(other))
+    assert_waits_alive(stage)
+    master.restart()
+    replica.restart()
+    assert_whole(stage)
+
+
+def test_every_node_freezes_and_goes_on(stage: Stage) -> None:
+    for node in stage.cluster.nodes:
+        node.pause()
+    stage.feed()
+    assert_waits_alive(stage)
+    for node in stage.cluster.nodes:
+        node.resume()
+    assert_whole(stage)
+
+
+def waits_or_goes_on(stage: Stage) -> bool:
+    """Whether the step of the batch that concerns a bucket on its way was either done or put off."""
+    return stage.world.behind() == 0 or misses_redis(stage.indexer)
+
+
+def _knows(node: Valkey, other: Valkey) -> bool:
+    return any(name.endswith(f":{other.port}") for name in ask(node, "CLUSTER NODES"))
