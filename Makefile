@@ -10,10 +10,10 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
 UV ?= uv
 
-.PHONY: help run test lint check bench fmt clean lock
+.PHONY: help run test lint check bench mutants fmt clean lock
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
 
 # A Python may be on the path and still not run (the shim of a version that is not there), so each is tried. An
 # environment that works is kept and brought up to date.
@@ -48,6 +48,9 @@ check: lint test ## Both: what must pass before a commit
 
 bench: $(STAMP) ## Measure what an event costs, against a yardstick of the same run
 	@$(BIN)/python -m tests.bench
+
+mutants: $(STAMP) ## Break a copy of the source in many places, one at a time: a test has to notice each
+	@$(BIN)/python -m tests.mutants
 
 fmt: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .

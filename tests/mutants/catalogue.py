@@ -1,0 +1,200 @@
+"""The deliberate bugs: where, what instead of what, and which test has to notice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_ORACLE = "tests/property/test_deliveries.py"
+_ON_VALKEY = "tests/integration/test_deliveries.py::test_valkey_comes_to_what_the_twin_and_the_events_say"
+_BY_TWO = "tests/integration/test_deliveries.py::test_two_workers_at_the_same_time_come_to_the_same_as_one"
+_KILLED = "tests/chaos/test_indexer_steps.py"
+_LUA = "processor/index/scripts/apply.lua"
+
+
+class Mutant(NamedTuple):
+    """`old` stands exactly once in `file`; with `new` instead, `test` fails."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTANTS = (
+    # The joins
+    Mutant(
+        "maximum instead of minimum for first seen",
+        "processor/index/joins.py",
+        "_SPAN.pack(min(first, other_first),",
+        "_SPAN.pack(max(first, other_first),",
+        _ORACLE,
+    ),
+    Mutant(
+        "last write wins without event time",
+        "processor/index/joins.py",
+        "return new if _stamp(new) > _stamp(old) else old",
+        "return new",
+        _ORACLE,
+    ),
+    Mutant(
+        "last write wins without event time, in Redis",
+        _LUA,
+        "L = function(old, new) if later(new, old) then return new end return old end,",
+        "L = function(old, new) return new end,",
+        _BY_TWO,
+    ),
+    Mutant(
+        "equal times decided by who comes first, in Redis",
+        _LUA,
+        "  return less(string.sub(b, 9, 16), string.sub(a, 9, 16))",
+        "  return false",
+        _ON_VALKEY,
+    ),
+    Mutant(
+        "a dominated touch is kept, in Redis",
+        _LUA,
+        "    redis.call('HDEL', key, late[i], 'B' .. string.sub(late[i], 2))",
+        "",
+        _ON_VALKEY,
+    ),
+    Mutant(
+        "a dominated touch is kept",
+        "processor/index/joins.py",
+        "        if stated.issuperset(names):",
+        "        if False:",
+        "tests/unit/test_joins.py",
+    ),
+    Mutant(
+        "the newest finished run is dropped instead of the oldest",
+        "processor/index/joins.py",
+        "return min(recents, key=lambda f: (_TIME.unpack_from(recents[f]), f))",
+        "return max(recents, key=lambda f: (_TIME.unpack_from(recents[f]), f))",
+        "tests/unit/test_joins.py",
+    ),
+    # What events state, and what the index says
+    Mutant(
+        "a terminal state does not stick",
+        "processor/index/records.py",
+        'there.get(b"e") or there.get(b"q")',
+        'there.get(b"q") or there.get(b"e")',
+        _ORACLE,
+    ),
+    Mutant(
+        "an absent schema clears",
+        "processor/decode/normalize.py",
+        "    if facets.schema is None or facets.schema.fields is None:\n        return None",
+        "    if facets.schema is None or facets.schema.fields is None:\n        return ()",
+        _ORACLE,
+    ),
+    Mutant(
+        "a run takes what its event says of other jobs for its own",
+        "processor/index/reduce.py",
+        "if edge.type is EdgeType.READS and edge.dst == job:",
+        "if edge.type is EdgeType.READS:",
+        "tests/unit/test_explicit_lineage.py",
+    ),
+    Mutant(
+        "a symlink that was taken back goes on joining",
+        "processor/index/aliases.py",
+        "return Evidence.RENAME in link.evidence or target in stated",
+        "return True",
+        _ORACLE,
+    ),
+    Mutant(
+        "a write does not revive what was dropped",
+        "processor/index/records.py",
+        "(last_write is None or last_write <= change.time_us)",
+        "(last_write is None or last_write > 0)",
+        _ORACLE,
+    ),
+    Mutant(
+        "one run id of two jobs is one run",
+        "processor/model/identity.py",
+        "hash_parts(Kind.RUN.value, job_node.namespace, job_node.name, run_id)",
+        "hash_parts(Kind.RUN.value, job_node.namespace, run_id)",
+        _ORACLE,
+    ),
+    # What is announced
+    Mutant(
+        "a revival is not announced",
+        "processor/index/memory.py",
+        'not in {b"", undone}',
+        "in set[bytes]()",
+        _ORACLE,
+    ),
+    Mutant(
+        "what a replay brings again is announced again",
+        "processor/index/memory.py",
+        "        if dropped == settle.run_field:\n            return\n",
+        "",
+        _ORACLE,
+    ),
+    Mutant(
+        "the outbox is not drained after a crash",
+        "processor/indexer/outbox.py",
+        "return entries if at_once else",
+        "return [] if at_once else",
+        _KILLED,
+    ),
+    Mutant(
+        "a change leaves the outbox before the broker has it",
+        "processor/indexer/loop.py",
+        "        changes = self._steadily(lambda: self._outbox.outgoing(news))\n",
+        "        changes = self._steadily(lambda: self._outbox.outgoing(news))\n"
+        "        self._steadily(lambda: self._outbox.confirm(news))\n",
+        _KILLED,
+    ),
+    # Offsets and dead letters
+    Mutant(
+        "commit before confirm",
+        "processor/indexer/loop.py",
+        "        covers = self._chores.covers(offsets)\n",
+        "        covers = self._chores.covers(offsets)\n        self._source.commit(self._chores.to_commit(offsets))\n"
+        "        self._steadily(lambda: self._source.settle(10))\n",
+        _KILLED,
+    ),
+    Mutant(
+        "a dead letter is not waited for",
+        "processor/indexer/loop.py",
+        "        if not news and not dead_letters:\n            return\n",
+        "        if not news:\n            self._publisher.send(dead_letters)\n            return\n",
+        "tests/chaos/test_indexer_broken_worlds.py::test_nothing_is_committed_before_its_dead_letter_is_confirmed",
+    ),
+    Mutant(
+        "a dependency's failure becomes a dead letter",
+        "processor/decode/observe.py",
+        "        except LineageError:\n            raise\n",
+        "",
+        "tests/unit/test_observe.py",
+    ),
+    Mutant(
+        "an offset too many is committed",
+        "processor/indexer/progress.py",
+        "record.offset + 1 for record in records",
+        "record.offset + 2 for record in records",
+        "tests/unit/test_indexer_parts.py",
+    ),
+    Mutant(
+        "a gap in what a bucket holds is not noticed",
+        _LUA,
+        "  if each.had < each.start then return { 'GAP' } end\n",
+        "",
+        "tests/integration/test_store_contract.py",
+    ),
+    Mutant(
+        "a stored offset goes back",
+        _LUA,
+        "if each.had < each.stop then redis.call('HSET',",
+        "if true then redis.call('HSET',",
+        "tests/integration/test_store_contract.py",
+    ),
+    # Alerts
+    Mutant(
+        "an alert's step is taken from a version that is gone",
+        "processor/alerter/scripts/step.lua",
+        "~= expected then",
+        "< 0 then",
+        "tests/integration/test_alerter_state.py",
+    ),
+)
