@@ -16,27 +16,27 @@ from processor.index.reduce import reduce
 from processor.index.store import Batch
 from processor.local import ValkeyCluster
 from tests.support.budget import within
-from tests.support.deliveries import BUCKETS, hold_together
+from tests.support.deliveries import BUCKETS, LosingMemory, LosingRedis, hold_together
 from tests.support.events import Json, observe
 from tests.support.histories import events
 
 
-def emptied(client: Client, **where: str) -> Callable[[], RedisStore]:
-    def open_store() -> RedisStore:
+def emptied(client: Client, **where: str) -> Callable[[], LosingRedis]:
+    def open_store() -> LosingRedis:
         client.flushall(**where)
-        return RedisStore(client, buckets=BUCKETS)
+        return LosingRedis(client, buckets=BUCKETS)
 
     return open_store
 
 
 def test_valkey_comes_to_what_the_twin_and_the_events_say(redis_url: str) -> None:
-    hold_together([lambda: MemoryStore(BUCKETS), emptied(connect(redis_url))], examples=60)
+    hold_together([lambda: LosingMemory(BUCKETS), emptied(connect(redis_url))], examples=60)
 
 
 def test_a_cluster_comes_to_what_the_twin_and_the_events_say() -> None:
     with ValkeyCluster(masters=3, replicas=0) as servers:
         cluster = emptied(connect(servers.url), target_nodes="primaries")
-        hold_together([lambda: MemoryStore(BUCKETS), cluster], examples=10)
+        hold_together([lambda: LosingMemory(BUCKETS), cluster], examples=10)
 
 
 def test_two_workers_at_the_same_time_come_to_the_same_as_one(redis_url: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from processor.index.memory import MemoryStore
-from tests.support.deliveries import BUCKETS, hold_together
+from tests.support.deliveries import BUCKETS, LosingMemory, hold_together
 
 
 def test_any_delivery_comes_to_what_the_events_say_in_memory() -> None:
-    hold_together([lambda: MemoryStore(BUCKETS)], examples=150)
+    hold_together([lambda: LosingMemory(BUCKETS)], examples=150)

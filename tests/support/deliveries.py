@@ -11,6 +11,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -18,10 +19,12 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from processor.index.announce import change_of
 from processor.index.digest import digest
 from processor.index.memory import MemoryStore
+from processor.index.redis import RedisStore
 from processor.index.reduce import Sourced, reduce
-from processor.index.store import Batch, BucketBatch, OutboxEntry, Store
+from processor.index.store import Batch, BucketBatch, Covered, Covers, OutboxEntry, Store
 from processor.index.view import View
 from processor.model.change import Change, ItemKind
+from processor.model.errors import StoreWentBackError
 from processor.model.identity import Kind, Node
 from processor.model.observation import Place
 from tests.support.budget import within
@@ -29,6 +32,7 @@ from tests.support.events import Json, observe
 from tests.support.histories import TIMES, events, many_runs
 from tests.support.oracle import Oracle, differences, read, unannounced
 
+TOPIC = "lineage.events"
 PARTITIONS = 3
 BUCKETS = 8
 
@@ -36,11 +40,35 @@ Part = tuple[int, BucketBatch]
 """What one atomic step writes."""
 
 
+class Losing(Store, Protocol):
+    """A store of which a shard may lose everything."""
+
+    def lose(self, bucket: int) -> None:
+        """Empty a bucket."""
+
+
+class LosingMemory(MemoryStore):
+    """The twin, with buckets that can be lost."""
+
+    def lose(self, bucket: int) -> None:
+        """Empty a bucket."""
+        self._hashes = {key: there for key, there in self._hashes.items() if key.bucket != bucket}
+
+
+class LosingRedis(RedisStore):
+    """The index in Redis, with buckets that can be lost."""
+
+    def lose(self, bucket: int) -> None:
+        """Empty a bucket."""
+        for name in list(self.client.scan_iter(match=f"lineage:{{b{bucket}}}:*", count=1000)):
+            self.client.delete(name)
+
+
 @dataclass
 class Indexed:
     """A store, what its workers have announced, and the dropped datasets that a consumer of it knows."""
 
-    store: Store
+    store: Losing
     changes: list[Change] = field(default_factory=list)
     dropped: set[Node] = field(default_factory=set)
 
@@ -62,10 +90,11 @@ class Indexed:
 class Deliveries(RuleBasedStateMachine):
     """The log grows; parts of it are delivered, in part, again, by two at a time, with and without their news."""
 
-    def __init__(self, open_stores: Sequence[Callable[[], Store]]) -> None:
+    def __init__(self, open_stores: Sequence[Callable[[], Losing]]) -> None:
         super().__init__()
         self.indexed = [Indexed(open_store()) for open_store in open_stores]
         self.logs: list[list[Json]] = [[] for _ in range(PARTITIONS)]
+        self.positions = [0] * PARTITIONS
         self.has_many = False
 
     # What is sent
@@ -107,6 +136,28 @@ class Deliveries(RuleBasedStateMachine):
         parts = [*self._drawn(data), *self._drawn(data)]
         self._apply(data.draw(st.permutations(parts)), is_told=is_told)
 
+    # Read on from where all buckets claim to be, as workers do
+
+    @precondition(lambda self: any(self.logs))
+    @rule(partition=st.integers(0, PARTITIONS - 1), count=st.integers(1, 4), is_told=st.booleans())
+    def read_on(self, partition: int, count: int, *, is_told: bool) -> None:
+        """The next records of a partition, told to every bucket; one that lost something before them refuses."""
+        start = self.positions[partition]
+        records = self._log(partition)[start : start + count]
+        if not records:
+            return
+        covers = {_name(partition): Covered(start, start + len(records))}
+        refused = {self._read(each, records, covers, is_told=is_told) for each in self.indexed}
+        assert len(refused) == 1, "the stores do not agree on what they lack"
+        self.positions[partition] = self._claimed(partition) if refused.pop() else start + len(records)
+
+    @rule(bucket=st.integers(0, BUCKETS - 1))
+    def lose_a_bucket(self, bucket: int) -> None:
+        """A shard comes back empty: no data, no outbox, no offsets."""
+        for each in self.indexed:
+            each.announce(each.store.outbox())
+            each.store.lose(bucket)
+
     @rule()
     def publish_leftovers(self) -> None:
         for each in self.indexed:
@@ -114,9 +165,10 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(partitions=st.permutations(range(PARTITIONS)))
     def catch_up(self, partitions: Sequence[int]) -> None:
-        """Everything is delivered at last, and everything holds."""
+        """Everything that some bucket does not claim to hold is delivered at last, and everything holds."""
         for partition in partitions:
-            self._apply(self._parts(self._log(partition)), is_told=True)
+            self.positions[partition] = self._claimed(partition)
+            self.read_on(partition, len(self.logs[partition]) or 1, is_told=True)
         self.publish_leftovers()
         self.check()
 
@@ -150,6 +202,22 @@ class Deliveries(RuleBasedStateMachine):
                 for each, entries in zip(self.indexed, replies, strict=True):
                     each.announce(entries)
 
+    def _read(self, each: Indexed, records: Sequence[Sourced], covers: Covers, *, is_told: bool) -> bool:
+        """Whether the store refused."""
+        try:
+            entries = each.store.apply(reduce(records, BUCKETS), covers)
+        except StoreWentBackError:
+            return True
+        if is_told:
+            each.announce(entries)
+        return False
+
+    def _claimed(self, partition: int) -> int:
+        """Up to where every bucket of every store claims to hold a partition."""
+        claims = {min(had.get(_name(partition), 0) for had in each.store.offsets()) for each in self.indexed}
+        assert len(claims) == 1
+        return claims.pop()
+
     def _drawn(self, data: st.DataObject) -> list[Part]:
         """A batch: any run of records of one or more partitions."""
         return self._parts([sourced for number in range(PARTITIONS) for sourced in self._slice(data, number)])
@@ -161,18 +229,22 @@ class Deliveries(RuleBasedStateMachine):
 
     def _log(self, partition: int) -> list[Sourced]:
         log = self.logs[partition]
-        return [(observe(event), Place("lineage.events", partition, offset)) for offset, event in enumerate(log)]
+        return [(observe(event), Place(TOPIC, partition, offset)) for offset, event in enumerate(log)]
 
     def _parts(self, records: Iterable[Sourced]) -> list[Part]:
         batch: Batch = reduce(records, BUCKETS)
         return list(batch.items())
 
 
+def _name(partition: int) -> bytes:
+    return f"{TOPIC}:{partition}".encode()
+
+
 def _unplaced(log: Iterable[Json]) -> list[Sourced]:
     return [(observe(event), None) for event in log]
 
 
-def hold_together(open_stores: Sequence[Callable[[], Store]], examples: int) -> None:
+def hold_together(open_stores: Sequence[Callable[[], Losing]], examples: int) -> None:
     """Drive these stores, opened anew for each example, with the same deliveries."""
 
     tried = itertools.count(1)
