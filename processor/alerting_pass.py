@@ -12,6 +12,7 @@ import structlog
 
 from processor import wiring
 from processor.alerter.policy_file import load_policy
+from processor.alerter.recall import Recall
 from processor.alerter.reconcile import Outcome, reconcile
 from processor.alerter.records import alert_record
 from processor.alerter.redis_state import RedisAlerts
@@ -54,13 +55,14 @@ def pass_over_alerts(settings: Settings) -> Outcome | None:
 
 def _publish(settings: Settings, alerts: RedisAlerts) -> None:
     """Publish while this pass leads; an alerter that leads instead does it, and is waited for."""
-    publisher = wiring.open_publisher(settings)
+    publisher, recall = wiring.open_publisher(settings), Recall(alerts, wiring.open_alerts_log(settings))
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
     deadline_s = time.monotonic() + _WAIT_S
     try:
         while waiting := alerts.pending(_PAGE):
             if alerts.lease(holder, _LEASE_MS):
-                _publish_page(settings, alerts, publisher, waiting)
+                if not recall.refresh():
+                    _publish_page(settings, alerts, publisher, waiting)
             elif time.monotonic() > deadline_s:
                 raise DependencyError("Kafka", "an alerter that runs leads, and does not publish")
             else:

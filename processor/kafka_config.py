@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from processor.settings import Settings
 
-__all__ = ["admin_config", "consumer_config", "producer_config"]
+__all__ = ["admin_config", "alerts_log_config", "consumer_config", "producer_config"]
 
 # librdkafka's own defaults, and how much a response may hold at all.
 _FETCH_BYTES: Final = 50 * 1024 * 1024
@@ -77,6 +77,20 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         "group.id": settings.groups.indexer,
         "group.protocol": settings.group_protocol,
         **({"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}),
+    }
+
+
+def alerts_log_config(settings: Settings) -> dict[str, Any]:
+    """Configure a consumer that reads a topic on its own. The group is only a name that the client insists on."""
+    alone = ("group.", "partition.assignment.", "session.timeout.", "heartbeat.", "max.poll.", "auto.offset.")
+    return {
+        **_DEFAULTS,
+        **_CONSUMER,
+        "client.id": "lineage-alerter",
+        "receive.message.max.bytes": _largest_response(settings),
+        **_without((*_OF_PRODUCERS, *alone), settings.require_kafka()),
+        **_CONSUMER_MUST,
+        "group.id": settings.groups.alerter,
     }
 
 

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.redis_state import RedisAlerts
+from processor.alerter.topic_log import TopicLog
 from processor.decode.decoder import build_decoder
 from processor.decode.limits import Limits
 from processor.decode.observe import Observe, observer
@@ -27,7 +28,7 @@ from processor.indexer.points import Reached, pass_by
 from processor.indexer.publisher import Publisher
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.source import Source
-from processor.kafka_config import admin_config, consumer_config, producer_config
+from processor.kafka_config import admin_config, alerts_log_config, consumer_config, producer_config
 from processor.model.errors import UsageError
 from processor.resources import schemas_dir
 from processor.settings import Settings
@@ -45,6 +46,7 @@ __all__ = [
     "kafka_admin",
     "observers",
     "open_alerts",
+    "open_alerts_log",
     "open_publisher",
     "open_store",
     "redis_client",
@@ -157,12 +159,19 @@ def alerter_parts(settings: Settings) -> AlerterParts:
     return AlerterParts(
         open_view=lambda: View(MeteredStore(open_store(settings))),
         open_alerts=lambda: open_alerts(settings, open_store(settings)),
+        open_log=lambda: open_alerts_log(settings),
     )
 
 
 def open_alerts(settings: Settings, store: RedisStore) -> RedisAlerts:
     """Open the alerts beside an index."""
     return RedisAlerts(store.client, settings.redis_prefix)
+
+
+def open_alerts_log(settings: Settings) -> TopicLog:
+    """Open the alerts topic to read it, as no member of any group."""
+    config = alerts_log_config(settings)
+    return TopicLog(_consumer(config), kafka_admin(settings), settings.topics.alerts)
 
 
 def open_publisher(settings: Settings, reached: Reached = pass_by) -> Publisher:

@@ -24,7 +24,7 @@ from faust.exceptions import FaustError
 from processor.alerter.config import AlerterConfig
 from processor.alerter.engine import ASSIGNED, AbandonedError, Engine
 from processor.alerter.kafka_settings import KafkaSettings
-from processor.alerter.records import Incoming, Outgoing
+from processor.alerter.records import Incoming, Landed, Outgoing
 from processor.alerter.sinks import TooLargeError
 from processor.model.errors import DependencyError, LineageError
 from processor.model.observation import Place
@@ -64,17 +64,18 @@ def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faus
     )
 
 
-def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[None]]:
+def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[Landed]]:
     """Send records through the app's producer; see `sinks.Send`."""
 
-    async def send(record: Outgoing) -> None:
+    async def send(record: Outgoing) -> Landed:
         topic = app.topic(record.topic, key_serializer="raw", value_serializer="raw")
         headers: Any = list(record.headers)
         # Its client sends no record that has neither: an empty key is as near to none as it comes.
         key = b"" if record.key is None and record.value is None else record.key
         try:
             async with asyncio.timeout(timeout_s):
-                await (await topic.send(key=key, value=record.value, headers=headers))
+                there = await (await topic.send(key=key, value=record.value, headers=headers))
+                return Landed(there.partition, there.offset)
         except (FaustError, KafkaError, TimeoutError, OSError) as error:
             raise _refusal(record, error) from error
 
@@ -111,6 +112,7 @@ def _attach_agent(app: faust.App, engine: Engine, topic: str) -> None:
             except Exception:  # noqa: BLE001  outermost: see the rules above
                 _log.exception("change.lost_to_sweep", topic=event.message.topic, offset=event.message.offset)
             await manual.ack(event)
+            engine.acknowledged()
 
 
 def _attach_timers(app: faust.App, engine: Engine, config: AlerterConfig) -> None:

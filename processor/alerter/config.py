@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from processor.alerter.points import Reached, pass_by
 from processor.alerter.reconcile import RUNBOOKS, RunbookUrl
 from processor.alerter.state import AlertStore
+from processor.alerter.topic_log import AlertLog, NoLog
 from processor.index.progress import Clock
 from processor.index.view import View
 from processor.model.errors import UsageError
@@ -49,9 +51,12 @@ class AlerterConfig:
 class AlerterParts:
     """What the alerter works with. The makers raise DependencyError while Redis cannot be reached.
 
-    `open_view` is called once for each thread that reads the index.
+    `open_view` is called once for each thread that reads the index. `open_log`: the alerts topic, to read.
+    `reached` is told of each point between two steps: tests end the process there.
     """
 
     open_view: Callable[[], View]
     open_alerts: Callable[[], AlertStore]
+    open_log: Callable[[], AlertLog] = NoLog
     runbook: RunbookUrl = field(default=RUNBOOKS)
+    reached: Reached = field(default=pass_by)

@@ -5,9 +5,9 @@ Rules kept here:
 - a broken dependency is waited for with growing pauses; a change that cannot be decoded becomes a dead
   letter; a change that a detector stumbles over is logged and left to the sweep, which sees it again;
 - an index that lacks what had been read into it is waited for as a broken dependency is;
-- only the holder of the lease sweeps and publishes. It reads the outbox in order and confirms what the
-  topic has; whatever a crash leaves unconfirmed is sent again, and consumers drop doubles by
-  (alert_id, version).
+- only the holder of the lease sweeps and publishes, and only once the alerts know all that the topic holds (`recall`).
+  It reads the outbox in order and confirms what the topic has; whatever a crash leaves unconfirmed is sent again, and
+  consumers drop doubles by (alert_id, version).
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from typing import TypeVar
 import structlog
 
 from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.points import Point
 from processor.alerter.policy_file import PolicyFile
-from processor.alerter.reconcile import Outcome, react, reconcile, time_of
+from processor.alerter.recall import Recall
+from processor.alerter.reconcile import Hooks, Outcome, react, reconcile, time_of
 from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_letter_without_bytes, tombstone, unreadable
 from processor.alerter.sinks import LogSink, Send, Sink, TooLargeError, TopicSink, first_wave
 from processor.alerter.state import AlertStore
@@ -69,14 +71,17 @@ class Engine:
         self._config = config
         self._send = send
         self._health = health
-        self._runbook = parts.runbook
+        self._hooks = Hooks(parts.runbook, self._breathe, self._stepped)
         self._policy = PolicyFile(config.policy_file)
         self._change_view, self._sweep_view = parts.open_view(), parts.open_view()
         self._alerts: AlertStore = parts.open_alerts()
-        self._topic: Sink = TopicSink(send, config.alerts_topic)
+        self._reached = parts.reached
+        self._recall = Recall(self._alerts, parts.open_log(), parts.reached)
+        self._topic = TopicSink(send, config.alerts_topic, parts.reached)
         self._others: Sequence[Sink] = (LogSink(),)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="alerter")
         self._publishing = asyncio.Lock()
+        self._recalling = asyncio.Lock()
         self._sweeping = asyncio.Lock()
         self._ending = asyncio.Event()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
@@ -90,6 +95,7 @@ class Engine:
         Raises AbandonedError when the alerter is to end before that.
         """
         change = _decoded(record)
+        self._reached(Point.DECODED)
         if isinstance(change, Rejected):
             await self._insist("bury", lambda: self._bury(record, change))
             return
@@ -100,7 +106,12 @@ class Engine:
         except Exception:  # noqa: BLE001  outermost: a change is a hint, and the sweep sees what it hinted at
             _log.exception("change.left_to_sweep", change_id=change.change_id, node=str(change.node))
             return
+        self._reached(Point.JUDGED)
         await self.publish()
+
+    def acknowledged(self) -> None:
+        """Take note that a change will be committed."""
+        self._reached(Point.ACKNOWLEDGED)
 
     async def sweep(self) -> None:
         """Derive all alerts anew, if this alerter leads. A dependency that is away is left to the next time."""
@@ -115,7 +126,9 @@ class Engine:
     async def _sweep(self) -> None:
         began_s = time.monotonic()
         try:
+            await self._know_topic()
             outcome = await self._thread(self._reconcile)
+            self._reached(Point.SWEPT)
             await self._forget_old()
         except AbandonedError:
             return
@@ -155,7 +168,13 @@ class Engine:
         self._led_s = time.monotonic()
         self._leads = await self._thread(self._lease)
         self._health.holds(REDIS)
+        self._reached(Point.LEASED)
         return self._leads
+
+    async def _know_topic(self) -> bool:
+        """See to it that the alerts know what the topic says; whether they did not."""
+        async with self._recalling:
+            return await self._thread(self._recall.refresh)
 
     def _lease_s_left(self) -> float:
         return self._led_s + self._config.lease_s - time.monotonic()
@@ -163,13 +182,19 @@ class Engine:
     async def _publish_wave(self) -> bool:
         """Send what may be sent at once. Whether there may be more to send now."""
         waiting = first_wave(await self._thread(self._alerts.pending, _PAGE))
+        if not waiting:
+            return False
+        if await self._know_topic():
+            return True
         if self._lease_s_left() < self._config.send_timeout_s:
             return True
         delivered = await self._topic.deliver(waiting)
+        self._reached(Point.DELIVERED)
         for sink in self._others:
-            await sink.deliver(delivered)
-        await self._thread(self._alerts.confirm, delivered)
-        return bool(delivered) and len(delivered) == len(waiting)
+            await sink.deliver(delivered.transitions)
+        await self._thread(self._alerts.confirm, delivered.transitions, delivered.landed)
+        self._reached(Point.CONFIRMED)
+        return len(delivered.transitions) == len(waiting)
 
     async def _forget_old(self) -> None:
         """Forget alerts that were resolved long ago, here and on the topic."""
@@ -177,7 +202,10 @@ class Engine:
         old = await self._thread(self._alerts.expired, before_us, _PAGE)
         for alert_id in old:
             await self._send(tombstone(self._config.alerts_topic, alert_id))
+            self._reached(Point.ENDING)
         await self._thread(self._alerts.forget, old)
+        if old:
+            self._reached(Point.FORGOTTEN)
 
     async def _bury(self, record: Incoming, rejected: Rejected) -> None:
         topic = self._config.dead_letters_topic
@@ -185,6 +213,7 @@ class Engine:
             await self._send_letter(
                 dead_letter(topic, record, rejected), dead_letter_without_bytes(topic, record, rejected)
             )
+            self._reached(Point.BURIED)
         except TooLargeError as error:
             metrics.SINK_ERRORS.labels("dead_letters").inc()
             _log.error("change.lost", place=record.place, detail=rejected.detail, reason=str(error))
@@ -206,7 +235,7 @@ class Engine:
         with metrics.DETECT_SECONDS.labels("change").time():
             view, policy = self._change_view, self._policy.current()
             now_us = self._now_us(view) or time_of(change)
-            _count(react(change, view, self._alerts, policy, now_us, self._runbook))
+            _count(react(change, view, self._alerts, policy, now_us, self._hooks))
 
     def _reconcile(self) -> Outcome | None:
         """One sweep; None while there is no time to judge by."""
@@ -215,11 +244,14 @@ class Engine:
             now_us = self._now_us(view)
             if now_us is None:
                 return None
-            outcome = reconcile(view, self._alerts, policy, now_us, self._runbook, self._breathe)
+            outcome = reconcile(view, self._alerts, policy, now_us, self._hooks)
             _count(outcome)
             for kind in (Kind.DATASET, Kind.JOB):
                 metrics.INDEX_NODES.labels(kind.value).set(view.count(kind))
             return outcome
+
+    def _stepped(self) -> None:
+        self._reached(Point.STEPPED)
 
     def _breathe(self) -> None:
         if self._ending.is_set():

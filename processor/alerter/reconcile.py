@@ -69,35 +69,51 @@ def runbooks(base: str) -> RunbookUrl:
 RUNBOOKS = runbooks("docs/runbooks")
 
 
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a pass calls.
+
+    `runbook` says where the runbook of a kind is. `breathe` is called between the steps of the pass; what it raises
+    ends the pass, and harms nothing. `stepped` is called after each step that an alert took.
+    """
+
+    runbook: RunbookUrl = RUNBOOKS
+    breathe: Callable[[], None] = lambda: None
+    stepped: Callable[[], None] = lambda: None
+
+
 def reconcile(
     view: View,
     store: AlertStore,
     policy: Policy,
     now_us: int,
-    runbook: RunbookUrl = RUNBOOKS,
-    breathe: Callable[[], None] = lambda: None,
+    hooks: Hooks = Hooks(),
 ) -> Outcome:
     """One level-triggered pass: open what holds, resolve what does not.
 
-    May raise DependencyError, and as one NotWholeError. `breathe` is called between the steps of the pass; what it
-    raises ends the pass, and harms nothing.
+    May raise DependencyError, and as one NotWholeError.
     """
     view.refresh()
     before = store.firing()
-    scope = Scope(view, policy, now_us, breathe)
-    settling = _Settling(scope, store, runbook)
+    scope = Scope(view, policy, now_us, hooks.breathe, set())
+    settling = _Settling(scope, store, hooks)
     settling.fire(before, everything(scope))
     settling.resolve(alert for i, alert in before.items() if i not in settling.held)
     return settling.outcome()
 
 
 def react(
-    change: Change, view: View, store: AlertStore, policy: Policy, now_us: int, runbook: RunbookUrl = RUNBOOKS
+    change: Change,
+    view: View,
+    store: AlertStore,
+    policy: Policy,
+    now_us: int,
+    hooks: Hooks = Hooks(),
 ) -> Outcome:
     """Judge anew what a change is about. Raises what `reconcile` does."""
     view.refresh()
-    scope = Scope(view, policy, now_us)
-    settling = _Settling(scope, store, runbook)
+    scope = Scope(view, policy, now_us, hooks.breathe, set())
+    settling = _Settling(scope, store, hooks)
     _react_on_datasets(scope, _nodes_of(change, Kind.DATASET), settling)
     _react_on_jobs(scope, _nodes_of(change, Kind.JOB), settling)
     return settling.outcome()
@@ -163,11 +179,11 @@ def _assure(view: View) -> None:
 class _Settling:
     """Takes the steps that findings call for, and remembers what came of them."""
 
-    def __init__(self, scope: Scope, store: AlertStore, runbook: RunbookUrl) -> None:
+    def __init__(self, scope: Scope, store: AlertStore, hooks: Hooks) -> None:
         self.store = store
         self.held: set[str] = set()
         self._scope = scope
-        self._runbook = runbook
+        self._hooks = hooks
         self._opened: list[Alert] = []
         self._resolved: list[Alert] = []
         self._firing: Counter[tuple[AlertKind, Severity]] = Counter()
@@ -183,12 +199,17 @@ class _Settling:
             self._keep(known, _still(self._scope, fresh))
 
     def resolve(self, alerts: Iterable[Alert]) -> None:
-        """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on."""
+        """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on.
+
+        So does what could not be judged.
+        """
         over = list(alerts)
         if over:
             _assure(self._scope.view)
         for alert in over:
-            if alert.finding.kind in _OF_TIME and self._scope.now_us < alert.started_us:
+            if alert.finding.subject.dataset in self._scope.stumbled or (
+                alert.finding.kind in _OF_TIME and self._scope.now_us < alert.started_us
+            ):
                 self._hold(alert.finding)
             else:
                 self._take(life.resolve(alert, self._scope.now_us), self._resolved)
@@ -196,7 +217,7 @@ class _Settling:
     def _keep(self, known: dict[str, Alert], findings: Iterable[Finding]) -> None:
         for finding in findings:
             self._hold(finding)
-            url = self._runbook(finding.kind)
+            url = self._hooks.runbook(finding.kind)
             self._take(life.fire(known.get(finding.alert_id), finding, url), self._opened)
 
     def _hold(self, finding: Finding) -> None:
@@ -208,5 +229,8 @@ class _Settling:
         return Outcome(tuple(self._opened), tuple(self._resolved), len(self.held), self._firing)
 
     def _take(self, step: Step | None, taken: list[Alert]) -> None:
-        if step is not None and self.store.step(step) and step.is_published:
+        if step is None or not self.store.step(step):
+            return
+        self._hooks.stepped()
+        if step.is_published:
             taken.append(step.alert)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from processor.model.alert import Alert
 from processor.model.codec import encode_alert
@@ -30,6 +31,13 @@ class Outgoing:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Landed(NamedTuple):
+    """Where a record that was sent stands in its topic."""
+
+    partition: int
+    offset: int
 
 
 def alert_record(topic: str, alert: Alert) -> Outgoing:

@@ -1,13 +1,13 @@
 """Alerts in Redis or Valkey, beside the index.
 
 Keys, all in one slot so that a step is atomic on a cluster too; `step.lua` says what they hold:
-`{prefix}:{alerts}:alert:ID`, `…:firing`, `…:about:NODE`, `…:resolved`, `…:order`, `…:outbox`, `…:lease`.
+`{prefix}:{alerts}:alert:ID`, `…:firing`, `…:about:NODE`, `…:resolved`, `…:order`, `…:outbox`, `…:known`, `…:lease`.
 Whatever the server or the network does wrong is a DependencyError; retrying is the caller's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import cast
 
@@ -15,12 +15,14 @@ import msgspec
 from redis.exceptions import NoScriptError
 
 from processor.alerter.life import Step
-from processor.alerter.state import Note, Pending, decode, encode
+from processor.alerter.records import Landed
+from processor.alerter.state import LostReadingError, Note, Pending, decode, encode
 from processor.index.connect import Client, as_dependency
 from processor.model.alert import Alert, Status
 from processor.model.identity import Node
 
 _CHUNK = 500
+_READING = b"reading"
 _RESOLVED_SHOWN = 10_000
 _SCRIPTS = resources.files("processor.alerter").joinpath("scripts")
 
@@ -60,12 +62,10 @@ class RedisAlerts:
 
     def step(self, step: Step) -> bool:
         """See `AlertStore`."""
-        alert, finding = step.alert, step.alert.finding
-        shared = ("resolved", "order", "outbox")
-        keys = [self._alert(finding.alert_id), self._key("firing"), self._about(finding.subject)]
-        figures = (finding.alert_id, step.expected, alert.version, alert.status.value)
+        alert = step.alert
+        figures = (alert.finding.alert_id, step.expected, alert.version, alert.status.value)
         rest = (encode(alert), int(step.is_published))
-        return self._call("step", [*keys, *map(self._key, shared)], [*figures, *rest]) == 1
+        return self._call("step", self._keys_of(alert), [*figures, *rest]) == 1
 
     def pending(self, limit: int) -> list[Pending]:
         """See `AlertStore`."""
@@ -74,15 +74,43 @@ class RedisAlerts:
             blobs = self._client.hmget(self._key("outbox"), members) if members else []
         return [p for m, data in zip(members, blobs, strict=True) if (p := _pending(m, data))]
 
-    def confirm(self, transitions: Iterable[Pending]) -> None:
+    def confirm(self, transitions: Iterable[Pending], landed: Iterable[Landed] = ()) -> None:
         """See `AlertStore`."""
         members = [f"{t.alert_id}:{t.version:010d}" for t in transitions]
-        if not members:
-            return
-        with as_dependency(), self._client.pipeline(transaction=True) as pipe:
-            pipe.zrem(self._key("order"), *members)
-            pipe.hdel(self._key("outbox"), *members)
-            pipe.execute()
+        places = [figure for place in sorted(landed) for figure in place]
+        if members:
+            keys = [self._key(name) for name in ("order", "outbox", "known")]
+            self._call("confirm", keys, [len(members), *members, *places])
+
+    def known(self) -> dict[int, int]:
+        """See `AlertStore`."""
+        with as_dependency():
+            there: dict[bytes, bytes] = self._client.hgetall(self._key("known"))
+        return {int(partition): int(offset) for partition, offset in there.items() if partition != _READING}
+
+    def begin(self, reader: str) -> None:
+        """See `AlertStore`."""
+        with as_dependency():
+            self._client.hset(self._key("known"), _READING.decode(), f"{reader}:0")
+
+    def restore(self, reader: str, number: int, alert: Alert) -> bool:
+        """See `AlertStore`."""
+        said = (alert.finding.alert_id, alert.version, alert.status.value, encode(alert))
+        answer = self._call("restore", [*self._keys_of(alert), self._key("known")], [*said, reader, number])
+        if answer < 0:
+            raise LostReadingError
+        return answer == 1
+
+    def resend(self, alert_id: str, version: int) -> bool:
+        """See `AlertStore`."""
+        keys = [self._alert(alert_id), self._key("order"), self._key("outbox")]
+        return self._call("resend", keys, [alert_id, version]) == 1
+
+    def finish(self, reader: str, count: int, ends: Mapping[int, int]) -> None:
+        """See `AlertStore`."""
+        figures = [figure for end in ends.items() for figure in end]
+        if self._call("known", [self._key("known")], [reader, count, *figures]) == 0:
+            raise LostReadingError
 
     def expired(self, before_us: int, limit: int) -> list[str]:
         """See `AlertStore`."""
@@ -125,6 +153,11 @@ class RedisAlerts:
 
     def _about(self, subject: Node) -> str:
         return self._key(f"about:{subject.id.hex()}")
+
+    def _keys_of(self, alert: Alert) -> list[str]:
+        """The keys that a change of an alert touches, as step.lua wants them."""
+        keys = [self._alert(alert.finding.alert_id), self._key("firing"), self._about(alert.finding.subject)]
+        return [*keys, self._key("resolved"), self._key("order"), self._key("outbox")]
 
     def _members(self, name: str) -> dict[str, Alert]:
         with as_dependency():

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
-from processor.alerter.records import Outgoing, alert_record
+from processor.alerter.points import Point, Reached, pass_by
+from processor.alerter.records import Landed, Outgoing, alert_record
 from processor.alerter.state import Pending
 from processor.detect.words import shown
 from processor.model.alert import Alert, Severity, Status
@@ -24,46 +26,63 @@ from processor.telemetry import metrics
 
 _log = structlog.get_logger("lineage.alerts")
 
-Send = Callable[[Outgoing], Awaitable[None]]
-"""Send one record and wait until Kafka has it on all in-sync replicas. Raises DependencyError, or TooLargeError."""
+Send = Callable[[Outgoing], Awaitable[Landed | None]]
+"""Send one record and wait until Kafka has it on all in-sync replicas; where it stands, if that is known.
+
+Raises DependencyError, or TooLargeError.
+"""
 
 
 class TooLargeError(LineageError):
     """A record is larger than its topic takes: sending it again would not help."""
 
 
-class Sink(Protocol):
-    """Takes transitions in order."""
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Transitions that are done with, and where the records stand that were made of them."""
 
-    async def deliver(self, transitions: Sequence[Pending]) -> list[Pending]:
-        """Deliver what can be delivered now; the others come again."""
+    transitions: list[Pending] = field(default_factory=list)
+    landed: list[Landed] = field(default_factory=list)
+
+
+class Sink(Protocol):
+    """Hears of transitions that the topic has, in order."""
+
+    async def deliver(self, transitions: Sequence[Pending]) -> None:
+        """Tell of them."""
 
 
 class TopicSink:
     """`lineage.alerts`: Avro, keyed by alert id."""
 
-    def __init__(self, send: Send, topic: str) -> None:
+    def __init__(self, send: Send, topic: str, reached: Reached = pass_by) -> None:
         self._send = send
         self._topic = topic
+        self._reached = reached
 
-    async def deliver(self, transitions: Sequence[Pending]) -> list[Pending]:
-        """See `Sink`. Stops after the first wave in which something failed."""
-        delivered: list[Pending] = []
+    async def deliver(self, transitions: Sequence[Pending]) -> Delivered:
+        """Deliver what can be delivered now; the others come again. Stops after the first wave that failed in part."""
+        delivered = Delivered()
         for wave in _waves(transitions):
-            there = await self._deliver(wave)
-            delivered += there
-            if len(there) < len(wave):
+            done = await self._deliver(wave, delivered.landed)
+            delivered.transitions.extend(done)
+            if len(done) < len(wave):
                 break
         return delivered
 
-    async def _deliver(self, wave: Sequence[Pending]) -> list[Pending]:
-        sends = (self._send(alert_record(self._topic, t.alert)) for t in wave)
-        answers = await asyncio.gather(*sends, return_exceptions=True)
+    async def _deliver(self, wave: Sequence[Pending], landed: list[Landed]) -> list[Pending]:
+        answers = await asyncio.gather(*(self._send_one(t.alert) for t in wave), return_exceptions=True)
+        landed += [answer for answer in answers if isinstance(answer, Landed)]
         return [t for t, answer in zip(wave, answers, strict=True) if _is_done(t, answer)]
 
+    async def _send_one(self, alert: Alert) -> Landed | None:
+        landed = await self._send(alert_record(self._topic, alert))
+        self._reached(Point.SENT)
+        return landed
 
-def _is_done(transition: Pending, answer: BaseException | None) -> bool:
-    if answer is None:
+
+def _is_done(transition: Pending, answer: Landed | BaseException | None) -> bool:
+    if not isinstance(answer, BaseException):
         return True
     if not isinstance(answer, DependencyError | TooLargeError):
         raise answer
@@ -76,11 +95,10 @@ def _is_done(transition: Pending, answer: BaseException | None) -> bool:
 class LogSink:
     """One structured log line for each transition."""
 
-    async def deliver(self, transitions: Sequence[Pending]) -> list[Pending]:
+    async def deliver(self, transitions: Sequence[Pending]) -> None:
         """See `Sink`."""
         for transition in transitions:
             _tell(transition.alert)
-        return list(transitions)
 
 
 def first_wave(transitions: Sequence[Pending]) -> list[Pending]:

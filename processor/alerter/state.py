@@ -4,6 +4,9 @@ Rules kept here:
 - an alert changes in one atomic step, from the version that was read, or not at all;
 - a transition that is to be published enters the outbox in the same step and stays there until Kafka
   has confirmed it; the outbox is read in the order in which it was filled;
+- the topic is the lasting record, the store what is known of it: `known` says how far, and advances in the same step
+  as `confirm`. A store that was emptied or went back in time knows less than the topic holds, and is told (`restore`);
+  what was said in public stands against what was judged meanwhile;
 - at most one holder of the lease sweeps and publishes.
 """
 
@@ -11,14 +14,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from processor.alerter.life import Step
-from processor.model.alert import Alert, Status
+from processor.alerter.records import Landed
+from processor.model.alert import Alert, Severity, Status
+from processor.model.errors import DependencyError
 from processor.model.identity import Node
 
 
@@ -62,8 +67,30 @@ class AlertStore(Protocol):
     def pending(self, limit: int) -> list[Pending]:
         """The oldest transitions that nobody has confirmed."""
 
-    def confirm(self, transitions: Iterable[Pending]) -> None:
-        """Take confirmed transitions out of the outbox."""
+    def confirm(self, transitions: Iterable[Pending], landed: Iterable[Landed] = ()) -> None:
+        """Take confirmed transitions out of the outbox.
+
+        `landed`: where their records stand. What is `known` of the topic goes on as far as they follow on it.
+        """
+
+    def known(self) -> dict[int, int]:
+        """Up to which offset of each partition the store knows the alerts topic; empty when it knows nothing."""
+
+    def begin(self, reader: str) -> None:
+        """Begin to tell the store what the topic says; ends any other such reading."""
+
+    def restore(self, reader: str, number: int, alert: Alert) -> bool:
+        """Tell what the topic says, records numbered from 1 on; whether the store takes it over.
+
+        It does where it has an older version, or is about to publish another content under the same one.
+        Raises `LostReadingError` when the store is not the one that the reading began with.
+        """
+
+    def resend(self, alert_id: str, version: int) -> bool:
+        """Publish an alert again, if the version on the topic is older and nothing waits; whether it is."""
+
+    def finish(self, reader: str, count: int, ends: Mapping[int, int]) -> None:
+        """Take note, after so many records, of up to where the topic was read. Raises as `restore` does."""
 
     def expired(self, before_us: int, limit: int) -> list[str]:
         """Ids of alerts that were resolved before a time by the store's own clock, the oldest first.
@@ -85,6 +112,13 @@ class AlertStore(Protocol):
 
     def release(self, holder: str) -> None:
         """Give the lease back, if it is the holder's."""
+
+
+class LostReadingError(DependencyError):
+    """The store was emptied, went back in time, or is told by somebody else: the reading begins anew."""
+
+    def __init__(self) -> None:
+        super().__init__("Redis", "the alerts changed hands or were lost while the topic was read into them")
 
 
 def encode(alert: Alert) -> bytes:
@@ -109,6 +143,8 @@ class MemoryAlerts:
         self._notes: dict[str, dict[str, Note]] = {}
         self._resolved_us: dict[str, int] = {}
         self._holder: str | None = None
+        self._known: dict[int, int] = {}
+        self._reading: tuple[str, int] | None = None
         self._lock = threading.Lock()
 
     def get(self, alert_ids: Sequence[str]) -> dict[str, Alert]:
@@ -147,10 +183,61 @@ class MemoryAlerts:
         """See `AlertStore`."""
         return [Pending(*key, alert) for key, alert in list(self._outbox.items())[:limit]]
 
-    def confirm(self, transitions: Iterable[Pending]) -> None:
+    def confirm(self, transitions: Iterable[Pending], landed: Iterable[Landed] = ()) -> None:
         """See `AlertStore`."""
         for transition in transitions:
             self._outbox.pop((transition.alert_id, transition.version), None)
+        for partition, offset in sorted(landed):
+            if self._known.get(partition) == offset:
+                self._known[partition] = offset + 1
+
+    def known(self) -> dict[int, int]:
+        """See `AlertStore`."""
+        return dict(self._known)
+
+    def begin(self, reader: str) -> None:
+        """See `AlertStore`."""
+        self._reading = (reader, 0)
+
+    def restore(self, reader: str, number: int, alert: Alert) -> bool:
+        """See `AlertStore`."""
+        with self._lock:
+            self._check_reading(reader, number - 1)
+            self._reading = (reader, number)
+            alert_id = alert.finding.alert_id
+            stored = self._alerts.get(alert_id)
+            waiting = self._outbox.get((alert_id, alert.version))
+            is_other = waiting is not None and _said(waiting) != _said(alert)
+            if stored and alert.version <= stored.version and not is_other:
+                self._withdraw(alert_id, alert.version)
+                return False
+            self._withdraw(alert_id, stored.version if stored else 0)
+            self._alerts[alert_id] = alert
+            if alert.status is Status.RESOLVED:
+                self._resolved_us[alert_id] = time.time_ns() // 1000
+            return True
+
+    def resend(self, alert_id: str, version: int) -> bool:
+        """See `AlertStore`."""
+        stored = self._alerts.get(alert_id)
+        if stored is None or stored.version <= version or (alert_id, stored.version) in self._outbox:
+            return False
+        self._outbox[alert_id, stored.version] = stored
+        return True
+
+    def finish(self, reader: str, count: int, ends: Mapping[int, int]) -> None:
+        """See `AlertStore`."""
+        self._check_reading(reader, count)
+        self._known, self._reading = dict(ends), None
+
+    def _check_reading(self, reader: str, number: int) -> None:
+        if self._reading != (reader, number):
+            raise LostReadingError
+
+    def _withdraw(self, alert_id: str, version: int) -> None:
+        for each in range(version, 0, -1):
+            if self._outbox.pop((alert_id, each), None) is None:
+                return
 
     def expired(self, before_us: int, limit: int) -> list[str]:
         """See `AlertStore`."""
@@ -183,3 +270,8 @@ class MemoryAlerts:
     def release(self, holder: str) -> None:
         """See `AlertStore`."""
         self._holder = None if self._holder == holder else self._holder
+
+
+def _said(alert: Alert) -> tuple[Status, Severity, int, int | None]:
+    """What two records of one version must agree in, to be the same transition."""
+    return alert.status, alert.finding.severity, alert.started_us, alert.ends_us

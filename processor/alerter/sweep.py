@@ -2,6 +2,8 @@
 
 Rules kept here:
 - findings are a function of the index, the policy and the time; nothing is remembered between passes;
+- a subject whose judgement fails, whatever the reason, costs only itself: it is logged and counted, its alerts stay
+  as they are, and the pass goes on;
 - memory is bounded by the folders of datasets and by the datasets that are read but never written.
 """
 
@@ -11,16 +13,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
+import structlog
+
 from processor.detect import kinds, orphan_dataset
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile, Folder, folder_of
+from processor.detect.words import shown
 from processor.index.aliases import aliases_of
 from processor.index.impact import impact
 from processor.index.view import Link, View
 from processor.model.alert import Finding, Impact
+from processor.model.errors import LineageError
 from processor.model.history import JobHistory, NodeRecord
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
+from processor.telemetry import metrics
 
 _PAGE = 500
 _READERS_NAMED = 4
@@ -28,18 +35,21 @@ _WRITING = frozenset({EdgeType.WRITES, EdgeType.DERIVES})
 """Links into a dataset that say where its data comes from; `derives` without a job counts too."""
 
 _T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
 
 
 class Scope(NamedTuple):
     """What every judgement needs: the index, the policy, the time.
 
-    `breathe` is called again and again while a pass goes on; what it raises ends the pass.
+    `breathe` is called again and again while a pass goes on; what it raises ends the pass. `stumbled` collects the
+    subjects whose judgement failed: nothing is known of them in this pass.
     """
 
     view: View
     policy: Policy
     now_us: int
-    breathe: Callable[[], None] = lambda: None
+    breathe: Callable[[], None]
+    stumbled: set[Node]
 
 
 class _Unwritten(NamedTuple):
@@ -47,6 +57,9 @@ class _Unwritten(NamedTuple):
 
     record: NodeRecord
     readers: tuple[bytes, ...]
+
+
+_J = TypeVar("_J", Node, JobHistory, _Unwritten)
 
 
 class _Tally:
@@ -84,7 +97,7 @@ def of_jobs(scope: Scope, histories: Iterable[JobHistory]) -> Iterator[Finding]:
     """What is wrong with these jobs."""
     for history in histories:
         scope.breathe()
-        yield from kinds.of_job(history, scope.policy, scope.now_us)
+        yield from _spared(scope, [history], lambda some: _of_job(scope, some[0]))
 
 
 def of_schemas(scope: Scope, datasets: Sequence[Node]) -> Iterator[Finding]:
@@ -102,7 +115,15 @@ def excused(scope: Scope, datasets: Sequence[Node]) -> frozenset[Node]:
     return frozenset(datasets) - suspects
 
 
-def _drift(scope: Scope, datasets: Sequence[Node]) -> Iterator[Finding]:
+def _of_job(scope: Scope, history: JobHistory) -> Iterable[Finding]:
+    return kinds.of_job(history, scope.policy, scope.now_us)
+
+
+def _drift(scope: Scope, datasets: Sequence[Node]) -> Iterable[Finding]:
+    return _spared(scope, datasets, lambda some: _drift_of(scope, some))
+
+
+def _drift_of(scope: Scope, datasets: Sequence[Node]) -> Iterator[Finding]:
     for dataset, lanes in scope.view.lanes_of(datasets).items():
         yield from kinds.of_lanes(lanes, scope.policy, scope.now_us, _impact_of(scope.view, dataset))
 
@@ -128,7 +149,33 @@ def _is_written(links: Iterable[Link]) -> bool:
     return any(link.type in _WRITING for link in links)
 
 
-def _orphans(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally) -> Iterator[Finding]:
+def _spared(scope: Scope, judged: Sequence[_J], judge: Callable[[Sequence[_J]], Iterable[Finding]]) -> list[Finding]:
+    """What a judgement says; where it fails, each is judged by itself, and the one that fails is left out."""
+    try:
+        return list(judge(judged)) if judged else []
+    except LineageError:
+        raise
+    except Exception:  # noqa: BLE001  outermost for what is judged here: see the rules above
+        if len(judged) > 1:
+            return [finding for one in judged for finding in _spared(scope, [one], judge)]
+        subject = _subject_of(judged[0])
+        scope.stumbled.add(subject)
+        metrics.JUDGEMENTS_FAILED.inc()
+        _log.exception("judgement.failed", subject=shown(str(subject)))
+        return []
+
+
+def _subject_of(judged: Node | JobHistory | _Unwritten) -> Node:
+    if isinstance(judged, JobHistory):
+        return judged.job
+    return judged if isinstance(judged, Node) else judged.record.node
+
+
+def _orphans(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally) -> Iterable[Finding]:
+    return _spared(scope, unwritten, lambda some: _orphans_of(scope, some, tally))
+
+
+def _orphans_of(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally) -> Iterator[Finding]:
     for profile in _profiles(scope.view, unwritten, tally):
         yield from kinds.of_profile(profile, scope.policy, scope.now_us)
 

@@ -91,6 +91,10 @@ ALERT_TRANSITIONS: Final = _counter("alert_transitions_total", "Alerts opened an
 DETECT_SECONDS: Final = _histogram(
     "detect_seconds", "Time of one change or sweep in the detectors", _SECONDS, "trigger"
 )
+JUDGEMENTS_FAILED: Final = _counter("judgements_failed_total", "Datasets and jobs that a detector stumbled over")
+ALERTS_RESTORED: Final = _counter(
+    "alerts_restored_total", "Alerts that the alerts topic knew and Redis had lost or had otherwise"
+)
 SINK_ERRORS: Final = _counter("sink_errors_total", "Alerts that could not be delivered at once", "sink")
 INDEX_NODES: Final = _gauge("index_nodes", "Nodes of the index at the last sweep", "kind")
 INDEX_EDGES: Final = _gauge("index_edges", "Edges of the index at the last sweep", "type")

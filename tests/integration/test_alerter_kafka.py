@@ -5,155 +5,22 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
-from processor.alerter.redis_state import RedisAlerts
 from processor.alerting_pass import pass_over_alerts
 from processor.index.announce import change_of
-from processor.index.connect import connect
 from processor.index.progress import Progress, encode_progress
-from processor.index.redis import RedisStore
 from processor.local import KafkaCluster, Valkey
-from processor.model.alert import Alert, AlertKind, Severity, Status
-from processor.model.codec import decode_alert, encode_change
-from tests.support.alerter_child import Child
-from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
+from processor.model.alert import AlertKind, Severity, Status
+from processor.model.codec import encode_change
+from tests.support.alerting import DROPPED, FULL, LARGEST, Plant, ingest, stage
+from tests.support.events import ds, fill, us
 from tests.support.indexing import World
 from tests.waiting import eventually
-
-FULL = ("id:int", "amount:int")
-DROPPED = ("id:int",)
-_LARGEST = 8 * 1024 * 1024
-
-
-def ingest(minutes: float, *columns: str, dataset: str = "public.orders") -> Json:
-    outputs = [table(dataset, schema=schema(*columns))]
-    return event(f"ingest {dataset}", minutes=minutes, run=int(minutes), outputs=outputs)
-
-
-def stage(minutes: float = 5) -> Json:
-    mapping = column_lineage({"amount": [("public.orders", "amount")]})
-    outputs = [table("staging.orders", schema=schema("amount"), columnLineage=mapping)]
-    return event("stage", minutes=minutes, run=5, inputs=[table("public.orders")], outputs=outputs)
-
-
-class Plant:
-    """Topics, an index, and a way to start alerters."""
-
-    def __init__(self, kafka: KafkaCluster, redis_url: str, prefix: str, folder: Path, *, topics: bool = True) -> None:
-        self.child = Child(kafka.bootstrap, redis_url, prefix)
-        self.config = self.child.config()
-        self.folder = folder
-        self.store = RedisStore(connect(redis_url))
-        self.alerts = RedisAlerts(connect(redis_url))
-        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
-        self.producer = Producer(
-            {"bootstrap.servers": kafka.bootstrap, "linger.ms": 0, "log_level": 0, "message.max.bytes": _LARGEST}
-        )
-        if topics:
-            self.create_topics()
-
-    def create_topics(self, **largest: int) -> None:
-        """Create the topics; `largest`: what those of them take that take more or less than usual."""
-        names = (self.config.changes_topic, self.config.alerts_topic, self.config.dead_letters_topic)
-        limits = {f"{self.child.topic_prefix}{name.replace('_', '-')}": size for name, size in largest.items()}
-        configs = {name: {"max.message.bytes": str(limits.get(name, _LARGEST))} for name in names}
-        for made in self.admin.create_topics([NewTopic(n, 2, 1, config=configs[n]) for n in names]).values():
-            made.result()
-        self.wait(lambda: all(self._has_leaders(name) for name in names))
-
-    def _has_leaders(self, topic: str) -> bool:
-        try:
-            self.read(topic)
-        except KafkaException:
-            return False
-        return True
-
-    def index(self, *events: Json) -> None:
-        """Index events and publish what they changed, as the indexer does."""
-        for entry in fill(self.store, *events):
-            change = change_of(entry, self.store)
-            self.send(encode_change(change), str(change.node).encode())
-
-    def send(
-        self, value: bytes | None, key: bytes | None = b"k", headers: list[tuple[str, bytes]] | None = None
-    ) -> None:
-        headers_given: Any = headers or []
-        self.producer.produce(self.config.changes_topic, value, key, headers=headers_given)
-        assert self.producer.flush(30) == 0
-
-    @contextmanager
-    def alerter(self, **told: object) -> Iterator[subprocess.Popen[bytes]]:
-        """A running alerter; it is ended when the block ends."""
-        child = json.dumps(asdict(self.child) | told)
-        command = [sys.executable, "-m", "tests.support.alerter_child", child]
-        with (self.folder / "alerter.log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-            try:
-                yield process
-            finally:
-                process.kill()
-                process.wait()
-
-    def log(self) -> str:
-        log = self.folder / "alerter.log"
-        return log.read_text() if log.exists() else ""
-
-    def waits_for_redis(self, doing: str) -> bool:
-        told = (json.loads(line) for line in self.log().splitlines() if line.startswith("{"))
-        return any(t["event"] == "dependency.away" and t["doing"] == doing for t in told)
-
-    def read(self, topic: str) -> list[Message]:
-        """All that a topic holds now."""
-        consumer = Consumer(
-            {"bootstrap.servers": self.child.bootstrap, "group.id": "reader", "enable.auto.commit": False}
-        )
-        try:
-            parts = [TopicPartition(topic, number, 0) for number in range(2)]
-            ends = {p.partition: consumer.get_watermark_offsets(p, timeout=30)[1] for p in parts}
-            consumer.assign(parts)
-            found: list[Message] = []
-            while len(found) < sum(ends.values()):
-                found += consumer.consume(100, timeout=0.2)
-            return found
-        finally:
-            consumer.close()
-
-    def published(self) -> list[Alert]:
-        return [decode_alert(_value(m)) for m in self.read(self.config.alerts_topic)]
-
-    def wait(self, holds: Callable[[], bool]) -> None:
-        assert eventually(holds), self.log()[-5000:]
-
-    def committed(self) -> int:
-        """How many changes the group has committed."""
-        consumer = Consumer({"bootstrap.servers": self.child.bootstrap, "group.id": self.config.group})
-        try:
-            parts = [TopicPartition(self.config.changes_topic, number) for number in range(2)]
-            return sum(max(p.offset, 0) for p in consumer.committed(parts, timeout=30))
-        finally:
-            consumer.close()
-
-    def produced(self) -> int:
-        return len(self.read(self.config.changes_topic))
-
-
-def _value(message: Message) -> bytes:
-    value = message.value()
-    assert isinstance(value, bytes)
-    return value
 
 
 @pytest.fixture
@@ -184,21 +51,6 @@ def test_a_change_becomes_an_alert_on_the_topic_and_in_the_log(plant: Plant) -> 
     assert transitions[0]["summary"].startswith("Column amount was dropped from public.orders by job shop.ingest")
 
 
-@pytest.mark.parametrize("steps", [1, 2])
-def test_killed_between_state_and_topic_it_publishes_after_its_restart(plant: Plant, steps: int) -> None:
-    fill(plant.store, ingest(0, *FULL), ingest(1, *FULL, dataset="public.other"), stage())
-    with plant.alerter(die_after_steps=steps) as process:
-        plant.index(ingest(60, *DROPPED), ingest(61, *DROPPED, dataset="public.other"))
-        assert process.wait(60) == -signal.SIGKILL
-    assert len(plant.alerts.pending(10)) >= 1
-    with plant.alerter():
-        plant.wait(lambda: len({a.finding.alert_id for a in plant.published()}) == 2)
-        plant.wait(lambda: plant.alerts.pending(1) == [])
-        published = plant.published()
-    assert sorted(a.finding.subject.name for a in published) == ["public.orders", "public.other"]
-    assert {a.version for a in published} == {1}
-
-
 def test_what_is_no_change_becomes_a_dead_letter_and_the_agent_goes_on(plant: Plant) -> None:
     fill(plant.store, ingest(0, *FULL), stage())
     poison = [b"", b"\x00poison", b"\xc3\x01" + bytes(8) + b"x", b"{}", None]
@@ -219,7 +71,7 @@ def test_what_is_no_change_becomes_a_dead_letter_and_the_agent_goes_on(plant: Pl
     assert all(h["lineage.timestamp"] for h in headers)
 
 
-@pytest.mark.parametrize(("largest", "size"), [(_LARGEST, 3_000_001), (1_000_000, None)])
+@pytest.mark.parametrize(("largest", "size"), [(LARGEST, 3_000_001), (1_000_000, None)])
 def test_a_large_record_that_is_no_change_holds_up_no_other(
     kafka: KafkaCluster, redis_url: str, topic_prefix: str, tmp_path: Path, largest: int, size: int | None
 ) -> None:
@@ -258,6 +110,25 @@ def test_a_change_that_was_lost_is_found_by_the_sweep(plant: Plant) -> None:
         plant.wait(lambda: bool(plant.published()))
         fill(plant.store, ingest(70, *FULL))
         plant.wait(lambda: len(plant.published()) == 2)
+
+
+def test_alerts_that_redis_lost_are_known_from_their_topic(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), ingest(1, *FULL, dataset="public.other"), stage())
+    plant.store.set_progress({b"t:0": encode_progress(Progress(us(71), 0, us(71)))})
+    with plant.alerter(sweep_every_s=0.5):
+        plant.index(ingest(60, *DROPPED), ingest(61, *DROPPED, dataset="public.other"))
+        plant.wait(lambda: len(plant.published()) == 2)
+        plant.wait(lambda: plant.alerts.pending(1) == [])
+        plant.lose_alerts()
+        plant.index(ingest(70, *FULL))
+        plant.wait(lambda: len(plant.published()) == 3)
+        plant.wait(lambda: len(plant.alerts.firing()) == 1 and plant.alerts.pending(1) == [])
+        heard = sorted((a.finding.subject.name, a.version, a.status) for a in plant.published())
+    assert heard == [
+        ("public.orders", 1, Status.FIRING),
+        ("public.orders", 2, Status.RESOLVED),
+        ("public.other", 1, Status.FIRING),
+    ]
 
 
 def test_while_nothing_was_indexed_the_sweep_judges_nothing(plant: Plant) -> None:
@@ -373,7 +244,12 @@ def test_without_a_broker_it_is_not_ready_and_still_ends(own_valkey: Valkey) -> 
 
 
 def test_a_pass_publishes_only_while_it_leads(plant: Plant) -> None:
-    world = World.make(plant.child.bootstrap, plant.child.redis_url, plant.child.topic_prefix)
+    world = World.make(
+        plant.child.bootstrap,
+        plant.child.redis_url,
+        plant.child.topic_prefix,
+        redis_prefix=plant.child.redis_prefix,
+    )
     settings = world.settings
     fill(plant.store, ingest(0, *FULL), stage(), ingest(60, *DROPPED))
     plant.store.set_progress({b"t:0": encode_progress(Progress(us(61), 0, us(61)))})

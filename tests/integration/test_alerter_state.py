@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
 from processor.alerter.life import fire, resolve
+from processor.alerter.recall import Recall
+from processor.alerter.records import Landed
 from processor.alerter.redis_state import RedisAlerts
-from processor.alerter.state import AlertStore, MemoryAlerts, Note
+from processor.alerter.state import AlertStore, LostReadingError, MemoryAlerts, Note, Pending
+from processor.alerter.topic_log import Said
 from processor.index.connect import connect
 from processor.local import Valkey, ValkeyCluster
 from processor.model.alert import Alert, AlertKind, Finding, Severity, Status
@@ -171,6 +174,180 @@ def test_a_step_is_published_once_however_often_it_is_tried(alerts: AlertStore) 
     assert step is not None
     assert [alerts.step(step) for _ in range(3)] == [True, False, False]
     assert len(alerts.pending(10)) == 1
+
+
+class Topic:
+    """The alerts topic: a list a partition. Compaction is left to the tests."""
+
+    def __init__(self) -> None:
+        self.partitions: dict[int, list[Said]] = {0: [], 1: []}
+        self.reads = list[dict[int, int]]()
+
+    def ends(self) -> dict[int, int]:
+        return {number: len(there) for number, there in self.partitions.items()}
+
+    def read(self, starts: Mapping[int, int]) -> Iterator[Said]:
+        self.reads.append(dict(starts))
+        for number, start in starts.items():
+            yield from self.partitions[number][start:]
+
+    def write(self, alert_id: str, alert: Alert | None) -> Landed:
+        """Append a record."""
+        number = sum(alert_id.encode()) % 2
+        self.partitions[number].append(Said(alert_id, alert))
+        return Landed(number, len(self.partitions[number]) - 1)
+
+    def publish(self, alerts: AlertStore) -> list[Pending]:
+        """Do as an alerter does that leads."""
+        Recall(alerts, self).refresh()
+        waiting = alerts.pending(100)
+        alerts.confirm(waiting, [self.write(each.alert_id, each.alert) for each in waiting])
+        return waiting
+
+
+def refire(alerts: AlertStore, known: Alert, severity: Severity = Severity.CRITICAL) -> Alert:
+    step = fire(known, replace(known.finding, severity=severity), "runbook")
+    assert step is not None
+    assert alerts.step(step)
+    return step.alert
+
+
+def emptied(alerts: AlertStore) -> AlertStore:
+    """The store after it has lost everything."""
+    if isinstance(alerts, MemoryAlerts):
+        return MemoryAlerts()
+    assert isinstance(alerts, RedisAlerts)
+    alerts._client.flushall()  # noqa: SLF001  there is no other way to lose it
+    return alerts
+
+
+def test_what_was_published_is_known_in_the_same_step(alerts: AlertStore) -> None:
+    topic = Topic()
+    open_one(alerts, "a1")
+    open_one(alerts, "a2")
+    topic.publish(alerts)
+    assert alerts.known() == topic.ends() == {0: 1, 1: 1}
+    assert not Recall(alerts, topic).refresh()
+    assert topic.reads == []
+
+
+def test_what_somebody_else_wrote_between_ours_is_not_claimed(alerts: AlertStore) -> None:
+    topic = Topic()
+    Recall(alerts, topic).refresh()
+    alert = open_one(alerts, "a1")
+    topic.write("c3", None)
+    alerts.confirm(alerts.pending(9), [topic.write("a1", alert)])
+    assert alerts.known() == {0: 0, 1: 0}
+    assert Recall(alerts, topic).refresh()
+    assert alerts.known() == topic.ends() != {0: 0, 1: 0}
+
+
+def test_an_emptied_store_is_told_what_fires_and_what_was_resolved(alerts: AlertStore) -> None:
+    topic = Topic()
+    fires, ended = open_one(alerts, "a1"), end_one(alerts, open_one(alerts, "a2", STAGING))
+    topic.publish(alerts)
+    alerts = emptied(alerts)
+    assert Recall(alerts, topic).refresh()
+    assert alerts.get(["a1", "a2"]) == {"a1": fires, "a2": ended}
+    assert set(alerts.firing()) == set(alerts.about(ORDERS)) == {"a1"}
+    assert alerts.pending(9) == []
+    assert alerts.known() == topic.ends()
+    assert end_one(alerts, alerts.firing()["a1"]).version == 2
+
+
+def test_what_an_emptied_store_judged_anew_gives_way_to_what_was_said(alerts: AlertStore) -> None:
+    topic = Topic()
+    ended = end_one(alerts, open_one(alerts))
+    topic.publish(alerts)
+    alerts = emptied(alerts)
+    open_one(alerts)
+    assert topic.publish(alerts) == []
+    assert alerts.get(["a1"]) == {"a1": ended}
+    assert refire(alerts, ended).version == 3
+
+
+@pytest.mark.parametrize("said", [1, 2])
+def test_another_content_under_a_version_that_was_published_is_withdrawn(alerts: AlertStore, said: int) -> None:
+    topic = Topic()
+    alert = open_one(alerts)
+    if said == 2:
+        alert = refire(alerts, alert)
+    topic.publish(alerts)
+    alerts = emptied(alerts)
+    end_one(alerts, open_one(alerts))
+    published = topic.publish(alerts)
+    assert [p.version for p in published] == [2][: 2 - said]
+    assert alerts.get(["a1"])["a1"].version == 2
+    assert alerts.get(["a1"])["a1"].status is (Status.RESOLVED if said == 1 else Status.FIRING)
+
+
+def test_what_was_sent_and_not_confirmed_is_not_sent_twice(alerts: AlertStore) -> None:
+    topic = Topic()
+    first, second = open_one(alerts, "a1"), open_one(alerts, "a2")
+    topic.write("a1", first)
+    ended = end_one(alerts, second)
+    assert [(p.alert_id, p.version) for p in topic.publish(alerts)] == [("a2", 1), ("a2", 2)]
+    assert alerts.firing() == {"a1": first}
+    assert alerts.get(["a2"]) == {"a2": ended}
+
+
+def test_an_older_word_after_a_newer_one_is_put_right(alerts: AlertStore) -> None:
+    topic = Topic()
+    alert = open_one(alerts)
+    ended = end_one(alerts, alert)
+    topic.publish(alerts)
+    topic.write("a1", alert)
+    assert [p.alert for p in topic.publish(alerts)] == [ended]
+    assert topic.publish(alerts) == []
+
+
+def test_a_topic_that_was_made_anew_hears_again_what_fires(alerts: AlertStore) -> None:
+    topic = Topic()
+    fires = open_one(alerts, "a1")
+    end_one(alerts, open_one(alerts, "a2"))
+    topic.publish(alerts)
+    assert [p.alert for p in Topic().publish(alerts)] == [fires]
+
+
+def test_what_the_topic_forgot_is_forgotten_and_begins_anew(alerts: AlertStore) -> None:
+    topic = Topic()
+    end_one(alerts, open_one(alerts))
+    topic.publish(alerts)
+    topic.write("a1", None)
+    Recall(alerts, topic).refresh()
+    assert alerts.get(["a1"]) == {}
+    assert open_one(alerts).version == 1
+
+
+def test_a_note_outlives_what_the_topic_says(alerts: AlertStore) -> None:
+    topic, note = Topic(), Note("muted", "sam", 5)
+    alert = open_one(alerts)
+    alerts.annotate("a1", note)
+    topic.write("a1", resolve(alert, 9).alert)
+    Recall(alerts, topic).refresh()
+    assert alerts.notes("a1") == {"muted": note}
+    assert alerts.firing() == {}
+
+
+def test_a_store_that_is_lost_while_it_is_told_is_told_again(alerts: AlertStore) -> None:
+    alert = open_one(MemoryAlerts())
+    alerts.begin("me")
+    assert alerts.restore("me", 1, alert)
+    lost = emptied(alerts)
+    with pytest.raises(LostReadingError):
+        lost.restore("me", 2, alert)
+    with pytest.raises(LostReadingError):
+        lost.finish("me", 1, {0: 5})
+    assert lost.known() == {}
+
+
+def test_of_two_who_tell_it_the_later_one_counts(alerts: AlertStore) -> None:
+    alerts.begin("one")
+    alerts.begin("other")
+    with pytest.raises(LostReadingError):
+        alerts.finish("one", 0, {0: 5})
+    alerts.finish("other", 0, {0: 4})
+    assert alerts.known() == {0: 4}
 
 
 def test_a_server_that_lost_its_scripts_is_told_them_again(redis_url: str) -> None:

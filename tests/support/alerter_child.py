@@ -1,14 +1,12 @@
 """The alerter in a process of its own, as wiring starts it: `python -m tests.support.alerter_child JSON`.
 
-`die_after_steps` ends it as `kill -9` does, right after it has stored that many transitions and before any of them
-is published. `hangs` lets its sweeps hang.
+`hangs` lets its sweeps hang.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -16,11 +14,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import structlog
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
 
 from processor.alerter.config import AlerterConfig, AlerterParts
-from processor.alerter.life import Step
+from processor.alerter.points import Reached, pass_by
 from processor.alerter.redis_state import RedisAlerts
 from processor.alerter.run import run_alerter
+from processor.alerter.topic_log import TopicLog
 from processor.index.connect import connect
 from processor.index.redis import RedisStore
 from processor.index.view import View
@@ -36,24 +37,50 @@ class Child:
     redis_url: str
     topic_prefix: str
     redis_prefix: str = "lineage"
-    die_after_steps: int | None = None
+    session_ms: int = 6000
+    lease_s: float = 8.0
+    keep_resolved_days: float = 30.0
     sweep_every_s: float = 3600.0
     policy_file: str | None = None
     hangs: bool = False
 
     def config(self) -> AlerterConfig:
         return AlerterConfig(
-            kafka={"bootstrap.servers": self.bootstrap, "session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"},
+            kafka={
+                "bootstrap.servers": self.bootstrap,
+                "session.timeout.ms": str(self.session_ms),
+                "heartbeat.interval.ms": str(self.session_ms // 6),
+            },
             group=f"{self.topic_prefix}alerter",
             changes_topic=f"{self.topic_prefix}changes",
             alerts_topic=f"{self.topic_prefix}alerts",
             dead_letters_topic=f"{self.topic_prefix}dead-letters",
             policy_file=Path(self.policy_file) if self.policy_file else None,
             sweep_every_s=self.sweep_every_s,
-            lease_s=8.0,
-            send_timeout_s=7.0,
+            lease_s=self.lease_s,
+            send_timeout_s=self.lease_s * 7 / 8,
+            keep_resolved_days=self.keep_resolved_days,
             shutdown_timeout_s=10.0,
         )
+
+    def parts(self, reached: Reached = pass_by) -> AlerterParts:
+        view = _HangingView if self.hangs else View
+        return AlerterParts(
+            open_view=lambda: view(RedisStore(connect(self.redis_url, timeout_s=2.0), self.redis_prefix)),
+            open_alerts=lambda: RedisAlerts(connect(self.redis_url, timeout_s=2.0), self.redis_prefix),
+            open_log=self.open_log,
+            reached=reached,
+        )
+
+    def run(self, reached: Reached = pass_by) -> int:
+        health = Health(("assigned", "redis"), livez_timeout_s=60.0)
+        return run_alerter(self.config(), self.parts(reached), health)
+
+    def open_log(self) -> TopicLog:
+        servers: dict[str, str | int | float | bool] = {"bootstrap.servers": self.bootstrap, "log_level": 0}
+        alone = {"group.id": "reader", "enable.auto.commit": False, "enable.partition.eof": True}
+        reading = {"auto.offset.reset": "earliest", "fetch.wait.max.ms": 50}
+        return TopicLog(Consumer({**servers, **alone, **reading}), AdminClient(servers), self.config().alerts_topic)
 
 
 class _HangingView(View):
@@ -65,37 +92,9 @@ class _HangingView(View):
             time.sleep(60)
 
 
-class _MortalAlerts(RedisAlerts):
-    """Dies between the write of a transition and its publication."""
-
-    steps_left = 0
-
-    def step(self, step: Step) -> bool:
-        taken = super().step(step)
-        self.steps_left -= 1
-        if self.steps_left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return taken
-
-
 def main(told: str) -> int:
-    child = Child(**json.loads(told))
     logs.configure("info", "json", role="alerter", pid=os.getpid())
-
-    def open_alerts() -> RedisAlerts:
-        client = connect(child.redis_url, timeout_s=2.0)
-        if child.die_after_steps is None:
-            return RedisAlerts(client, child.redis_prefix)
-        alerts = _MortalAlerts(client, child.redis_prefix)
-        alerts.steps_left = child.die_after_steps
-        return alerts
-
-    def open_view() -> View:
-        kind = _HangingView if child.hangs else View
-        return kind(RedisStore(connect(child.redis_url, timeout_s=2.0), child.redis_prefix))
-
-    health = Health(("assigned", "redis"), livez_timeout_s=60.0)
-    return run_alerter(child.config(), AlerterParts(open_view, open_alerts), health)
+    return Child(**json.loads(told)).run()
 
 
 if __name__ == "__main__":

@@ -9,14 +9,20 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from processor import wiring
+from processor.alerter.points import Point as AlerterPoint
+from processor.alerter.points import pass_by as pass_by_alerter
 from processor.indexer.points import Point, pass_by
 from processor.settings import Settings
 from processor.telemetry import logs
+from tests.support.alerter_child import Child
+from tests.waiting import GUARD_S
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])
@@ -39,12 +45,23 @@ def dies_at(point: P, passing: int) -> Callable[[P], None]:
 
 def forked(log: Path, work: Callable[..., None], *arguments: Any) -> int:  # noqa: ANN401  whatever the work wants
     """Run in a process of its own that writes to a log; return its exit code, negative for a signal."""
+    with running(log, work, *arguments) as process:
+        process.join(GUARD_S)
+        process.kill()
+        process.join()
+        return process.exitcode or 0
+
+
+@contextmanager
+def running(log: Path, work: Callable[..., None], *arguments: Any) -> Iterator[BaseProcess]:  # noqa: ANN401  as above
+    """The same, killed when the block ends."""
     process = _FORKS.Process(target=_logged, args=(log, work, *arguments))
     process.start()
-    process.join(120)
-    process.kill()
-    process.join()
-    return process.exitcode or 0
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 def _logged(log: Path, work: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401  as above
@@ -62,3 +79,8 @@ def index(settings: Settings, point: Point | None, passing: int = 1) -> None:
     indexer = wiring.indexer(settings, store, wiring.indexer_health(settings), threading.Event(), reached)
     indexer.run(indexer.goal())
     store.close()
+
+
+def alert(child: Child, point: AlerterPoint | None, passing: int = 1) -> None:
+    """Raise alerts until terminated; with a point, until that is passed for the nth time."""
+    child.run(dies_at(point, passing) if point else pass_by_alerter)

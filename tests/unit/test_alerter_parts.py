@@ -111,7 +111,7 @@ class TestTopicSink:
     WAITING = (_pending("a", 1), _pending("b", 1), _pending("a", 2), _pending("c", 1))
 
     def deliver(self, topic: _Topic) -> list[Pending]:
-        return asyncio.run(TopicSink(topic.send, "alerts").deliver(self.WAITING))
+        return asyncio.run(TopicSink(topic.send, "alerts").deliver(self.WAITING)).transitions
 
     def test_all_is_sent_in_order(self) -> None:
         topic = _Topic()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from processor.alerter.reconcile import NotWholeError, Outcome, react, reconcile, runbooks
+from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, react, reconcile, runbooks
 from processor.alerter.state import MemoryAlerts
 from processor.detect.policy import Policy, parse_policy
 from processor.index.announce import change_of
@@ -253,7 +253,7 @@ def test_a_sweep_of_an_index_without_trouble_writes_nothing() -> None:
 
 def test_runbooks_are_found_below_a_base_of_ones_own() -> None:
     world = World(*siblings(), read("staging.ghost"))
-    reconcile(View(world.store), world.alerts, Policy(), us(90), runbooks("https://wiki.example.com/runbooks/"))
+    reconcile(View(world.store), world.alerts, Policy(), us(90), Hooks(runbooks("https://wiki.example.com/runbooks/")))
     (alert,) = world.alerts.firing().values()
     assert alert.runbook_url == "https://wiki.example.com/runbooks/orphan_dataset.md"
 
@@ -317,7 +317,7 @@ def test_a_pass_that_is_to_end_ends() -> None:
 
     for world in (World(*week()), World(ingest(0, 1, *FULL))):
         with pytest.raises(EndedError):
-            reconcile(View(world.store), world.alerts, Policy(), us(12 * DAY), breathe=end)
+            reconcile(View(world.store), world.alerts, Policy(), us(12 * DAY), Hooks(breathe=end))
 
 
 def test_nothing_is_judged_by_an_index_that_is_not_whole() -> None:
@@ -328,3 +328,25 @@ def test_nothing_is_judged_by_an_index_that_is_not_whole() -> None:
     assert not world.alerts.firing()
     world.store.apply({}, {b"t:0": Covered(0, 3)})
     assert world.sweep(72).opened
+
+
+class Stumbling(View):
+    """Cannot be read where one dataset is concerned."""
+
+    def lanes_of(self, datasets: Sequence[Node]) -> dict[Node, list[Lane]]:
+        if ds("public.orders") in datasets:
+            raise ValueError("a record that nobody foresaw")
+        return super().lanes_of(datasets)
+
+
+def test_a_dataset_that_cannot_be_judged_costs_only_itself() -> None:
+    def other(minutes: float, run: int, *columns: str) -> Json:
+        return event("other", minutes=minutes, run=run, outputs=[table("public.other", schema=schema(*columns))])
+
+    world = World(ingest(0, 1, *FULL), other(1, 2, *FULL), ingest(60, 3, *DROPPED))
+    world.sweep(61)
+    assert world.firing() == {("schema_drift", "public.orders")}
+    fill(world.store, other(62, 4, *DROPPED))
+    outcome = reconcile(Stumbling(world.store), world.alerts, Policy(), us(70))
+    assert [alert.finding.subject for alert in outcome.transitions] == [ds("public.other")]
+    assert world.firing() == {("schema_drift", "public.orders"), ("schema_drift", "public.other")}

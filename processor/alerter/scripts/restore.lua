@@ -1,0 +1,53 @@
+-- Take over what the topic says of an alert, where the store does not know better. What was said in public stands.
+--
+-- KEYS  1 alert  2 firing  3 subject  4 resolved  5 order  6 outbox (see step.lua)
+--       7 known (hash: partition -> next offset, and `reading`: who reads the topic now, and how far he is)
+-- ARGV  1 id  2 version  3 status  4 the alert  5 who reads  6 number of this record in his reading, from 1 on
+-- Returns 1 when the store has taken it over, 0 when it knew, -1 when it is no longer the store that the reading
+-- began with: it was emptied meanwhile, went back in time, or somebody else reads.
+
+local id, version, number = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
+if redis.call('HGET', KEYS[7], 'reading') ~= ARGV[5] .. ':' .. (number - 1) then
+  return -1
+end
+redis.call('HSET', KEYS[7], 'reading', ARGV[5] .. ':' .. number)
+
+local function member(of_version)
+  return id .. ':' .. string.format('%010d', of_version)
+end
+
+-- No longer to be sent: this version and the ones before it.
+local function withdraw(from)
+  for v = from, 1, -1 do
+    if redis.call('HDEL', KEYS[6], member(v)) == 0 then return end
+    redis.call('ZREM', KEYS[5], member(v))
+  end
+end
+
+local function says_the_same(a, b)
+  local x, y = cmsgpack.unpack(a), cmsgpack.unpack(b)
+  return x.status == y.status and x.started_us == y.started_us and x.ends_us == y.ends_us
+    and x.finding.severity == y.finding.severity
+end
+
+local stored = tonumber(redis.call('HGET', KEYS[1], 'v') or '0')
+local waiting = redis.call('HGET', KEYS[6], member(version))
+local is_other = waiting and not says_the_same(waiting, ARGV[4])
+if version <= stored and not is_other then
+  withdraw(version)
+  return 0
+end
+
+withdraw(stored)
+redis.call('HSET', KEYS[1], 'v', version, 's', ARGV[3], 'b', ARGV[4])
+if ARGV[3] == 'firing' then
+  redis.call('SADD', KEYS[2], id)
+  redis.call('SADD', KEYS[3], id)
+  redis.call('ZREM', KEYS[4], id)
+else
+  local time = redis.call('TIME')
+  redis.call('SREM', KEYS[2], id)
+  redis.call('SREM', KEYS[3], id)
+  redis.call('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000), id)
+end
+return 1

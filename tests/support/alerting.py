@@ -1,0 +1,155 @@
+"""An alerter with topics and an index of its own, and what a test wants to know of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from processor.alerter.redis_state import RedisAlerts
+from processor.index.announce import change_of
+from processor.index.connect import connect
+from processor.index.redis import RedisStore
+from processor.local import KafkaCluster
+from processor.model.alert import Alert
+from processor.model.codec import decode_alert, encode_change
+from tests.support.alerter_child import Child
+from tests.support.events import Json, column_lineage, event, fill, schema, table
+from tests.waiting import eventually
+
+FULL = ("id:int", "amount:int")
+DROPPED = ("id:int",)
+LARGEST = 8 * 1024 * 1024
+
+
+def ingest(minutes: float, *columns: str, dataset: str = "public.orders") -> Json:
+    outputs = [table(dataset, schema=schema(*columns))]
+    return event(f"ingest {dataset}", minutes=minutes, run=int(minutes), outputs=outputs)
+
+
+def stage(minutes: float = 5) -> Json:
+    mapping = column_lineage({"amount": [("public.orders", "amount")]})
+    outputs = [table("staging.orders", schema=schema("amount"), columnLineage=mapping)]
+    return event("stage", minutes=minutes, run=5, inputs=[table("public.orders")], outputs=outputs)
+
+
+class Plant:
+    """Topics, an index, and a way to start alerters."""
+
+    def __init__(self, kafka: KafkaCluster, redis_url: str, prefix: str, folder: Path, *, topics: bool = True) -> None:
+        self.child = Child(kafka.bootstrap, redis_url, prefix, redis_prefix=f"lineage-{prefix}")
+        self.config = self.child.config()
+        self.folder = folder
+        self.store = RedisStore(connect(redis_url), self.child.redis_prefix)
+        self.alerts = RedisAlerts(connect(redis_url), self.child.redis_prefix)
+        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+        servers: dict[str, str | int | float | bool] = {"bootstrap.servers": kafka.bootstrap, "log_level": 0}
+        # The same partition for a key as Java's clients, and the alerter's, choose.
+        own = {"linger.ms": 0, "message.max.bytes": LARGEST, "partitioner": "murmur2_random"}
+        self.producer = Producer({**servers, **own})
+        if topics:
+            self.create_topics()
+
+    def create_topics(self, **largest: int) -> None:
+        """Create the topics; `largest`: what those of them take that take more or less than usual."""
+        names = (self.config.changes_topic, self.config.alerts_topic, self.config.dead_letters_topic)
+        limits = {f"{self.child.topic_prefix}{name.replace('_', '-')}": size for name, size in largest.items()}
+        configs = {name: {"max.message.bytes": str(limits.get(name, LARGEST))} for name in names}
+        for made in self.admin.create_topics([NewTopic(n, 2, 1, config=configs[n]) for n in names]).values():
+            made.result()
+        self.wait(lambda: all(self._has_leaders(name) for name in names))
+
+    def _has_leaders(self, topic: str) -> bool:
+        try:
+            self.read(topic)
+        except KafkaException:
+            return False
+        return True
+
+    def index(self, *events: Json) -> None:
+        """Index events and publish what they changed, as the indexer does."""
+        for entry in fill(self.store, *events):
+            change = change_of(entry, self.store)
+            self.send(encode_change(change), str(change.node).encode())
+
+    def send(
+        self, value: bytes | None, key: bytes | None = b"k", headers: list[tuple[str, bytes]] | None = None
+    ) -> None:
+        headers_given: Any = headers or []
+        self.producer.produce(self.config.changes_topic, value, key, headers=headers_given)
+        assert self.producer.flush(30) == 0
+
+    @contextmanager
+    def alerter(self, **told: object) -> Iterator[subprocess.Popen[bytes]]:
+        """A running alerter; it is ended when the block ends."""
+        child = json.dumps(asdict(self.child) | told)
+        command = [sys.executable, "-m", "tests.support.alerter_child", child]
+        with (self.folder / "alerter.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+
+    def lose_alerts(self) -> None:
+        """Let Redis lose the alerts, as a server does that keeps nothing."""
+        client = connect(self.child.redis_url)
+        client.delete(*client.scan_iter(f"{self.child.redis_prefix}:{{alerts}}:*"))
+
+    def log(self) -> str:
+        log = self.folder / "alerter.log"
+        return log.read_text() if log.exists() else ""
+
+    def waits_for_redis(self, doing: str) -> bool:
+        told = (json.loads(line) for line in self.log().splitlines() if line.startswith("{"))
+        return any(t["event"] == "dependency.away" and t["doing"] == doing for t in told)
+
+    def read(self, topic: str) -> list[Message]:
+        """All that a topic holds now."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.child.bootstrap, "group.id": "reader", "enable.auto.commit": False}
+        )
+        try:
+            parts = [TopicPartition(topic, number, 0) for number in range(2)]
+            ends = {p.partition: consumer.get_watermark_offsets(p, timeout=30)[1] for p in parts}
+            consumer.assign(parts)
+            found: list[Message] = []
+            while len(found) < sum(ends.values()):
+                found += consumer.consume(100, timeout=0.2)
+            return found
+        finally:
+            consumer.close()
+
+    def published(self) -> list[Alert]:
+        return [decode_alert(_value(m)) for m in self.read(self.config.alerts_topic)]
+
+    def wait(self, holds: Callable[[], bool]) -> None:
+        assert eventually(holds), self.log()[-5000:]
+
+    def committed(self) -> int:
+        """How many changes the group has committed."""
+        consumer = Consumer({"bootstrap.servers": self.child.bootstrap, "group.id": self.config.group})
+        try:
+            parts = [TopicPartition(self.config.changes_topic, number) for number in range(2)]
+            return sum(max(p.offset, 0) for p in consumer.committed(parts, timeout=30))
+        finally:
+            consumer.close()
+
+    def produced(self) -> int:
+        return len(self.read(self.config.changes_topic))
+
+
+def _value(message: Message) -> bytes:
+    value = message.value()
+    assert isinstance(value, bytes)
+    return value
