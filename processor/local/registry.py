@@ -1,6 +1,7 @@
 """A schema registry with Confluent's API on this machine: Apicurio Registry, which keeps everything in memory."""
 
 import shutil
+import signal
 import tarfile
 import tempfile
 import urllib.error
@@ -56,6 +57,16 @@ class SchemaRegistry:
             self._process.kill()
         if self._folder is not None:
             self._folder.remove()
+
+    def pause(self) -> None:
+        """Freeze the registry (SIGSTOP): it accepts connections and answers nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen registry go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         self.start()
