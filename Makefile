@@ -10,7 +10,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
 UV ?= uv
 
-.PHONY: help run test lint check bench mutants fmt clean lock
+.PHONY: help run test lint check bench mutants chaos fmt clean lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -51,6 +51,12 @@ bench: $(STAMP) ## Measure what an event costs, against a yardstick of the same 
 
 mutants: $(STAMP) ## Break a copy of the source in many places, one at a time: a test has to notice each
 	@$(BIN)/python -m tests.mutants
+
+SEED ?= 1
+MINUTES ?= 2
+
+chaos: $(STAMP) ## Kill, freeze and fill everything for MINUTES=2 as SEED=1 says, and compare what comes out
+	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --minutes $(MINUTES)
 
 fmt: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .

@@ -7,7 +7,7 @@ Rules kept here, each against a known trap of Faust 0.15:
 - one agent of concurrency 1, no tables, no leader topic, no topics declared, no web server, no redirected
   output, a folder of its own;
 - timers are guarded whole: one that raised would take the worker down;
-- a message counts as sent when its second await returned: `await (await topic.send(...))`.
+- a message counts as sent when its second await returned, that of what `publish_message` gives.
 """
 
 from __future__ import annotations
@@ -74,12 +74,21 @@ def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[L
         key = b"" if record.key is None and record.value is None else record.key
         try:
             async with asyncio.timeout(timeout_s):
-                there = await (await topic.send(key=key, value=record.value, headers=headers))
+                message = topic.as_future_message(key, record.value, headers=headers)
+                message.add_done_callback(_look_at)
+                # Not cancelled with the wait: Faust's callback would stumble over that.
+                there = await asyncio.shield(await topic.publish_message(message))
                 return Landed(there.partition, there.offset)
         except (FaustError, KafkaError, TimeoutError, OSError) as error:
             raise _refusal(record, error) from error
 
     return send
+
+
+def _look_at(message: asyncio.Future[Any]) -> None:
+    """Faust tells its own future too of a failure, and asyncio logs what nobody looked at."""
+    if not message.cancelled():
+        message.exception()
 
 
 def _refusal(record: Outgoing, error: Exception) -> LineageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -139,7 +139,7 @@ def _acts(plan: Plan) -> Iterator[Act]:
     yield from (act._replace(number=number) for number, act in enumerate(drawn, 1))
 
 
-def _lane(plan: Plan, lane: str, choices: tuple[_Choice, ...], rest: tuple[float, float]) -> Iterator[Act]:
+def _lane(plan: Plan, lane: str, choices: Sequence[_Choice], rest: tuple[float, float]) -> Iterator[Act]:
     rng = random.Random(f"{lane} {plan.seed}")
     weights = [weight for weight, _, _ in choices]
     at_s = _FIRST_S + rng.uniform(*rest)

@@ -6,12 +6,14 @@ Each check gives its complaints in words; none means that it holds.
 from __future__ import annotations
 
 import json
+import re
+import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import takewhile
 from typing import Final
 
 from processor import wiring
@@ -33,6 +35,8 @@ _CATCH_UP_S: Final = 120.0
 _SETTLE_S: Final = 90.0
 _FIRST: Final = 8
 _PAUSE_S: Final = 0.5
+_GIST: Final = 60
+_SHOWN: Final = 600
 
 
 @dataclass(slots=True)
@@ -71,7 +75,9 @@ def judge(world: World, acknowledged: set[Origin], say: Callable[[str], None]) -
 def judge_processes(verdict: Verdict, crew: Crew) -> None:
     """After the end: nobody ended but by our hand or with an allowed code, and no log has a traceback."""
     fell = [each for each in crew.ended if not each.asked and each.code not in ALLOWED]
-    asked = [each for each in crew.ended if each.asked == "SIGTERM" and each.code not in ALLOWED]
+    # Asked to end before it had begun to listen, a process ends as any does.
+    ended = (*ALLOWED, -signal.SIGTERM)
+    asked = [each for each in crew.ended if each.asked == "SIGTERM" and each.code not in ended]
     verdict.complain("processes fell", (f"{name}: code {code}" for name, code, _ in (*fell, *asked)))
     verdict.complain(
         "tracebacks", (case for path in crew.logs for case in _tracebacks(path.read_text("utf-8"), path.stem))
@@ -86,7 +92,7 @@ def said(crew: Crew) -> Counter[str]:
             with suppress(ValueError):
                 told = json.loads(line)
                 if told.get("level") in ("warning", "error", "critical"):
-                    counts[f"{told['level']}: {told.get('event')}"] += 1
+                    counts[f"{told['level']}: {_gist(str(told.get('event')))}"] += 1
     return counts
 
 
@@ -200,8 +206,18 @@ def _unsteady(versions: dict[str, dict[int, Alert]]) -> Iterator[str]:
 def _tracebacks(text: str, name: str) -> Iterator[str]:
     lines = text.splitlines()
     for number, line in enumerate(lines):
-        if line.startswith("Traceback") or '"exception"' in line:
-            yield f"{name}, line {number + 1}: " + " | ".join(islice(lines, number, number + 12))[:1500]
+        if line.startswith("Traceback"):
+            rest = takewhile(lambda each: each.startswith((" ", "Traceback")), lines[number:])
+            end = number + len(list(rest))
+            yield f"{name}, line {number + 1}: " + " | ".join(lines[max(number, end - 4) : end + 1])
+        elif '"exception"' in line:
+            told = json.loads(line)
+            yield f"{name}, line {number + 1}: {told.get('event')}: …{told['exception'][-_SHOWN:]}"
+
+
+def _gist(event: str) -> str:
+    """What a line says, without the addresses and figures of the case."""
+    return re.sub(r"\[[^\]]*\]|[\d.:]*\d[\d.:]*", "#", event)[:_GIST]
 
 
 def _asked(question: Callable[[], bool]) -> bool:

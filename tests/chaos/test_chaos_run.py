@@ -1,0 +1,24 @@
+"""The chaos run, short and always the same; `make chaos` runs others, and longer ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run.schedule import decode_plan, encode_plan, make_plan
+from tests.chaos.run.stage import run_chaos
+
+
+@pytest.mark.timeout(600)
+def test_a_minute_and_a_half_of_chaos_leaves_no_trace(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert run_chaos(make_plan(seed=11, seconds=80), tmp_path, said.append), "\n".join(said)
+
+
+def test_a_schedule_follows_from_its_seed_and_replays() -> None:
+    plan = make_plan(seed=7, seconds=120)
+    assert plan == make_plan(seed=7, seconds=120)
+    assert plan != make_plan(seed=8, seconds=120)
+    assert decode_plan(encode_plan(plan)) == plan
+    assert {act.lane for act in plan.only(("kafka",)).acts} == {"kafka"}
