@@ -16,13 +16,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from processor.decode.sniff import Format
+from processor.index.expiry import EPOCH_DAYS
 from processor.index.progress import Clock
 from processor.masking import masked_url
 from processor.model.errors import UsageError
 from processor.settings_checks import check_redis_url, check_registry_url, check_topic, read_input
 from processor.settings_sources import PREFIX, EnvironmentSource, FileSource, refuse_unknown_variables, usage_error
 
-__all__ = ["Groups", "Http", "InputTopic", "LogFormat", "RejectLimit", "Settings", "Topics", "load"]
+__all__ = ["Groups", "Http", "InputTopic", "Keep", "LogFormat", "RejectLimit", "Settings", "Topics", "load"]
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -92,6 +93,23 @@ class Http(_Part):
     alerter_port: int = Field(9640, ge=0, le=65_535, description="alerter")
 
 
+class Keep(_Part):
+    """How long the index keeps what expires, by the time that the events themselves tell."""
+
+    runs_days: int = Field(30, ge=2 * EPOCH_DAYS, le=3650, description="the detail of a run after its last event")
+    open_runs_days: int = Field(90, ge=2 * EPOCH_DAYS, le=3650, description="the same of a run that has not ended")
+    versions: int = Field(256, ge=2, le=100_000, description="schema versions by observer, mappings by job and output")
+    late_days: float = Field(
+        7, gt=0, le=EPOCH_DAYS, description="a run's event that comes later is counted as late; at most 10"
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.open_runs_days < self.runs_days:
+            raise ValueError("keep.open_runs_days must be no less than keep.runs_days; raise it")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings. Immutable; make one with `load`, which turns what is wrong into a `UsageError`."""
 
@@ -135,6 +153,7 @@ class Settings(BaseSettings):
     reconcile_interval_s: float = Field(30.0, gt=0, le=86_400, description="how often alerts are derived anew")
 
     home: Path = Field(Path(".lineage"), description="folder of the embedded services and of caches")
+    keep: Keep = Keep()
     http: Http = Http()
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: LogFormat = Field("auto", description="auto: console at a terminal, else JSON")

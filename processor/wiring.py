@@ -18,6 +18,7 @@ from processor.decode.limits import Limits
 from processor.decode.observe import Observe, observer
 from processor.decode.schemas import SchemaSource, read_schemas
 from processor.index.connect import Client, connect
+from processor.index.expiry import DAY_US, EPOCH_DAYS, Keep
 from processor.index.generations import Generation, Generations
 from processor.index.redis import RedisStore
 from processor.index.view import View
@@ -61,7 +62,7 @@ def open_store(settings: Settings) -> RedisStore:
     Raises `UsageError` without an address or with options that the client does not know, `DependencyError` when
     Redis does not answer.
     """
-    return RedisStore(redis_client(settings), settings.redis_prefix, settings.redis_buckets)
+    return RedisStore(redis_client(settings), settings.redis_prefix, settings.redis_buckets, keep=_keep(settings))
 
 
 def generations(settings: Settings) -> Generations:
@@ -71,7 +72,7 @@ def generations(settings: Settings) -> Generations:
 
 def generation_opener(settings: Settings) -> Callable[[Generation], RedisStore]:
     """Make what opens one generation of the index for good. Raises as `open_store` does."""
-    return lambda one: RedisStore(redis_client(settings), settings.redis_prefix, generation=one)
+    return lambda one: RedisStore(redis_client(settings), settings.redis_prefix, generation=one, keep=_keep(settings))
 
 
 def redis_client(settings: Settings) -> Client:
@@ -177,6 +178,13 @@ def open_alerts_log(settings: Settings) -> TopicLog:
 def open_publisher(settings: Settings, reached: Reached = pass_by) -> Publisher:
     """Make a publisher; raises `UsageError` for a setting that librdkafka does not know."""
     return Publisher(_producer(producer_config(settings)), reached)
+
+
+def _keep(settings: Settings) -> Keep:
+    """Days in whole epochs, rounded up."""
+    given = settings.keep
+    runs, open_runs = (-(-days // EPOCH_DAYS) for days in (given.runs_days, given.open_runs_days))
+    return Keep(runs, open_runs, given.versions, int(given.late_days * DAY_US))
 
 
 def _consumer(config: Mapping[str, Any]) -> Consumer:

@@ -1,6 +1,7 @@
 """The whole index as one hash: equal if and only if two indexes hold the same.
 
-Covers every record of the index and nothing of how it was read (offsets, outbox, progress).
+Covers every record of the index that has not expired (see `expiry`; deleted already or not), and nothing
+of how it was read (offsets, outbox, progress).
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from itertools import islice
 
+from processor.index import joins
+from processor.index.expiry import unexpired
 from processor.index.items import frame
 from processor.index.store import Key, Store
 
@@ -23,16 +26,24 @@ def digest(store: Store) -> str:
 
 
 def _parts(store: Store) -> list[bytes]:
-    keys, parts = store.keys(), list[bytes]()
+    keys, parts, clocks_us = store.keys(), list[bytes](), clocks(store)
     while page := list(islice(keys, _PAGE)):
         hashes = store.fetch(page)
         for key, there in zip(page, hashes, strict=True):
-            parts += _parts_of(key, there)
+            parts += _parts_of(key, unexpired(key.record, key.owner, there, clocks_us[key.bucket], store.keep))
     return parts
+
+
+def clocks(store: Store) -> list[int]:
+    """The clock of every bucket: the newest time that an event told it, 0 before any."""
+    found = store.fetch([Key(bucket, "clock") for bucket in range(store.buckets)])
+    return [joins.unpack_time(there[b"t"]) if there else 0 for there in found]
 
 
 def _parts_of(key: Key, there: dict[bytes, bytes]) -> list[bytes]:
     """One part a record, or one a field where a record is spread over all buckets."""
+    if not there:
+        return []
     if key.owner:
         return [_part(key, sorted(there.items()))]
     return [_part(key, [field]) for field in there.items()]

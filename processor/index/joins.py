@@ -32,6 +32,7 @@ _SPAN = struct.Struct(">diH")
 _STAMP = struct.Struct(">d8s")
 _TIME = struct.Struct(">d")
 _RECENT = struct.Struct(">ddBHHH16s")
+_OPEN = struct.Struct(">dH")
 _STATES = (RunState.COMPLETE, RunState.FAIL, RunState.ABORT)
 _COUNT_MAX = 65_535
 _DROP = b"\x04DROP"
@@ -69,6 +70,14 @@ class Recent(NamedTuple):
     outputs: int
     mapped: int
     signature: bytes
+    run_id: str
+
+
+class Open(NamedTuple):
+    """A run among its job's open ones; `epoch` is that of its segment (see `expiry`)."""
+
+    started_us: int
+    epoch: int
     run_id: str
 
 
@@ -141,6 +150,22 @@ JOINS: dict[str, Callable[[bytes, bytes], bytes]] = {
     "O": _join_once,
 }
 """By letter: (value there, value that comes) → value that stays."""
+
+RUN_JOINS = {
+    **dict.fromkeys((b"i", b"I", b"O", b"M"), "O"),
+    **dict.fromkeys((b"e", b"q", b"p", b"n", b"x"), "L"),
+    b"t": "S",
+    b"u": "X",
+    b"b": "E",
+}
+"""The join of each field of a run, by its first letter: for one segment that moves on into another."""
+
+
+def join_run(into: dict[bytes, bytes], other: Mapping[bytes, bytes]) -> None:
+    """Join a run's earlier or later segment into this one."""
+    for name, value in other.items():
+        there = into.get(name)
+        into[name] = value if there is None else JOINS[RUN_JOINS[name[:1]]](there, value)
 
 
 def is_news(join: str, old: bytes | None, new: bytes) -> bool:
@@ -222,6 +247,17 @@ def unpack_recent(data: bytes) -> Recent:
     ended, started, code, inputs, outputs, mapped, sig = _RECENT.unpack_from(data)
     run_id = data[_RECENT.size :].decode("utf-8", "surrogatepass")
     return Recent(int(ended), int(started), _STATES[code], inputs, outputs, mapped, sig, run_id)
+
+
+def pack_open(opened: Open) -> bytes:
+    """Stored form: start >d, epoch >H, run id."""
+    return _OPEN.pack(float(opened.started_us), opened.epoch) + opened.run_id.encode("utf-8", "surrogatepass")
+
+
+def unpack_open(data: bytes) -> Open:
+    """Inverse of `pack_open`."""
+    started, epoch = _OPEN.unpack_from(data)
+    return Open(int(started), epoch, data[_OPEN.size :].decode("utf-8", "surrogatepass"))
 
 
 def newest_other(recents: Mapping[bytes, bytes], field: bytes) -> Recent | None:

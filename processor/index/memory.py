@@ -9,20 +9,26 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from processor.index import joins
+from processor.index.expiry import EPOCH_DIGITS, KEEP, SWEEP, Keep, epoch_of, epoch_of_segment, surplus
 from processor.index.items import frame
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, Op, OutboxEntry, Settle
 from processor.model.errors import StoreWentBackError
+from processor.model.identity import ID_BYTES
 from processor.model.observation import RunState
+from processor.model.tables import FINGERPRINT_BYTES
 
 Hash = dict[bytes, bytes]
+_SEGMENT_DIGITS = 2 * ID_BYTES + EPOCH_DIGITS
 
 
 class MemoryStore:
     """A `Store` over plain dictionaries. Not for several threads."""
 
-    def __init__(self, buckets: int = BUCKETS) -> None:
+    def __init__(self, buckets: int = BUCKETS, keep: Keep = KEEP) -> None:
         self._buckets = buckets
+        self._keep = keep
+        self._late_events = 0
         self._hashes: dict[Key, Hash] = {}
         self._progress: dict[bytes, bytes] = {}
 
@@ -35,6 +41,16 @@ class MemoryStore:
     def generation(self) -> int:
         """Which generation this is: there is only one."""
         return 1
+
+    @property
+    def keep(self) -> Keep:
+        """How long what expires is kept."""
+        return self._keep
+
+    @property
+    def late_events(self) -> int:
+        """How many run events came too late."""
+        return self._late_events
 
     def refresh(self) -> bool:
         """Nothing to go over to."""
@@ -81,7 +97,7 @@ class MemoryStore:
     def confirm(self, entries: Iterable[OutboxEntry]) -> None:
         """Take confirmed entries out of the outbox."""
         for entry in entries:
-            self._hash(Key(entry.bucket, "outbox")).pop(entry.entry_id, None)
+            self.hash(Key(entry.bucket, "outbox")).pop(entry.entry_id, None)
 
     def offsets(self) -> list[dict[bytes, int]]:
         """Next offset by b"topic:partition", one dict a bucket."""
@@ -92,7 +108,7 @@ class MemoryStore:
         """Withdraw what all buckets claim of these."""
         for partition in partitions:
             for bucket in range(self._buckets):
-                self._hash(Key(bucket, "offsets")).pop(partition, None)
+                self.hash(Key(bucket, "offsets")).pop(partition, None)
 
     def set_progress(self, progress: Mapping[bytes, bytes], *, where_none: bool = False) -> None:
         """Publish how far each partition has been read."""
@@ -108,27 +124,40 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _hash(self, key: Key) -> Hash:
+    def has(self, key: Key) -> bool:
+        """Whether there is such a hash."""
+        return bool(self._hashes.get(key))
+
+    def hash(self, key: Key) -> Hash:
+        """The hash itself."""
         return self._hashes.setdefault(key, {})
 
+    def drop(self, key: Key) -> None:
+        """Forget a hash."""
+        self._hashes.pop(key, None)
+
     def _lacks(self, bucket: int, covers: Covers) -> bool:
-        had = self._hash(Key(bucket, "offsets"))
+        had = self.hash(Key(bucket, "offsets"))
         return any(int(had.get(partition, b"0")) < covered.start for partition, covered in covers.items())
 
     def _apply(self, bucket: int, part: BucketBatch, covers: Covers) -> list[OutboxEntry]:
-        news = _News()
+        news, runs = _News(), _Runs(self, bucket, part)
         for key, ops in part.ops.items():
-            self._join(key, part.subjects.get(key), ops, news)
+            if key not in runs.refused:
+                self._join(key, part.subjects.get(key), ops, news)
         for settle in part.settles:
-            self._settle(bucket, settle, part.subjects.get(settle.run), news)
+            if settle.run not in runs.refused:
+                self._place(settle, runs.link(settle), part.subjects.get(settle.run), news)
+        runs.sweep()
+        self._late_events += runs.late_events
         self._advance(bucket, covers)
         entries = [OutboxEntry(bucket, *entry) for entry in news.entries()]
-        outbox = self._hash(Key(bucket, "outbox"))
+        outbox = self.hash(Key(bucket, "outbox"))
         outbox.update((entry.entry_id, entry.payload) for entry in entries)
         return entries
 
     def _join(self, key: Key, subject: bytes | None, ops: list[Op], news: _News) -> None:
-        there, touched = self._hash(key), False
+        there, touched, grown = self.hash(key), False, set[bytes]()
         write, undone = next((op for op in ops if op.join == "W"), None), joins.revived(there)
         for op in ops:
             old = there.get(op.field)
@@ -137,21 +166,27 @@ class MemoryStore:
                 continue
             there[op.field] = new
             touched = touched or op.join == "T"
+            if old is None and op.field[:1] == b"v":
+                grown.add(op.field[1:-FINGERPRINT_BYTES])
             if joins.is_news(op.join, old, new):
                 news.add(subject, op.item, old or b"")
         if touched:
             _drop_dominated(there)
         if write is not None and joins.revived(there) not in {b"", undone}:
             news.add(subject, write.item, joins.revived(there))
+        for name in [name for group in grown for name in surplus(there, group, self._keep.versions)]:
+            there.pop(name, None)
 
-    def _settle(self, bucket: int, settle: Settle, subject: bytes | None, news: _News) -> None:
-        run, opened = self._hash(settle.run), self._hash(Key(bucket, "open"))
+    def _place(self, settle: Settle, segment: Key, subject: bytes | None, news: _News) -> None:
+        run, opened = self.hash(segment), self.hash(Key(segment.bucket, "open", settle.recent.owner))
         summary = joins.recent_run(run)
         if summary is None:
-            opened[settle.open_field] = joins.pack_time(joins.started_us(run), run[b"i"])
+            run_id = run[b"i"].decode("utf-8", "surrogatepass")
+            entry = joins.Open(joins.started_us(run), epoch_of_segment(segment.owner), run_id)
+            opened[settle.run_field] = joins.pack_open(entry)
             return
-        opened.pop(settle.open_field, None)
-        recents, packed = self._hash(settle.recent), joins.pack_recent(summary)
+        opened.pop(settle.run_field, None)
+        recents, packed = self.hash(settle.recent), joins.pack_recent(summary)
         old = recents.get(settle.run_field)
         if old == packed:
             return
@@ -167,10 +202,71 @@ class MemoryStore:
             news.add(subject, settle.item, letter + packed)
 
     def _advance(self, bucket: int, covers: Covers) -> None:
-        there = self._hash(Key(bucket, "offsets"))
+        there = self.hash(Key(bucket, "offsets"))
         for partition, covered in covers.items():
             if covered.stop > int(there.get(partition, b"0")):
                 there[partition] = str(covered.stop).encode()
+
+
+class _Runs:
+    """The runs of one bucket: their segments linked, and swept when they have expired (see `expiry`)."""
+
+    def __init__(self, store: MemoryStore, bucket: int, part: BucketBatch) -> None:
+        self._store, self._bucket, self._keep = store, bucket, store.keep
+        clock = store.hash(Key(bucket, "clock"))
+        before_us = joins.unpack_time(clock[b"t"]) if clock else 0
+        late = [settle for settle in part.settles if settle.newest_us < before_us - self._keep.late_us]
+        self.late_events = sum(settle.events for settle in late)
+        before = epoch_of(before_us)
+        self.refused = {settle.run for settle in part.settles if not self._keep.takes(settle.epoch, before)}
+        clock[b"t"] = joins.pack_time(max(before_us, part.clock_us))
+        self._now = epoch_of(max(before_us, part.clock_us))
+        self._due = store.hash(Key(bucket, "due"))
+
+    def link(self, settle: Settle) -> Key:
+        """Let the run's former segment move on into this one, and this one into the next; which one it is now."""
+        segment, epoch, reach = settle.run, settle.epoch, self._keep.open_runs - 1
+        if _member(settle.recent, segment) not in self._due:
+            self._due[_member(settle.recent, segment)] = b"%d" % epoch
+            former = self._nearest(segment, range(epoch - 1, max(epoch - reach, 0) - 1, -1))
+            self._move_on(settle, former, segment)
+        following = self._nearest(segment, range(epoch + 1, min(epoch + reach, self._now) + 1))
+        return segment if following is None else self._move_on(settle, segment, following)
+
+    def sweep(self) -> None:
+        """Delete segments that have expired, some at a time, with what the job says of the open run."""
+        until = self._now - self._keep.runs
+        found = sorted((int(at), member) for member, at in self._due.items() if int(at) < until)
+        for _, member in found[:SWEEP]:
+            job, owner = member[:-_SEGMENT_DIGITS].decode(), member[-_SEGMENT_DIGITS:].decode()
+            self._look(member, Key(self._bucket, "r", owner), Key(self._bucket, "open", job))
+
+    def _look(self, member: bytes, segment: Key, opened: Key) -> None:
+        epoch, there = epoch_of_segment(segment.owner), self._store.hash(segment)
+        if self._keep.is_live(epoch, self._now, ended=b"e" in there):
+            self._due[member] = b"%d" % (epoch + self._keep.open_runs - self._keep.runs)
+            return
+        del self._due[member]
+        self._store.drop(segment)
+        run, entries = bytes.fromhex(segment.owner[:-EPOCH_DIGITS]), self._store.hash(opened)
+        if run in entries and joins.unpack_open(entries[run]).epoch == epoch:
+            del entries[run]
+
+    def _nearest(self, segment: Key, epochs: range) -> Key | None:
+        owners = (f"{segment.owner[:-EPOCH_DIGITS]}{epoch:04x}" for epoch in epochs)
+        return next((key for key in (Key(self._bucket, "r", owner) for owner in owners) if self._store.has(key)), None)
+
+    def _move_on(self, settle: Settle, former: Key | None, into: Key) -> Key:
+        if former is None:
+            return into
+        gap = epoch_of_segment(into.owner) - epoch_of_segment(former.owner)
+        there = self._store.hash(former)
+        if not self._keep.links(gap, ended=b"e" in there):
+            return former
+        joins.join_run(self._store.hash(into), there)
+        self._store.drop(former)
+        del self._due[_member(settle.recent, former)]
+        return into
 
 
 class _News:
@@ -188,6 +284,11 @@ class _News:
             payload = frame(subject) + b"".join(items)
             digest = hashlib.sha1(payload, usedforsecurity=False)
             yield digest.hexdigest().encode(), payload
+
+
+def _member(recent: Key, segment: Key) -> bytes:
+    """How a segment stands among what is due: its job and itself."""
+    return f"{recent.owner}{segment.owner}".encode()
 
 
 def _drop_dominated(there: Hash) -> None:

@@ -136,7 +136,8 @@ def _finished(run: joins.Recent) -> FinishedRun:
 
 def open_run(value: bytes) -> OpenRun:
     """An entry of the open runs."""
-    return OpenRun(value[8:].decode(), joins.unpack_time(value))
+    opened = joins.unpack_open(value)
+    return OpenRun(opened.run_id, opened.started_us)
 
 
 def run_record(job: Node, there: Hash) -> RunRecord:

@@ -15,6 +15,7 @@ from typing import Any, cast
 from redis.exceptions import NoScriptError
 
 from processor.index.connect import Client, as_dependency
+from processor.index.expiry import KEEP, Keep
 from processor.index.generations import Generation, Generations, literally
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
@@ -35,11 +36,18 @@ class RedisStore:
     """
 
     def __init__(
-        self, client: Client, prefix: str = "lineage", buckets: int = BUCKETS, generation: Generation | None = None
+        self,
+        client: Client,
+        prefix: str = "lineage",
+        buckets: int = BUCKETS,
+        generation: Generation | None = None,
+        keep: Keep = KEEP,
     ) -> None:
         self._client = client
         self._prefix = prefix
         self._wanted_buckets = buckets
+        self._keep = keep
+        self._late_events = 0
         self._is_fixed = generation is not None
         self._generation = generation or self._live()
         with as_dependency():
@@ -54,6 +62,16 @@ class RedisStore:
     def generation(self) -> int:
         """Which generation this is."""
         return self._generation.number
+
+    @property
+    def keep(self) -> Keep:
+        """How long what expires is kept."""
+        return self._keep
+
+    @property
+    def late_events(self) -> int:
+        """How many run events came too late."""
+        return self._late_events
 
     def refresh(self) -> bool:
         """Go over to the generation that is live now; one that was given stays."""
@@ -80,10 +98,11 @@ class RedisStore:
         behind = sum(reply == [_GAP] for reply in replies)
         if behind:
             raise StoreWentBackError(f"{behind} of {len(told)} buckets lack what came before the batch")
+        self._late_events += sum(int(reply[0]) for reply in replies)
         return [
             OutboxEntry(bucket, entry_id, payload)
             for bucket, reply in zip(told, replies, strict=True)
-            for entry_id, payload in zip(reply[::2], reply[1::2], strict=True)
+            for entry_id, payload in zip(reply[1::2], reply[2::2], strict=True)
         ]
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
@@ -190,9 +209,9 @@ class RedisStore:
         order = {key: at for at, key in enumerate(part.ops, start=1)}
         for settle in part.settles:
             order.setdefault(settle.recent, len(order) + 1)
-        shared = (Key(bucket, "outbox"), Key(bucket, "offsets"), Key(bucket, "open"))
+        shared = [Key(bucket, record) for record in ("outbox", "offsets", "clock", "due")]
         names = [self.name(key) for key in (*order, *shared)]
-        return [len(names), *names, *_arguments(part, order, covers)]
+        return [len(names), *names, *_arguments(part, order, covers, self._keep)]
 
     def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
         """Run the script for each bucket. What a server has not got is loaded, and only that is run again."""
@@ -229,7 +248,7 @@ class RedisStore:
         return Key(int(bucket), record, owner)
 
 
-def _arguments(part: BucketBatch, order: dict[Key, int], covers: Covers) -> list[Any]:
+def _arguments(part: BucketBatch, order: dict[Key, int], covers: Covers, keep: Keep) -> list[Any]:
     """The script's ARGV; see the head of apply.lua."""
     arguments: list[Any] = [len(order)]
     for key in order:
@@ -240,8 +259,8 @@ def _arguments(part: BucketBatch, order: dict[Key, int], covers: Covers) -> list
     arguments.append(len(part.settles))
     for settle in part.settles:
         arguments += (order[settle.run], order[settle.recent])
-        arguments += (settle.run_field, settle.open_field, settle.item)
+        arguments += (settle.run_field, settle.item, settle.newest_us, settle.events)
     arguments.append(len(covers))
     for partition, covered in covers.items():
         arguments += (partition, *covered)
-    return [*arguments, RECENT_RUNS]
+    return [*arguments, part.clock_us, RECENT_RUNS, *keep]

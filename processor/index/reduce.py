@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from processor.index import joins
+from processor.index.expiry import DAY_US, epoch_of
 from processor.index.items import edge_details, frame, pack_cause, pack_item
 from processor.index.layout import (
     KIND_LETTERS,
@@ -52,18 +53,30 @@ Sourced = tuple[Observation, Place | None]
 
 REVIVED = b"REVIVED"
 """What is announced of a dropped dataset when a run writes it again."""
+NEVER_US = 1 << 53
+"""Later than any event: for a reader that trusts what it reads."""
 
 _IN_VAIN = frozenset({RunState.FAIL, RunState.ABORT})
 Precedence = tuple[bool, int, bytes]
 """Which event of a batch speaks for a run: one that ends it before others, then the latest."""
 
 
-def reduce(observations: Iterable[Sourced], buckets: int) -> Batch:
-    """The joins that these observations stand for, by bucket."""
+def reduce(observations: Iterable[Sourced], buckets: int, now_us: int = NEVER_US) -> Batch:
+    """The joins that these observations stand for, by bucket. `now_us` is the wall clock: see `told_us`."""
     writer = _Writer(buckets)
     for observation, place in observations:
-        _Event(writer, observation, pack_cause(observation, place)).write()
+        cause, received_us = pack_cause(observation, place), place.received_us if place else None
+        _Event(writer, observation, cause, told_us(observation.time_us, received_us, now_us)).write()
     return writer.batch()
+
+
+def told_us(time_us: int, received_us: int | None, now_us: int) -> int:
+    """The time that an event tells its buckets' clocks: its own, but never past the one at which it was received.
+
+    That is its record's timestamp, or the wall clock where there is none, or where it is from another day to come.
+    """
+    is_sane = received_us is not None and received_us <= now_us + DAY_US
+    return min(time_us, received_us if is_sane and received_us is not None else now_us)
 
 
 class _Writer:
@@ -75,6 +88,7 @@ class _Writer:
         self._subjects: dict[Key, bytes] = {}
         self._settles: dict[Key, tuple[Precedence, Settle]] = {}
         self._introduced: set[Node] = set()
+        self._clocks: dict[int, int] = {}
 
     def put(self, key: Key, op: Op) -> None:
         """Join `op` into the batch."""
@@ -96,8 +110,16 @@ class _Writer:
     def settle(self, precedence: Precedence, settle: Settle) -> None:
         """Derive this run's place after the joins; the event of highest precedence names the cause."""
         there = self._settles.get(settle.run)
-        if there is None or precedence > there[0]:
-            self._settles[settle.run] = (precedence, settle)
+        if there is not None:
+            newest_us, events = max(there[1].newest_us, settle.newest_us), there[1].events + settle.events
+            precedence, settle = max(there, (precedence, settle), key=lambda each: each[0])
+            settle = settle._replace(newest_us=newest_us, events=events)
+        self._settles[settle.run] = (precedence, settle)
+
+    def tell(self, bucket: int, time_us: int) -> None:
+        """Let a bucket's clock know of a time."""
+        if time_us > self._clocks.get(bucket, 0):
+            self._clocks[bucket] = time_us
 
     def key(self, record: str, id_: bytes) -> Key:
         """The key of a node's record."""
@@ -111,8 +133,10 @@ class _Writer:
             part.ops[key] = list(fields.values())
             if key in self._subjects:
                 part.subjects[key] = self._subjects[key]
-        for _, settle in self._settles.values():
+        for _, settle in sorted(self._settles.values(), key=lambda each: each[1].epoch):
             batch[settle.run.bucket].settles.append(settle)
+        for bucket, clock_us in self._clocks.items():
+            batch[bucket].clock_us = clock_us
         return batch
 
 
@@ -133,6 +157,7 @@ class _Event:
     writer: _Writer
     seen: Observation
     cause: bytes
+    told_us: int
     met: set[Node] = field(default_factory=set)
 
     def write(self) -> None:
@@ -160,6 +185,7 @@ class _Event:
         key = self.writer.key("n", node.id)
         if node not in self.met:
             self.met.add(node)
+            self.writer.tell(key.bucket, self.told_us)
             self.writer.put(key, Op("S", b"t", self.span()))
             if self.writer.is_new(node):
                 self.introduce(key, node)
@@ -277,8 +303,8 @@ class _Event:
     # Runs
 
     def run(self, job: Node, fact: RunFact) -> None:
-        run = run_key(job, fact.run_id)
-        key = run_key_of(job.id, run, self.writer.buckets)
+        run, epoch = run_key(job, fact.run_id), epoch_of(self.told_us)
+        key = run_key_of(job.id, run, epoch, self.writer.buckets)
         self.writer.about(key, job)
         for op in self.run_ops(fact):
             self.writer.put(key, op)
@@ -286,7 +312,7 @@ class _Event:
             self.writer.put(key, Op("O", member, b""))
         item = self.item(ItemKind.RUN_DIFFERED)
         recent = self.writer.key("j", job.id)
-        place = Settle(key, recent, run, job.id + run, item)
+        place = Settle(key, recent, run, item, epoch, self.told_us)
         self.writer.settle((fact.state in TERMINAL, self.seen.time_us, self.seen.digest), place)
 
     def run_ops(self, fact: RunFact) -> Iterable[Op]:

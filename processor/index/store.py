@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from processor.index.expiry import Keep
+
 
 class Key(NamedTuple):
     """A hash of the index: which bucket, what kind of record, whose (hex id, or "" for the bucket's)."""
@@ -33,16 +35,19 @@ class Op(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """After the joins: derive a run's place among its job's open and recent runs.
+    """After the joins: link a run's segment, and derive the run's place among its job's open and recent runs.
 
-    `item` is announced, completed with the run's figures, when the run failed or differed.
+    `item` is announced, completed with the run's figures, when the run failed or differed. `events`: how many of
+    the batch made the segment, the newest told at `newest_us`.
     """
 
     run: Key
     recent: Key
     run_field: bytes
-    open_field: bytes
     item: bytes
+    epoch: int
+    newest_us: int
+    events: int = 1
 
 
 @dataclass(slots=True)
@@ -50,11 +55,13 @@ class BucketBatch:
     """Everything that one atomic step writes to one bucket.
 
     `ops`: joins by key. `subjects`: the node (packed identity) that a key's changes are about.
+    `settles`: a run's segments by age. `clock_us`: the newest time that an event tells the bucket.
     """
 
     ops: dict[Key, list[Op]] = field(default_factory=dict)
     subjects: dict[Key, bytes] = field(default_factory=dict)
     settles: list[Settle] = field(default_factory=list)
+    clock_us: int = 0
 
 
 Batch = dict[int, BucketBatch]
@@ -98,6 +105,14 @@ class Store(Protocol):
     @property
     def generation(self) -> int:
         """Which generation this is."""
+
+    @property
+    def keep(self) -> Keep:
+        """How long what expires is kept."""
+
+    @property
+    def late_events(self) -> int:
+        """How many run events `apply` has met that came later than `Keep.late_us`."""
 
     def refresh(self) -> bool:
         """Go over to the generation that is live now; whether that is another one than before."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from processor.index import joins
+from processor.index.expiry import epoch_of
 from processor.index.layout import key_of, run_key_of
 from processor.index.progress import Clock, Progress, decode_progress, is_whole, now_us
 from processor.index.records import (
@@ -109,10 +110,10 @@ class View:
         """The known ones among these jobs with their finished and open runs, by id."""
         records = {i: r for i, r in self.nodes(ids).items() if r.node.kind is Kind.JOB}
         recents = self._fetch("j", list(records))
-        opened = self._open_runs_of(records)
+        opened = self._fetch("open", list(records))
         return {
-            i: job_history(record, recent, opened.get(i, ()))
-            for (i, record), recent in zip(records.items(), recents, strict=True)
+            i: job_history(record, recent, map(open_run, there.values()))
+            for (i, record), recent, there in zip(records.items(), recents, opened, strict=True)
         }
 
     def all_jobs(self) -> Iterator[JobHistory]:
@@ -122,17 +123,18 @@ class View:
 
     def open_runs(self) -> Iterator[tuple[Node, OpenRun]]:
         """Every run that started and has not ended, with its job."""
-        for _, page in self._store.scan("open"):
-            names = self.nodes({name[:ID_BYTES] for name, _ in page})
-            for name, value in page:
-                if name[:ID_BYTES] in names:
-                    yield names[name[:ID_BYTES]].node, open_run(value)
+        for history in self.all_jobs():
+            for run in history.open:
+                yield history.job, run
 
     def run(self, job: Node, run_id: str) -> RunRecord | None:
         """One run of a job."""
-        key = run_key_of(job.id, run_key(job, run_id), self._store.buckets)
-        there = self._store.fetch([key])[0]
-        return run_record(job, there) if there else None
+        id_, buckets = run_key(job, run_id), self._store.buckets
+        clock = self._store.fetch([Key(self._key("n", job.id).bucket, "clock")])[0]
+        now = epoch_of(joins.unpack_time(clock[b"t"])) if clock else 0
+        epochs = range(now, max(-1, now - self._store.keep.open_runs - 1), -1)
+        segments = self._store.fetch([run_key_of(job.id, id_, epoch, buckets) for epoch in epochs])
+        return next((run_record(job, there) for there in segments if there), None)
 
     # Time
 
@@ -203,14 +205,6 @@ class View:
             content = there.get(b"b" + mark)
             self._mappings[mark] = decode_mapping(content) if content else EMPTY
         return self._mappings[mark]
-
-    def _open_runs_of(self, jobs: dict[bytes, NodeRecord]) -> dict[bytes, list[OpenRun]]:
-        buckets = {self._key("n", i).bucket for i in jobs}
-        opened: dict[bytes, list[OpenRun]] = {}
-        for there in self._store.fetch([Key(bucket, "open") for bucket in sorted(buckets)]):
-            for name, value in there.items():
-                opened.setdefault(name[:ID_BYTES], []).append(open_run(value))
-        return opened
 
 
 def _current(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:

@@ -40,6 +40,7 @@ from processor.indexer.records import Record, Sorted, sort
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.report import stage
 from processor.indexer.source import Fetched, Source
+from processor.indexer.timing import wall_us
 from processor.model.errors import DependencyError, StoreWentBackError
 from processor.telemetry.health import Health
 
@@ -163,7 +164,7 @@ class Indexer:
         with stage("decode"):
             result = self._steadily(lambda: sort(records, self._observers))
         with stage("reduce"):
-            batch = reduce(result.sourced, self._store.buckets)
+            batch = reduce(result.sourced, self._store.buckets, wall_us())
         self._reached(Point.DECODED)
         with stage("apply"):
             news = self._steadily(lambda: self._store.apply(batch, covers))

@@ -45,7 +45,7 @@ class Record(NamedTuple):
     @property
     def place(self) -> Place:
         """Where it was read."""
-        return Place(self.partition.topic, self.partition.number, self.offset)
+        return Place(self.partition.topic, self.partition.number, self.offset, self.timestamp_us)
 
 
 @dataclass(slots=True)

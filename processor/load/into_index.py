@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from processor.decode.observe import Observe
@@ -33,6 +34,7 @@ def load_into(
 
 
 def _join(store: Store, observations: list[Observation], *, keep_changes: bool) -> None:
-    announced = store.apply(reduce([(each, None) for each in observations], store.buckets))
+    now_us = time.time_ns() // 1000
+    announced = store.apply(reduce([(each, None) for each in observations], store.buckets, now_us))
     if announced and not keep_changes:
         store.confirm(announced)

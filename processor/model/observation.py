@@ -7,7 +7,7 @@ Times are integers, microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -152,8 +152,9 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record was read."""
+    """Where a record was read. `received_us`: its own timestamp, None where the broker keeps none."""
 
     topic: str
     partition: int
     offset: int
+    received_us: int | None = field(default=None, compare=False)

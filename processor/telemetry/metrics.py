@@ -64,6 +64,7 @@ FRESHNESS: Final = _histogram(
 LAG_MESSAGES: Final = _gauge("lag_messages", "Records not yet indexed", "topic", "partition")
 LAG_SECONDS: Final = _gauge("lag_seconds", "Age of the last indexed record while behind", "topic", "partition")
 WATERMARK: Final = _gauge("watermark_timestamp_seconds", "Event time reached, Unix time", "topic", "partition")
+LATE_EVENTS: Final = _counter("late_events_total", "Run events that came later than the allowed lateness")
 DEAD_LETTERS: Final = _counter("dead_letters_total", "Records sent to the dead letters", "reason", "stage")
 CUT: Final = _counter("cut_records_total", "Dead letters sent without their bytes, too large for the topic", "topic")
 INTAKE_STOPPED: Final = _gauge("intake_stopped", "1 when too many rejected records made it stop taking in")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from processor.index.expiry import Keep
 from processor.index.store import NOTHING_COVERED, Batch, Covers, Key, OutboxEntry, Store
 from processor.model.errors import DependencyError
 from processor.telemetry import metrics
@@ -29,6 +30,16 @@ class MeteredStore:
         """See `Store`."""
         return self._inside.generation
 
+    @property
+    def keep(self) -> Keep:
+        """See `Store`."""
+        return self._inside.keep
+
+    @property
+    def late_events(self) -> int:
+        """See `Store`."""
+        return self._inside.late_events
+
     def refresh(self) -> bool:
         """See `Store`."""
         with _measured("refresh"):
@@ -36,8 +47,11 @@ class MeteredStore:
 
     def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
         """See `Store`."""
+        before = self._inside.late_events
         with _measured("apply"):
-            return self._inside.apply(batch, covers)
+            news = self._inside.apply(batch, covers)
+        metrics.LATE_EVENTS.inc(self._inside.late_events - before)
+        return news
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
         """See `Store`."""

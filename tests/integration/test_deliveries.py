@@ -16,7 +16,7 @@ from processor.index.reduce import reduce
 from processor.index.store import Batch
 from processor.local import ValkeyCluster
 from tests.support.budget import within
-from tests.support.deliveries import BUCKETS, LosingMemory, LosingRedis, hold_together
+from tests.support.deliveries import AT_ONCE_US, BUCKETS, LosingMemory, LosingRedis, hold_together
 from tests.support.events import Json, observe
 from tests.support.histories import events
 
@@ -50,7 +50,7 @@ def test_two_workers_at_the_same_time_come_to_the_same_as_one(redis_url: str) ->
         with ThreadPoolExecutor(len(clients)) as pool:
             list(pool.map(apply_all, clients, work))
         twin = MemoryStore(BUCKETS)
-        twin.apply(reduce([(observe(event), None) for event in history], BUCKETS))
+        twin.apply(reduce([(observe(event), None) for event in history], BUCKETS, AT_ONCE_US))
         store = RedisStore(clients[0])
         assert digest(store) == digest(twin)
         assert apply_all(clients[0], work[0]) == 0, "what was known is announced again"
@@ -63,7 +63,7 @@ def shuffled_batches(history: Sequence[Json], data: st.DataObject) -> list[Batch
     again = data.draw(st.lists(st.sampled_from(history), max_size=3))
     order, size = data.draw(st.permutations([*history, *again])), data.draw(st.integers(1, 4))
     return [
-        reduce([(observe(event), None) for event in order[start : start + size]], BUCKETS)
+        reduce([(observe(event), None) for event in order[start : start + size]], BUCKETS, AT_ONCE_US)
         for start in range(0, len(order), size)
     ]
 

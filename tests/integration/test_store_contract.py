@@ -19,9 +19,9 @@ from processor.local import Valkey, ValkeyCluster
 from processor.model.change import ItemKind
 from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError
 from processor.model.identity import Kind
-from processor.model.observation import RunState
+from processor.model.observation import Place, RunState
 from processor.model.tables import ColumnChange, ColumnChangeKind
-from tests.support.events import column_lineage, ds, event, facet, fill, jb, memory, observe, schema, table
+from tests.support.events import column_lineage, ds, event, facet, fill, jb, memory, observe, run_id, schema, table, us
 
 HISTORY = [
     event("ingest", "START", 0, run=1, outputs=[table("raw.orders")]),
@@ -200,6 +200,70 @@ def test_an_open_run_is_listed_until_it_ends_even_when_its_start_comes_last(stor
     fill(store, event("nightly", "COMPLETE", 9, run=7), event("other", "COMPLETE", 9, run=8))
     fill(store, event("other", "START", 1, run=8))
     assert list(View(store).open_runs()) == []
+
+
+def test_runs_expire_by_the_time_of_the_events_on_every_store_alike(store: Store) -> None:
+    twin, day = MemoryStore(), 24 * 60
+    history = [
+        *(event(f"job_{n % 3}", "START", n * day, run=n) for n in range(0, 150, 2)),
+        *(
+            event(f"job_{n % 3}", "COMPLETE", n * day + 60, run=n, outputs=[table(f"t{n % 5}")])
+            for n in range(0, 150, 4)
+        ),
+        event("silent", "START", 0, run=900),
+        event("silent", "COMPLETE", 85 * day, run=900),
+        event("stray", "COMPLETE", 0, run=901),
+        event("stray", "OTHER", 45 * day, run=901),
+        event("clock", "COMPLETE", 200 * day, run=902),
+    ]
+    by_time = sorted(history, key=lambda told: str(told["eventTime"]))
+    for value in [*by_time, *by_time[:40]]:
+        fill(store, value)
+        fill(twin, value)
+    assert digest(store) == digest(twin)
+    assert sorted(store.keys()) == sorted(twin.keys())
+    assert store.late_events == twin.late_events > 0
+    assert View(store).run(jb("clock"), run_id(902)) is not None
+    assert View(store).run(jb("job_0"), run_id(0)) is None
+
+
+def test_a_silent_run_is_put_together_with_its_end_while_it_is_open(store: Store) -> None:
+    day = 24 * 60
+    fill(store, event("train", "START", 0, run=1, inputs=[table("features")]))
+    fill(store, event("train", "COMPLETE", 79 * day, run=1, outputs=[table("model")]))
+    (run,) = View(store).jobs([jb("train").id])[jb("train").id].finished
+    assert (run.started_us, run.inputs, run.outputs) == (us(0), 1, 1)
+
+
+def test_an_event_dated_far_ahead_expires_nothing(store: Store) -> None:
+    fill(store, event("nightly", "START", 0, run=1))
+    ahead = [(observe(event("nightly", "OTHER", 10**7, run=2)), Place("events", 0, 5, us(60)))]
+    store.apply(reduce(ahead, store.buckets, us(120)))
+    assert View(store).run(jb("nightly"), run_id(1)) is not None
+    fill(store, event("nightly", "COMPLETE", 90, run=1))
+    assert [run.run_id for run in View(store).jobs([jb("nightly").id])[jb("nightly").id].open] == [run_id(2)]
+    assert store.late_events == 0
+
+
+def test_a_history_keeps_its_newest_versions_and_what_is_current(make_store: Callable[[], Store]) -> None:
+    store, twin = make_store(), MemoryStore()
+    day, mapped = 24 * 60, column_lineage({"id": [("shop.orders", "id")]})
+    versions = [schema("id", f"extra_{n}") for n in range(300)]
+    first = event("ingest", "COMPLETE", 0, outputs=[table("raw.orders", schema=schema("id"), columnLineage=mapped)])
+    future = event("ahead", "COMPLETE", 500 * day, run=1, outputs=[table("raw.orders", schema=schema("id"))])
+    for at, each in enumerate([None, *versions]):
+        made = table("raw.orders", schema=each, columnLineage=column_lineage({"id": [(f"shop.t{at}", "id")]}))
+        value = first if each is None else event("ingest", "COMPLETE", at * 60, run=at, outputs=[made])
+        fill(store, value)
+        fill(twin, value)
+    fill(store, future)
+    fill(twin, future)
+    assert digest(store) == digest(twin)
+    by_observer = {lane.observer.name: lane for lane in View(store).lanes(ds("raw.orders"))}
+    kept = by_observer["ingest"].versions
+    assert [v.columns[1].path for v in kept] == [f"extra_{n}" for n in range(44, 300)]
+    assert len(by_observer["ahead"].versions) == 1
+    assert len(View(store).mappings([jb("ingest").id])[jb("ingest").id]) == 256
 
 
 def test_reading_an_absent_record_is_empty(store: Store) -> None:

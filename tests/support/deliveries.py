@@ -35,6 +35,8 @@ from tests.support.oracle import Oracle, differences, read, unannounced
 TOPIC = "lineage.events"
 PARTITIONS = 3
 BUCKETS = 8
+AT_ONCE_US = 0
+"""All is received at one moment, whatever its own time: nothing expires while any order is tried."""
 
 Part = tuple[int, BucketBatch]
 """What one atomic step writes."""
@@ -181,7 +183,7 @@ class Deliveries(RuleBasedStateMachine):
         everything = [event for log in self.logs for event in log]
         oracle = Oracle(read(event, observe(event).digest) for event in everything)
         at_once = MemoryStore(BUCKETS)
-        at_once.apply(reduce([(observe(event), None) for event in everything], BUCKETS))
+        at_once.apply(reduce([(observe(event), None) for event in everything], BUCKETS, AT_ONCE_US))
         assert {digest(each.store) for each in self.indexed} == {digest(at_once)}
         for each in self.indexed:
             self._check_one(each, oracle)
@@ -191,7 +193,8 @@ class Deliveries(RuleBasedStateMachine):
         assert not (found := differences(view, oracle)), "\n".join(found)
         assert not (due := unannounced(oracle, view, each.changes)), due
         assert each.dropped == {record.node for record in view.all_nodes(Kind.DATASET) if record.dropped}
-        again = [entry for log in reversed(self.logs) for entry in each.store.apply(reduce(_unplaced(log), BUCKETS))]
+        batches = (reduce(_unplaced(log), BUCKETS, AT_ONCE_US) for log in reversed(self.logs))
+        again = [entry for batch in batches for entry in each.store.apply(batch)]
         assert again == [], "what was known is announced again"
 
     def _apply(self, parts: Iterable[Part], *, is_told: bool) -> None:
@@ -205,7 +208,7 @@ class Deliveries(RuleBasedStateMachine):
     def _read(self, each: Indexed, records: Sequence[Sourced], covers: Covers, *, is_told: bool) -> bool:
         """Whether the store refused."""
         try:
-            entries = each.store.apply(reduce(records, BUCKETS), covers)
+            entries = each.store.apply(reduce(records, BUCKETS, AT_ONCE_US), covers)
         except StoreWentBackError:
             return True
         if is_told:
@@ -232,7 +235,7 @@ class Deliveries(RuleBasedStateMachine):
         return [(observe(event), Place(TOPIC, partition, offset)) for offset, event in enumerate(log)]
 
     def _parts(self, records: Iterable[Sourced]) -> list[Part]:
-        batch: Batch = reduce(records, BUCKETS)
+        batch: Batch = reduce(records, BUCKETS, AT_ONCE_US)
         return list(batch.items())
 
 

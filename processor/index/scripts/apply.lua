@@ -1,21 +1,25 @@
 -- Joins one bucket's batch, atomically, and puts what it brought into the bucket's outbox.
 --
--- KEYS: 1..n the hashes to join into, n+1 the outbox, n+2 the offsets, n+3 the open runs
---       (all of one bucket: one hash tag).
+-- KEYS: 1..n the hashes to join into, n+1 the outbox, n+2 the offsets, n+3 the clock, n+4 what is due
+--       (all of one bucket: one hash tag). The keys of a run's other segments and of a job's open runs
+--       are of the same bucket too; their names are made here.
 -- ARGV: n
 --       for each of the n keys: subject ("" = silent), number of ops,
 --           then for each op: letter, field, value, item ("" = silent)
 --       number of settles, each: index of the run's key, index of the job's recent runs' key,
---           run field, open field, item
+--           run field, item, newest time of its events, number of its events
 --       number of partitions that the batch covers, each: field, first offset, next offset
---       how many recent runs a job keeps
--- Returns a flat list: entry id, payload, entry id, payload, … of what was put into the outbox;
+--       newest time that the batch tells the bucket
+--       how many are kept: recent runs of a job, epochs of ended runs, epochs of open runs, versions;
+--       from how old an event is late, µs
+-- Returns a flat list: how many run events were late, then
+--       entry id, payload, entry id, payload, … of what was put into the outbox;
 -- or the one word GAP, with nothing written, when this bucket lacks what came before the batch.
 --
--- The stored forms and the meaning of each join stand in processor/index/joins.py. Nothing is
--- written before every argument, and all that the joins need, has been read. What was news is put
--- into the outbox even if a write fails after the first (a right that the user lacks, say): the
--- repeat, to which it is no news, would be silent about it.
+-- The stored forms and the meaning of each join stand in processor/index/joins.py, what expires in
+-- processor/index/expiry.py. Nothing is written before every argument, and all that the joins need, has
+-- been read. What was news is put into the outbox even if a write fails after the first (a right that the
+-- user lacks, say): the repeat, to which it is no news, would be silent about it.
 
 local position = 1
 local function take()
@@ -149,12 +153,47 @@ local function announce_revival(entry, op, was_written, written, change)
   if undone ~= '' and undone ~= revived(was_change, was_written) then announce(entry.subject, op.item, undone) end
 end
 
+-- The versions that an output's or a lane's record has too many of; see expiry.surplus.
+local MARK = 12
+local function group_of(field) return string.sub(field, 2, -MARK - 1) end
+local function mark_of(field) return string.sub(field, -MARK) end
+local function last_hour(span)
+  local _, hour = struct.unpack('>di4', span)
+  return hour
+end
+
+local function drop_surplus(key, group, most)
+  if redis.call('HLEN', key) <= most then return end
+  local there, versions, stated = hgetall(key), {}, {}
+  for field in pairs(there) do
+    if string.sub(field, 1, 1) == 'v' then
+      if group_of(field) == group then versions[#versions + 1] = field else stated[mark_of(field)] = true end
+    end
+  end
+  if #versions <= most then return end
+  table.sort(versions, function(a, b)
+    local x, y = last_hour(there[a]), last_hour(there[b])
+    if x ~= y then return x > y end
+    return less(b, a)
+  end)
+  local needed, run = { [string.sub(there['c' .. group], 17)] = true }, there['k' .. group]
+  for i = most + 1, #versions do
+    local mark = mark_of(versions[i])
+    local of_run = there['q' .. group .. mark]
+    if not needed[mark] and not (run and of_run and string.sub(of_run, 17) == string.sub(run, 17)) then
+      redis.call('HDEL', key, 'v' .. group .. mark, 'e' .. group .. mark, 'q' .. group .. mark)
+      if not stated[mark] then redis.call('HDEL', key, 'b' .. mark) end
+    end
+  end
+end
+
 -- Reads what is there and works out what it becomes; `write_key` writes it.
 local function join_key(entry)
   local fields = {}
   for i, op in ipairs(entry.ops) do fields[i] = op.field end
   local there, changed = hmget(entry.key, fields), {}
   local pending, write = {}, nil
+  entry.grown = {}
   for i, op in ipairs(entry.ops) do
     if op.letter == 'W' then write = i end
     local old = pending[op.field] or there[i]
@@ -164,6 +203,7 @@ local function join_key(entry)
       changed[#changed + 1] = new
       pending[op.field] = new
       entry.touched = entry.touched or op.letter == 'T'
+      if not old and string.byte(op.field) == 118 then entry.grown[group_of(op.field)] = true end -- v
       if is_news(op.letter, old, new) then announce(entry.subject, op.item, old or '') end
     end
   end
@@ -171,9 +211,10 @@ local function join_key(entry)
   entry.changed = changed
 end
 
-local function write_key(entry)
+local function write_key(entry, versions)
   hset(entry.key, entry.changed)
   if entry.touched then settle_touches(entry.key) end
+  for group in pairs(entry.grown) do drop_surplus(entry.key, group, versions) end
 end
 
 local STATE_CODE = { COMPLETE = 0, FAIL = 1, ABORT = 2 }
@@ -195,14 +236,92 @@ local function summarize(run)
     .. signature .. run.i
 end
 
--- A run's place among its job's recent and open runs follows from the run's own hash.
-local function settle_run(settle, open_key, keep)
-  local run = hgetall(settle.run)
+-- A run's segments; see expiry.py. `bucket` is the bucket's state: its prefix of keys, its clock, what it keeps.
+local EPOCH_US, LAST_EPOCH, SWEEP = 864000000000, 65535, 100
+local RUN_JOINS = {
+  i = 'O', t = 'S', u = 'X', b = 'E', e = 'L', q = 'L', p = 'L', n = 'L', x = 'L', I = 'O', O = 'O', M = 'O',
+}
+
+local function epoch_of(time)
+  return math.min(math.max(math.floor(time / EPOCH_US), 0), LAST_EPOCH)
+end
+
+local function epoch_of_segment(key) return tonumber(string.sub(key, -4), 16) end
+
+local function member(job, segment) return job .. string.sub(segment, -28) end
+
+local function nearest(segment, first, last, step)
+  local names = {}
+  for epoch = first, last, step do names[#names + 1] = string.sub(segment, 1, -5) .. string.format('%04x', epoch) end
+  if #names == 0 or redis.call('EXISTS', unpack(names)) == 0 then return nil end
+  for _, name in ipairs(names) do
+    if redis.call('EXISTS', name) == 1 then return name end
+  end
+end
+
+-- One segment into a later one, unless too much time lies between them; which of them it is now.
+local function move_on(bucket, job, former, into)
+  if not former then return into end
+  local ended = redis.call('HEXISTS', former, 'e') == 1
+  local gap = epoch_of_segment(into) - epoch_of_segment(former)
+  if gap >= (ended and bucket.runs or bucket.open_runs) then return former end
+  local entry = { key = into, subject = '', ops = {} }
+  for field, value in pairs(hgetall(former)) do
+    local letter = RUN_JOINS[string.sub(field, 1, 1)]
+    entry.ops[#entry.ops + 1] = { letter = letter, field = field, value = value, item = '' }
+  end
+  join_key(entry)
+  write_key(entry)
+  redis.call('UNLINK', former)
+  redis.call('ZREM', bucket.due, member(job, former))
+  return into
+end
+
+local function link(bucket, settle)
+  local segment, reach = settle.run, bucket.open_runs - 1
+  local epoch = epoch_of_segment(segment)
+  if not redis.call('ZSCORE', bucket.due, member(settle.job, segment)) then
+    move_on(bucket, settle.job, nearest(segment, epoch - 1, math.max(epoch - reach, 0), -1), segment)
+    redis.call('ZADD', bucket.due, epoch, member(settle.job, segment))
+  end
+  local following = nearest(segment, epoch + 1, math.min(epoch + reach, bucket.now), 1)
+  return following and move_on(bucket, settle.job, segment, following) or segment
+end
+
+local function drop_segment(bucket, entry, segment, epoch)
+  redis.call('ZREM', bucket.due, entry)
+  redis.call('UNLINK', segment)
+  local run = string.gsub(string.sub(entry, 25, 48), '%x%x', function(hex) return string.char(tonumber(hex, 16)) end)
+  local open_key = bucket.prefix .. 'open:' .. string.sub(entry, 1, 24)
+  local opened = redis.call('HGET', open_key, run)
+  if opened and select(2, struct.unpack('>dI2', opened)) == epoch then redis.call('HDEL', open_key, run) end
+end
+
+local function sweep(bucket)
+  local until_epoch = bucket.now - bucket.runs
+  if until_epoch <= 0 then return end
+  local found = redis.call('ZRANGEBYSCORE', bucket.due, '-inf', '(' .. until_epoch, 'LIMIT', 0, SWEEP)
+  for _, entry in ipairs(found) do
+    local segment = bucket.prefix .. 'r:' .. string.sub(entry, 25)
+    local epoch = epoch_of_segment(segment)
+    if epoch >= bucket.now - bucket.open_runs and redis.call('HEXISTS', segment, 'e') == 0 then
+      redis.call('ZADD', bucket.due, epoch + bucket.open_runs - bucket.runs, entry)
+    else
+      drop_segment(bucket, entry, segment, epoch)
+    end
+  end
+end
+
+-- A run's place among its job's recent and open runs follows from the run's newest segment.
+local function settle_run(bucket, settle, keep)
+  local segment, open_key = link(bucket, settle), bucket.prefix .. 'open:' .. settle.job
+  local run = hgetall(segment)
   if not run.e then
-    redis.call('HSET', open_key, settle.open_field, struct.pack('>d', time_of(run.b or run.t)) .. run.i)
+    local entry = struct.pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
+    redis.call('HSET', open_key, settle.run_field, entry)
     return
   end
-  redis.call('HDEL', open_key, settle.open_field)
+  redis.call('HDEL', open_key, settle.run_field)
   local recents, summary = hgetall(settle.recent), summarize(run)
   local old = recents[settle.run_field]
   if old == summary then return end
@@ -238,26 +357,43 @@ local settles = {}
 for i = 1, tonumber(take()) do
   local run, recent = tonumber(take()), tonumber(take())
   settles[i] = {
-    run = KEYS[run], subject = work[run].subject, recent = KEYS[recent],
-    run_field = take(), open_field = take(), item = take(),
+    run = KEYS[run], work = work[run], subject = work[run].subject, recent = KEYS[recent],
+    job = string.sub(KEYS[recent], -24), run_field = take(), item = take(),
+    newest = tonumber(take()), events = tonumber(take()),
   }
 end
 local offsets = {}
 for i = 1, tonumber(take()) do offsets[i] = { field = take(), start = tonumber(take()), stop = tonumber(take()) } end
-local keep = tonumber(take())
-local outbox_key, offsets_key, open_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
+local told, keep = tonumber(take()), tonumber(take())
+local outbox_key, offsets_key, clock_key = KEYS[#KEYS - 3], KEYS[#KEYS - 2], KEYS[#KEYS - 1]
+local bucket = {
+  prefix = string.sub(outbox_key, 1, -#'outbox' - 1), due = KEYS[#KEYS],
+  runs = tonumber(take()), open_runs = tonumber(take()), versions = tonumber(take()), late = tonumber(take()),
+}
 
 for _, each in ipairs(offsets) do
   each.had = tonumber(redis.call('HGET', offsets_key, each.field) or '0')
   if each.had < each.start then return { 'GAP' } end
 end
+local clock, late_events = redis.call('HGET', clock_key, 't'), 0
+local before = clock and time_of(clock) or 0
+bucket.now = epoch_of(math.max(told, before))
+for _, settle in ipairs(settles) do
+  if settle.newest < before - bucket.late then late_events = late_events + settle.events end
+  settle.refused = epoch_of_segment(settle.run) < epoch_of(before) - bucket.runs
+  if settle.refused then settle.work.ops = {} end
+end
 for _, entry in ipairs(work) do join_key(entry) end
 local written, failure = pcall(function()
-  for _, entry in ipairs(work) do write_key(entry) end
-  for _, settle in ipairs(settles) do settle_run(settle, open_key, keep) end
+  for _, entry in ipairs(work) do write_key(entry, bucket.versions) end
+  for _, settle in ipairs(settles) do
+    if not settle.refused then settle_run(bucket, settle, keep) end
+  end
+  if told > 0 then sweep(bucket) end
+  if told > before then redis.call('HSET', clock_key, 't', struct.pack('>d', told)) end
 end)
 
-local reply = {}
+local reply = { late_events }
 for _, subject in ipairs(order) do
   local payload = frame(subject) .. table.concat(news[subject])
   local id = redis.sha1hex(payload)
