@@ -58,8 +58,8 @@ def mutated(text: str, mutant: Mutant) -> str:
 
 def failing(copy: Path, tests: Iterable[str]) -> str | None:
     """The first of these tests that fails in the copy; None when all pass."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "first"}
     done = subprocess.run(
         command, cwd=copy, env=environment, capture_output=True, text=True, timeout=_GUARD_S, check=False
     )

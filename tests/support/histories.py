@@ -11,6 +11,7 @@ from tests.support.events import PRODUCER, Json, column_lineage, facet, run_id, 
 
 LAKE = "s3://lake"
 DATASETS = ("a", "b", "raw.c")
+ODD_NAMES = ("caf\u00e9", "cafe\u0301", "{b0}:\x00/\r\n")
 JOBS = ("j", "k")
 TIMES = (
     "2026-03-01T06:00:00Z",
@@ -41,7 +42,7 @@ GONE: Json = {"_deleted": True}
 def datasets(draw: st.DrawFn, *, names: tuple[str, ...] = DATASETS) -> Json:
     """A dataset with a name that counts, and no facets."""
     namespace = draw(st.sampled_from((LAKE, LAKE, "S3://Lake")))
-    return {"namespace": namespace, "name": draw(st.sampled_from((*names, *names, "caf\u00e9", "cafe\u0301")))}
+    return {"namespace": namespace, "name": draw(st.sampled_from((*names, *names, *ODD_NAMES)))}
 
 
 @st.composite
