@@ -89,7 +89,7 @@ def _produce(settings: Settings, files: list[str]) -> Tally:
 
 def _told(keep: Callable[[Entry, Rejected], None]) -> OnRejected:
     """Keep each rejected record, and tell of the first ones."""
-    from processor.render.text import visible
+    from processor.model.text import visible
 
     told = 0
 

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from processor.model.errors import DependencyError, UsageError
+from processor.model.text import visible
 
 __all__ = ["NO", "Guarded", "NotFoundError", "lost_output", "say"]
 
@@ -44,8 +45,8 @@ class Guarded(TyperGroup):
 
 
 def say(message: str) -> None:
-    """One line to standard error, for people."""
-    typer.echo(f"lineage: {message}", err=True)
+    """One line to standard error, for people; what it quotes of others does nothing to their terminal."""
+    typer.echo("\n".join(visible(line) for line in f"lineage: {message}".split("\n")), err=True)
 
 
 def _hush_librdkafka() -> None:

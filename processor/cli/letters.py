@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.deadletters import DeadLetter
+from processor.model.text import visible
 from processor.render.tables import folding_table
-from processor.render.text import plain, visible
+from processor.render.text import plain
 from processor.render.times import minute, rfc3339
 
 _NAME_WIDTH = 11

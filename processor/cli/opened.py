@@ -45,7 +45,8 @@ def found(view: View, text: str) -> Node:
     Raises `NotFoundError` with what is near when there is none, `UsageError` with the candidates if it may be several.
     """
     from processor.index.resolve import AmbiguousNodeError, UnknownNodeError, resolve
-    from processor.render.text import label, visible
+    from processor.model.text import visible
+    from processor.render.text import label
 
     try:
         return resolve(view, text)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from uuid import UUID
 
-from processor.decode.avro import FINGERPRINT_BYTES, SINGLE_OBJECT_MAGIC, AvroJson, AvroReader
+from processor.decode.avro import FINGERPRINT_BYTES, SINGLE_OBJECT_MAGIC, AvroJson, AvroReader, Writer
 from processor.decode.compile import compile_contract
 from processor.decode.event import EventReader, TypedEvent
-from processor.decode.facets import AvroType
 from processor.decode.limits import Limits
 from processor.decode.schemas import RegisteredSchema, Schemas, SchemaSource
 from processor.decode.sniff import BOM, SCHEMA_ID_HEADER, Format, Headers, describe, first_of_text, is_scalar, sniff
 from processor.model.errors import Reason, Rejected, Stage, UsageError
+from processor.model.text import quoted
 
 _ID_BYTES = 4
 _GUID_BYTES = 16
@@ -123,11 +123,11 @@ class Decoder:
         if found.kind == "JSON":
             return self._json(payload, ())
         if found.kind != "AVRO":
-            return _reject(Reason.UNKNOWN_FORMAT, f"the schema is of kind {found.kind}, not AVRO or JSON")
+            return _reject(Reason.UNKNOWN_FORMAT, f"the schema is of kind {quoted(found.kind)}, not AVRO or JSON")
         writer = self._avro.writer(found.texts)
         return writer if isinstance(writer, Rejected) else self._avro_record(payload, writer)
 
-    def _avro_record(self, data: bytes, writer: AvroType) -> Decoded:
+    def _avro_record(self, data: bytes, writer: Writer) -> Decoded:
         return _one(self._from_avro(self._avro.read(data, writer)))
 
     def _from_avro(self, found: AvroJson | Rejected) -> TypedEvent | Rejected:

@@ -24,8 +24,9 @@ from processor.decode.explain import Breach
 from processor.decode.facets import Typed
 from processor.decode.limits import Limits
 from processor.decode.node import NodeBreakError, NodeReader, ReadNode, canonical_json, first_breach
-from processor.decode.rules import is_name, is_run_id, time_us
+from processor.decode.rules import MAX_NAME_CHARS, is_name, is_run_id, time_us
 from processor.model.errors import FacetProblem, Reason, Rejected, Stage
+from processor.model.text import quoted
 
 Kind: TypeAlias = Literal["run", "job", "dataset"]
 
@@ -143,7 +144,7 @@ class EventReader:
 
 def _not_json(error: Exception) -> _RejectError:
     is_trailing = "trailing characters" in str(error)
-    return _RejectError(Reason.TRAILING_BYTES if is_trailing else Reason.NOT_JSON, "", str(error), Stage.DECODE)
+    return _RejectError(Reason.TRAILING_BYTES if is_trailing else Reason.NOT_JSON, "", quoted(error), Stage.DECODE)
 
 
 def _structure(envelope: Typed) -> Kind:
@@ -162,13 +163,13 @@ def _structure(envelope: Typed) -> Kind:
 
 
 def _blanks(node: Typed) -> Iterator[Breach]:
-    """What identifies a node and does not: a run id that is no UUID, a name that is empty."""
+    """What identifies a node and does not: a run id that is no UUID, a name that is none."""
     run_id = getattr(node, "runId", None)
     if run_id is not None and not is_run_id(run_id):
         yield Breach("/runId", "not a UUID")
     for member in ("namespace", "name"):
         if not is_name(getattr(node, member, "-")):
-            yield Breach(f"/{member}", "empty")
+            yield Breach(f"/{member}", f"empty, or longer than {MAX_NAME_CHARS} characters")
 
 
 def _placed(problems: tuple[FacetProblem, ...], at: str) -> list[FacetProblem]:

@@ -4,8 +4,9 @@ fastavro follows a schema wherever it leads: a recursive one nests as deep as th
 process (SIGSEGV, no exception), an array of nulls makes millions of items out of five bytes, and records
 of records grow without bounds. Rules kept here:
 - text and nesting of a schema are capped;
-- recursion is unrolled to `Limits.depth` levels: at the bottom stands a `fixed` that no record can fill;
+- recursion is unrolled to `Limits.depth` levels: at the bottom stands a record that no data can fill;
 - what takes no bytes is refused as the item of an array;
+- an array whose end fastavro does not notice while it skips it (`overruns`) is read from a stream that does;
 - a record that expands to more than `Limits.schema_nodes` parts without an array or union is refused.
 
 Source of names and of what may stand where: Avro 1.12 specification, "Schema Declaration", "Names".
@@ -24,6 +25,7 @@ from processor.decode.node import nesting
 _RECORDS = frozenset({"record", "error"})
 _NAMED = frozenset({"record", "error", "enum", "fixed"})
 _PRIMITIVE_BYTES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
+_SEEING = frozenset({"int", "long", "bytes", "string"})
 _MAX_NESTING = 128
 _MAX_EMITTED_DEPTH = 512
 _BOTTOM_BYTES = 2**31 - 1
@@ -39,6 +41,13 @@ def safe_schema(texts: Sequence[str], limits: Limits) -> AvroType:
 
     Raises `RefusedSchemaError`.
     """
+    try:
+        return _safe_schema(texts, limits)
+    except RecursionError:
+        raise RefusedSchemaError("the schema nests too deep") from None
+
+
+def _safe_schema(texts: Sequence[str], limits: Limits) -> AvroType:
     definitions: dict[str, AvroType] = {}
     schema: AvroType = None
     for text in texts:
@@ -48,6 +57,36 @@ def safe_schema(texts: Sequence[str], limits: Limits) -> AvroType:
     emitted = _Unroller(definitions, limits).emit(schema, "", 0, 0)
     _Weights(emitted, limits).check()
     return emitted
+
+
+def overruns(schema: AvroType) -> bool:
+    """Whether fastavro, skipping an array of this parsed schema, may run past the end of the data for ever.
+
+    It checks the end where it reads a length or a number of the variable kind, and nowhere else.
+    """
+    named = dict(_definitions(schema, ""))
+    return any(_is_blind(array["items"], named) for array in _arrays(schema))
+
+
+def _arrays(schema: AvroType) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _arrays(branch)
+    elif isinstance(schema, dict):
+        if schema["type"] == "array":
+            yield schema
+        for child in _children(schema):
+            yield from _arrays(child)
+
+
+def _is_blind(schema: AvroType, named: dict[str, AvroType]) -> bool:
+    """Whether nothing in it makes fastavro look for the end."""
+    found = named.get(schema, schema) if isinstance(schema, str) else schema
+    if isinstance(found, dict) and found["type"] in _RECORDS:
+        return all(_is_blind(field["type"], named) for field in found["fields"])
+    if isinstance(found, dict):
+        return bool(found["type"] == "fixed")
+    return isinstance(found, str) and found not in _SEEING
 
 
 def _load(text: str, limits: Limits) -> AvroType:
@@ -168,7 +207,10 @@ class _Unroller:
         if (_BOTTOM, 0) in self._emitted:
             return _BOTTOM
         self._emitted.add((_BOTTOM, 0))
-        return {"type": "fixed", "name": _BOTTOM, "size": _BOTTOM_BYTES}
+        # The number in front is what shows fastavro the end of the data when it skips an array of these.
+        rest = {"type": "fixed", "name": f"{_BOTTOM}Still", "size": _BOTTOM_BYTES}
+        fields = [{"name": "number", "type": "long"}, {"name": "rest", "type": rest}]
+        return {"type": "record", "name": _BOTTOM, "fields": fields}
 
 
 def _leveled(name: str, level: int) -> str:

@@ -16,6 +16,7 @@ class Limits:
     byte that takes hundreds in memory. `depth`: how deep a facet, or nested columns, may nest.
     `schema_bytes`, `schema_nodes`: size of a foreign Avro schema, as text and with every name followed.
     `memo_bytes`: memory for fragments of JSON seen before, counted as the JSON that they came as.
+    `schema_memo_bytes`: memory for foreign Avro schemas seen before, estimated.
     """
 
     value_bytes: int = 32 * MIB
@@ -24,3 +25,4 @@ class Limits:
     schema_bytes: int = MIB
     schema_nodes: int = 20_000
     memo_bytes: int = 32 * MIB
+    schema_memo_bytes: int = 32 * MIB

@@ -8,7 +8,7 @@ V = TypeVar("V")
 
 
 class Memo(Generic[V]):
-    """Bytes → what they decode to, within a budget of key bytes.
+    """Bytes → what they decode to, within a budget of bytes: of the keys, or of what each put says that it costs.
 
     Two generations instead of a list by age: a look-up is one dict access, and what is in use
     survives each turn. A memo never changes a result, only how soon it is there.
@@ -16,8 +16,8 @@ class Memo(Generic[V]):
 
     def __init__(self, budget_bytes: int) -> None:
         self._half = budget_bytes // 2
-        self._young: dict[tuple[str, bytes], V] = {}
-        self._old: dict[tuple[str, bytes], V] = {}
+        self._young: dict[tuple[str, bytes], tuple[V, int]] = {}
+        self._old: dict[tuple[str, bytes], tuple[V, int]] = {}
         self._young_bytes = 0
 
     def get(self, kind: str, key: bytes) -> V | None:
@@ -25,15 +25,17 @@ class Memo(Generic[V]):
         found = self._young.get((kind, key))
         if found is None:
             found = self._old.get((kind, key))
-            if found is not None:
-                self.put(kind, key, found)
-        return found
+            if found is None:
+                return None
+            self.put(kind, key, *found)
+        return found[0]
 
-    def put(self, kind: str, key: bytes, value: V) -> None:
+    def put(self, kind: str, key: bytes, value: V, cost_bytes: int | None = None) -> None:
         """Keep `value`; forgets the older half when the budget is reached."""
-        if len(key) > self._half:
+        cost = len(key) if cost_bytes is None else cost_bytes
+        if cost > self._half:
             return
-        if self._young_bytes + len(key) > self._half:
+        if self._young_bytes + cost > self._half:
             self._old, self._young, self._young_bytes = self._young, {}, 0
-        self._young[kind, key] = value
-        self._young_bytes += len(key)
+        self._young[kind, key] = value, cost
+        self._young_bytes += cost

@@ -23,9 +23,9 @@ from processor.decode.facets import AvroType, FacetSet, Typed
 from processor.decode.limits import Limits
 from processor.decode.memo import Memo
 from processor.model.errors import FacetProblem
+from processor.model.text import quoted
 
 DIGEST_BYTES = 16
-MAX_DETAIL = 200
 
 canonical_json = msgspec.json.Encoder(order="sorted").encode
 """One spelling for equal values: members sorted, no spaces, members at their default left out."""
@@ -125,7 +125,7 @@ class NodeReader:
         try:
             value = _value(raw)
         except msgspec.DecodeError as error:
-            return Breach("", str(error))
+            return Breach("", quoted(error))
         is_deleted = plan.is_deletable and isinstance(value, dict) and value.get("_deleted") is True
         return ReadFacet(None, None if is_deleted else canonical_json(value))
 
@@ -159,8 +159,8 @@ def first_breach(raw: bytes, schema: AvroType, names: Mapping[str, AvroType], er
     try:
         value = _value(raw)
     except msgspec.DecodeError as unreadable:
-        return Breach("", str(unreadable))
-    return next(breaches(value, schema, names), Breach("", str(error)[:MAX_DETAIL]))
+        return Breach("", quoted(unreadable))
+    return next(breaches(value, schema, names), Breach("", quoted(error)))
 
 
 def nesting(raw: bytes) -> int:

@@ -38,10 +38,13 @@ from processor.model.tables import Column, Columns
 KEPT_BYTES = 65_536
 """A larger facet is not kept with its node; what it says about lineage counts all the same."""
 
+PATHS_CHARS = 8 * 1024 * 1024
+"""A path repeats the names above it: a long one over many columns would make terabytes out of a megabyte."""
+
 _ERROR_CHARS = 2_000
-_KNOWN_FACTS = 8_192
-_DIGEST_BYTES = 16
-_known: Memo[DatasetFact] = Memo(_KNOWN_FACTS * _DIGEST_BYTES)
+_KNOWN_BYTES = 32 * 1024 * 1024
+_FACT_BYTES = 1_024
+_known: Memo[DatasetFact] = Memo(_KNOWN_BYTES)
 _ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
 
 
@@ -145,8 +148,13 @@ def _fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]) ->
     before = len(problems)
     fact = _new_fact(part, role, pointer, problems)
     if len(problems) == before:
-        _known.put(role, part.digest, fact)
+        _known.put(role, part.digest, fact, _cost_bytes(part))
     return fact
+
+
+def _cost_bytes(part: Part) -> int:
+    """What the fact takes in memory, about: the JSON of its facets, and something for itself."""
+    return _FACT_BYTES + sum(len(data) for data in part.facets.canonical.values() if data is not None)
 
 
 def _new_fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]) -> DatasetFact:
@@ -156,7 +164,7 @@ def _new_fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]
         node=dataset(part.namespace, part.name),
         role=role,
         facets=_kept(facets, f"{pointer}/facets", problems),
-        columns=_columns(facets),
+        columns=_columns(facets, pointer, problems),
         mapping=_explicit_mapping(part, own) if own else _mapping(facets),
         explicit=bool(own),
         lifecycle=_lifecycle(facets.lifecycleStateChange),
@@ -171,13 +179,21 @@ def _kept(facets: Part, pointer: str, problems: list[FacetProblem]) -> Facets:
     return kept
 
 
-def _columns(facets: Part) -> Columns | None:
+def _columns(facets: Part, pointer: str, problems: list[FacetProblem]) -> Columns | None:
     if "schema" in facets.deleted:
         return ()
     if facets.schema is None or facets.schema.fields is None:
         return None
-    flat = _flatten(facets.schema.fields, "")
-    return tuple({column.path: column for column in flat}.values())
+    columns: dict[str, Column] = {}
+    chars = 0
+    for column in _flatten(facets.schema.fields, ""):
+        chars += len(column.path)
+        if chars > PATHS_CHARS:
+            detail = f"the paths of its columns come to more than {PATHS_CHARS} characters: not kept"
+            problems.append(FacetProblem(f"{pointer}/facets/schema", "schema", detail))
+            return None
+        columns[column.path] = column
+    return tuple(columns.values())
 
 
 def _flatten(fields: Iterable[Part], prefix: str) -> Iterator[Column]:

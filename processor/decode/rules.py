@@ -4,7 +4,7 @@ Rules kept here:
 - a time is RFC 3339, with up to nanoseconds (cut to microseconds), an offset or `Z`, or no zone: UTC;
   seconds may be missing and a zone name may follow in brackets, as java.time prints it;
 - a run id is a UUID in its usual form, of any version;
-- a name that is empty or blank names nothing.
+- a name that is empty, blank or longer than `MAX_NAME_CHARS` names nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ _TIME = re.compile(
     re.ASCII,
 )
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+MAX_NAME_CHARS = 4_096
+"""A longer one is no name: it would stand in every edge, change and alert of its node."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -45,7 +48,7 @@ def is_run_id(text: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether it names anything."""
-    return bool(text) and not text.isspace()
+    return 0 < len(text) <= MAX_NAME_CHARS and not text.isspace()
 
 
 def _offset(zone: str | None) -> str:

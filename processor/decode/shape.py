@@ -18,6 +18,7 @@ from processor.decode.explain import point
 from processor.decode.facets import AvroType, Json
 from processor.decode.node import canonical_json
 from processor.model.errors import FacetProblem
+from processor.model.text import quoted
 
 _value = msgspec.json.Decoder().decode
 
@@ -129,7 +130,7 @@ class _Flattening:
         try:
             found = read(where)
         except (msgspec.DecodeError, RecursionError) as error:
-            self.problems.append(FacetProblem(where, name, f"carries text that is no JSON: {error}"))
+            self.problems.append(FacetProblem(where, name, f"carries text that is no JSON: {quoted(error)}"))
             return
         flat.setdefault(name, found)
 

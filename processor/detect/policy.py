@@ -18,6 +18,7 @@ import yaml
 from processor.model.alert import AlertKind
 from processor.model.errors import UsageError
 from processor.model.identity import Node
+from processor.model.text import quoted
 
 Hours = Annotated[float, msgspec.Meta(gt=0, le=24 * 366)]
 Factor = Annotated[float, msgspec.Meta(ge=1, le=1000)]
@@ -139,6 +140,17 @@ def matches(patterns: Iterable[str], node: Node) -> bool:
     return any(fnmatchcase(node.namespace, p) or fnmatchcase(full, p) for p in patterns)
 
 
+class _Loader(yaml.SafeLoader):
+    """Without aliases: a few lines of them, each twice the one before, never end."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose one node that stands where it is used."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.get_mark()
+            raise yaml.composer.ComposerError(None, None, "aliases (`*name`) are not for a policy", mark)
+        return super().compose_node(parent, index)
+
+
 def parse_policy(text: str) -> Policy:
     """Read a policy; an empty text is the default one. Raises PolicyError with line and reason."""
     try:
@@ -156,19 +168,22 @@ def _parse(text: str) -> Policy:
         return msgspec.convert(value, Policy)
     except msgspec.ValidationError as error:
         raise _located(str(error), root) from None
+    except ValueError as error:
+        # Half a character without its other half; a number of more digits than Python reads.
+        raise PolicyError(1, quoted(error)) from None
 
 
 def _load(text: str) -> tuple[yaml.Node | None, object]:
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         return root, None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
         raise PolicyError(line, error.problem or "not YAML") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise PolicyError(1, str(error).splitlines()[0]) from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise PolicyError(1, next(iter(str(error).splitlines()), "not YAML")) from None
 
 
 def _refuse_doubles(node: yaml.Node) -> None:

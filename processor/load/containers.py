@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
-from fastavro import parse_schema, schemaless_reader
+from fastavro import schemaless_reader
 
-from processor.decode.avro import SINGLE_OBJECT_MAGIC, fingerprint_of
+from processor.decode.avro import BAD_DATA, SINGLE_OBJECT_MAGIC, fingerprint_if_any, fingerprint_of, parse_foreign
 from processor.decode.container import (
     MAGIC,
     BadContainerError,
@@ -17,7 +18,7 @@ from processor.decode.container import (
     read_blocks,
     read_header,
 )
-from processor.decode.foreign import RefusedSchemaError, safe_schema
+from processor.decode.foreign import RefusedSchemaError
 from processor.decode.limits import Limits
 from processor.load.stream import Peek
 from processor.model.errors import UsageError
@@ -78,8 +79,8 @@ def avro_values(stream: Peek, source: str) -> Iterator[_Numbered]:
     limits = Limits()
     try:
         text, codec, sync = read_header(stream, limits.avro_bytes)
-        schema, number = parse_schema(safe_schema([text], limits)), 0
-        is_ours = fingerprint_of(text) == fingerprint_of(schema_text("lineage_event.avsc"))
+        schema, number = parse_foreign([text], limits), 0
+        is_ours = fingerprint_if_any(text) == _our_fingerprint()
         for block in read_blocks(stream, codec, sync, limits.avro_bytes):
             for count, data in _records(block, schema):
                 is_short = is_ours and count == 1
@@ -89,13 +90,24 @@ def avro_values(stream: Peek, source: str) -> Iterator[_Numbered]:
         raise UsageError(f"{source} cannot be read as Avro: {error}") from error
 
 
+@cache
+def _our_fingerprint() -> bytes:
+    return fingerprint_of(schema_text("lineage_event.avsc"))
+
+
 def _records(block: Block, schema: Any) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401  an Avro schema is any JSON
-    """Each record's bytes; what cannot be cut any further comes as one piece, to be refused whole."""
+    """Each record's bytes; what cannot be cut any further comes as one piece, to be refused whole.
+
+    So does a record of no bytes: a block may state any number of those.
+    """
     rest, start = io.BytesIO(block.data), 0
     for position in range(block.count):
         try:
             schemaless_reader(rest, schema, None)
-        except (EOFError, ValueError, IndexError, OverflowError, MemoryError):
+        except (*BAD_DATA, MemoryError):
+            yield block.count - position, block.data[start:]
+            return
+        if rest.tell() == start:
             yield block.count - position, block.data[start:]
             return
         yield 1, block.data[start : rest.tell()]

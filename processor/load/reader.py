@@ -23,7 +23,7 @@ from typing import IO
 import zstandard
 
 from processor.load.containers import avro_values, parquet_values
-from processor.load.documents import document_values
+from processor.load.documents import MAX_VALUE_BYTES, document_values
 from processor.load.stream import Counted, Peek, Unzstd, as_raw
 from processor.model.errors import UsageError
 
@@ -88,7 +88,7 @@ def _values(packed: Peek, source: str) -> Iterator[tuple[int, bytes | None]]:
     if stream.starts_with(_PARQUET):
         return parquet_values(stream, source)
     if stream.starts_with(*_ONE_BINARY_VALUE):
-        return iter([(1, stream.read())])
+        return iter([(1, stream.read(MAX_VALUE_BYTES + 1))])
     return document_values(stream)
 
 

@@ -9,7 +9,8 @@ from typing import Protocol
 import zstandard
 
 CHUNK_BYTES = 1 << 20
-_PACKED_BYTES = 1 << 16
+_PACKED_BYTES = 1 << 10
+"""Zstandard unpacks at once what it is given, up to 32,768 times its size: 32 MiB."""
 
 
 class Readable(Protocol):

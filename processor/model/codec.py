@@ -7,9 +7,10 @@ Source: Avro 1.12 specification, "Single-object encoding".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
@@ -22,6 +23,7 @@ from processor.model.history import Observer
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType, Evidence, Place, Role, RunState
 from processor.model.tables import ColumnChange, ColumnChangeKind
+from processor.model.text import quoted
 from processor.resources import schema_text
 
 __all__ = ["UnreadableRecordError", "decode_alert", "decode_change", "encode_alert", "encode_change"]
@@ -33,6 +35,7 @@ _HEADER_BYTES: Final = 10
 _UNKNOWN: Final = "UNKNOWN"
 
 _Fields = dict[str, Any]
+T = TypeVar("T")
 
 
 class UnreadableRecordError(LineageError):
@@ -47,9 +50,7 @@ def encode_change(change: Change) -> bytes:
 
 def decode_change(data: bytes) -> Change:
     """Inverse of `encode_change`; items of kinds that only a newer version knows are left out."""
-    fields = _decode(CHANGE_SCHEMA, data)
-    items = tuple(_to_item(item) for item in fields["items"] if item["kind"] != _UNKNOWN)
-    return Change(fields["change_id"], _to_node(fields["node"]), items)
+    return _made(_to_change, _decode(CHANGE_SCHEMA, data))
 
 
 def encode_alert(alert: Alert) -> bytes:
@@ -59,7 +60,7 @@ def encode_alert(alert: Alert) -> bytes:
 
 def decode_alert(data: bytes) -> Alert:
     """Inverse of `encode_alert`."""
-    return _to_alert(_decode(ALERT_SCHEMA, data))
+    return _made(_to_alert, _decode(ALERT_SCHEMA, data))
 
 
 def alert_fields(alert: Alert) -> _Fields:
@@ -116,10 +117,30 @@ def _decode(name: str, data: bytes) -> _Fields:
     try:
         fields = schemaless_reader(body, schema, None)
     except (EOFError, ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise UnreadableRecordError(f"broken Avro for {name}: {error}") from error
+        raise UnreadableRecordError(f"broken Avro for {name}: {quoted(error)}") from error
     if not isinstance(fields, dict) or body.read(1):
         raise UnreadableRecordError(f"bytes left after a record of {name}")
     return fields
+
+
+def _made(make: Callable[[_Fields], T], fields: _Fields) -> T:
+    """The value that the fields spell; a word or a number that it cannot hold makes the record unreadable."""
+    try:
+        return make(fields)
+    except (ValueError, LookupError) as error:
+        raise UnreadableRecordError(f"a value that this version does not know: {quoted(error)}") from error
+
+
+def _int(number: int) -> int:
+    """An `int` of Avro; its reader lets any `long` through, its writer does not."""
+    if not -(1 << 31) <= number < 1 << 31:
+        raise ValueError(f"{number} is no int")
+    return number
+
+
+def _to_change(fields: _Fields) -> Change:
+    items = tuple(_to_item(item) for item in fields["items"] if item["kind"] != _UNKNOWN)
+    return Change(fields["change_id"], _to_node(fields["node"]), items)
 
 
 def _from_node(node: Node) -> _Fields:
@@ -146,7 +167,7 @@ def _to_cause(fields: _Fields) -> Cause:
         _to_node(job) if job else None,
         fields["run_id"],
         fields["producer"],
-        Place(**place) if place else None,
+        Place(place["topic"], _int(place["partition"]), place["offset"]) if place else None,
     )
 
 
@@ -241,8 +262,8 @@ def _to_run(fields: _Fields) -> RunChange:
         RunState(fields["state"]),
         fields["started_at"] or 0,
         fields["ended_at"] or 0,
-        fields["inputs"],
-        fields["outputs"],
+        _int(fields["inputs"]),
+        _int(fields["outputs"]),
     )
 
 
@@ -256,7 +277,7 @@ def _from_affected(affected: Affected) -> _Fields:
 
 
 def _to_affected(fields: _Fields) -> Affected:
-    return Affected(_to_node(fields["node"]), fields["depth"], fields["direct"], fields["possible"])
+    return Affected(_to_node(fields["node"]), _int(fields["depth"]), fields["direct"], fields["possible"])
 
 
 def _from_impact(impact: Impact) -> _Fields:
@@ -277,7 +298,7 @@ def _to_impact(fields: _Fields) -> Impact:
         jobs=tuple(_to_affected(each) for each in fields["jobs"]),
         owners=tuple(fields["owners"]),
         truncated=fields["truncated"],
-        total=fields["total"],
+        total=_int(fields["total"]),
     )
 
 
@@ -299,5 +320,5 @@ def _to_alert(fields: _Fields) -> Alert:
         fields["started_at"],
         fields["ends_at"],
         fields["runbook_url"],
-        fields["version"],
+        _int(fields["version"]),
     )

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from processor.model.alert import Affected, Alert, Impact, Severity, Status
 from processor.model.codec import alert_fields
+from processor.model.text import visible
 from processor.render.records import Record
 from processor.render.tables import folding_table
-from processor.render.text import plain, short, visible
+from processor.render.text import plain, short
 from processor.render.times import minute, rfc3339
 
 SEVERITY_STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "blue"}

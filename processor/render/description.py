@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.model.identity import Kind, Node
+from processor.model.text import visible
 from processor.render.records import Record
 from processor.render.tables import folding_grid
-from processor.render.text import counted, plain, visible
+from processor.render.text import counted, plain
 from processor.render.tree import title
 
 _RUNS_SHOWN = 10

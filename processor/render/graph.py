@@ -12,7 +12,7 @@ from itertools import groupby
 from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
-from processor.render.text import visible
+from processor.model.text import visible
 
 _DOT_SHAPES = {Kind.DATASET: "cylinder", Kind.JOB: "box", Kind.RUN: "note", Kind.COLUMN: "plaintext"}
 _MERMAID_SHAPES = {

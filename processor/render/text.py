@@ -10,13 +10,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from processor.model.identity import Node
-
-
-def visible(text: str) -> str:
-    """The text with every unprintable character spelled out as Python's escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+from processor.model.text import visible
 
 
 def plain(text: str, style: str = "") -> Text:

@@ -15,8 +15,8 @@ from processor.index.traverse import Direction, Graph
 from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
+from processor.model.text import visible
 from processor.render.graph import node_order
-from processor.render.text import visible
 
 _STYLES = {Kind.DATASET: "bold", Kind.JOB: "cyan", Kind.COLUMN: "green", Kind.RUN: "magenta"}
 _Step = tuple[Node, KnownEdge]

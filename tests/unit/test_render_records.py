@@ -12,9 +12,9 @@ from processor.model.errors import UsageError
 from processor.model.history import KnownEdge
 from processor.model.identity import dataset, job
 from processor.model.observation import EdgeType, Evidence
+from processor.model.text import visible
 from processor.render.alerts import alert_record, alert_table, impact_line, in_order
 from processor.render.records import edge, evidence
-from processor.render.text import visible
 from processor.render.times import parse_time, rfc3339
 
 DAY_US = 86_400_000_000
