@@ -30,7 +30,7 @@ from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.points import Point
 from processor.alerter.policy_file import PolicyFile
 from processor.alerter.recall import Recall
-from processor.alerter.reconcile import Hooks, Outcome, react, reconcile, time_of
+from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, react, reconcile
 from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_letter_without_bytes, tombstone, unreadable
 from processor.alerter.sinks import LogSink, Send, Sink, TooLargeError, TopicSink, first_wave
 from processor.alerter.state import AlertStore
@@ -234,7 +234,9 @@ class Engine:
     def _react(self, change: Change) -> None:
         with metrics.DETECT_SECONDS.labels("change").time():
             view, policy = self._change_view, self._policy.current()
-            now_us = self._now_us(view) or time_of(change)
+            now_us = self._now_us(view)
+            if now_us is None:
+                raise NotWholeError("Redis", "no indexer has told yet how far it has read")
             _count(react(change, view, self._alerts, policy, now_us, self._hooks))
 
     def _reconcile(self) -> Outcome | None:

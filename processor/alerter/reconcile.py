@@ -119,11 +119,6 @@ def react(
     return settling.outcome()
 
 
-def time_of(change: Change) -> int:
-    """The newest event time of a change: the time to judge it by while no clock is published."""
-    return max((item.event_time_us for item in change.items), default=0)
-
-
 def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settling) -> None:
     before = {i: alert for dataset in datasets for i, alert in settling.store.about(dataset).items()}
     settling.fire(before, of_schemas(scope, datasets))

@@ -131,12 +131,15 @@ def test_alerts_that_redis_lost_are_known_from_their_topic(plant: Plant) -> None
     ]
 
 
-def test_while_nothing_was_indexed_the_sweep_judges_nothing(plant: Plant) -> None:
-    fill(plant.store, ingest(0, *FULL), stage(), ingest(60, *DROPPED))
+def test_while_no_indexer_has_told_how_far_it_has_read_nothing_is_judged(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), stage())
+    change = change_of(fill(plant.store, ingest(60, *DROPPED))[0], plant.store)
     with plant.alerter(sweep_every_s=0.2):
-        plant.index(ingest(80, "x:int", dataset="public.fresh"))
-        plant.wait(lambda: plant.committed() == plant.produced())
-    assert plant.published() == []
+        plant.send(encode_change(change))
+        plant.wait(lambda: plant.waits_for_redis("react"))
+        assert plant.published() == []
+        plant.tell(us(60))
+        plant.wait(lambda: len(plant.published()) == 1)
 
 
 def test_of_several_alerters_each_alert_comes_once(plant: Plant) -> None:
@@ -183,6 +186,7 @@ def test_while_redis_does_not_answer_it_waits_and_loses_nothing(shaky: Plant, ow
 def test_asked_to_end_while_redis_does_not_answer_it_ends(shaky: Plant, own_valkey: Valkey) -> None:
     fill(shaky.store, ingest(0, *FULL), stage())
     change = change_of(fill(shaky.store, ingest(60, *DROPPED))[0], shaky.store)
+    shaky.tell(us(60))
     with shaky.alerter() as process:
         shaky.wait(lambda: "alerter.started" in shaky.log())
         own_valkey.pause()

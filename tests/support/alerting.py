@@ -18,12 +18,13 @@ from confluent_kafka.cimpl import NewTopic
 from processor.alerter.redis_state import RedisAlerts
 from processor.index.announce import change_of
 from processor.index.connect import connect
+from processor.index.progress import Progress, decode_progress, encode_progress
 from processor.index.redis import RedisStore
 from processor.local import KafkaCluster
 from processor.model.alert import Alert
 from processor.model.codec import decode_alert, encode_change
 from tests.support.alerter_child import Child
-from tests.support.events import Json, column_lineage, event, fill, schema, table
+from tests.support.events import Json, column_lineage, event, fill, observe, schema, table
 from tests.waiting import eventually
 
 FULL = ("id:int", "amount:int")
@@ -76,10 +77,17 @@ class Plant:
         return True
 
     def index(self, *events: Json) -> None:
-        """Index events and publish what they changed, as the indexer does."""
+        """Index events, publish what they changed and tell how far that is, as the indexer does."""
+        self.tell(max(observe(value).time_us for value in events))
         for entry in fill(self.store, *events):
             change = change_of(entry, self.store)
             self.send(encode_change(change), str(change.node).encode())
+
+    def tell(self, newest_us: int) -> None:
+        """Tell that event time has come that far at least."""
+        told = [decode_progress(data).watermark_us for data in self.store.progress().values()]
+        reached_us = max([newest_us, *told])
+        self.store.set_progress({b"t:0": encode_progress(Progress(reached_us, 0, reached_us))})
 
     def send(
         self, value: bytes | None, key: bytes | None = b"k", headers: list[tuple[str, bytes]] | None = None
