@@ -18,6 +18,7 @@ from processor.alerter.life import Step
 from processor.alerter.records import Landed
 from processor.alerter.state import LostReadingError, Note, Pending, decode, encode
 from processor.index.connect import Client, as_dependency
+from processor.index.pipeline import run_all
 from processor.model.alert import Alert, Status
 from processor.model.identity import Node
 
@@ -165,10 +166,8 @@ class RedisAlerts:
         return {i: a for i, a in self.get(ids).items() if a.status is Status.FIRING}
 
     def _blobs(self, ids: Sequence[str]) -> list[bytes | None]:
-        with as_dependency(), self._client.pipeline(transaction=False) as pipe:
-            for alert_id in ids:
-                pipe.hget(self._alert(alert_id), "b")
-            return cast("list[bytes | None]", pipe.execute())
+        with as_dependency():
+            return run_all(self._client, [("HGET", self._alert(alert_id), "b") for alert_id in ids])
 
     def _call(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> int:
         with as_dependency():

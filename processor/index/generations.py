@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from processor.index.connect import Client, as_dependency
 from processor.index.layout import FORMAT_VERSION
+from processor.index.pipeline import run_all
 from processor.model.errors import IndexVersionError, UsageError
 
 BUILDER_MS = 30_000
@@ -101,10 +102,8 @@ class Generations:
         """Delete whatever is neither live nor being built; how many keys. `tell` hears of each page."""
         dropped = 0
         for page in self._left_over():
-            with as_dependency(), self._client.pipeline(transaction=False) as pipe:
-                for name in page:
-                    pipe.unlink(name)
-                pipe.execute()
+            with as_dependency():
+                run_all(self._client, [("UNLINK", name) for name in page])
             dropped += len(page)
             tell(len(page))
         return dropped

@@ -80,6 +80,7 @@ class Source:
         self._carried: list[Message] = []
         self._said_s: dict[int, float] = {}
         self._is_held = False
+        self._released = 0
         self.assignment = 0
         self.is_suspect = False
         self._consumer = make({"on_commit": self._commits.answered, "error_cb": self._on_error})
@@ -184,9 +185,10 @@ class Source:
         return {Partition(each.topic, each.partition): each.offset for each in answer}
 
     def _release(self) -> None:
-        if self._is_held:
+        """Resume what is ours; also what has come since, for the client keeps the pause of a partition that went."""
+        if self._is_held or self._released != self.assignment:
             self._consumer.resume(self._consumer.assignment())
-            self._is_held = False
+            self._is_held, self._released = False, self.assignment
 
     def _ask_partitions(self) -> list[Partition]:
         try:

@@ -15,7 +15,7 @@ from tests.support.cluster import ask, is_ok, masters, migrating, move_at_once, 
 from tests.support.indexing import Running, World, encoded, pipelines
 from tests.waiting import eventually
 
-EVENTS: Final = encoded(pipelines(6000))
+EVENTS: Final = encoded(pipelines(6000, jobs=3000))
 STEP: Final = 150
 SETTINGS: Final = {
     "appendonly": "yes",

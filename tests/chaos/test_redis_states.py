@@ -25,7 +25,7 @@ from tests.waiting import eventually
 State = Callable[["Stage"], AbstractContextManager[None]]
 """Begins on entry and is over on exit."""
 
-EVENTS: Final = encoded(pipelines(6000))
+EVENTS: Final = encoded(pipelines(6000, jobs=3000))
 STEP: Final = 120
 USER: Final = "worker"
 NOWHERE: Final = "1"
