@@ -21,6 +21,7 @@ import structlog
 from processor import topics, wiring
 from processor.indexer.errors import BrokenClientError, StoppedError
 from processor.indexer.patience import Patience
+from processor.indexer.points import Reached, pass_by
 from processor.model.errors import UsageError
 from processor.settings import Settings
 from processor.telemetry import logs
@@ -42,8 +43,10 @@ class Role(StrEnum):
     ALERTER = "alerter"
 
 
-def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False) -> int:
+def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False, reached: Reached = pass_by) -> int:
     """Do the role's work in this process until SIGTERM or SIGINT. Returns the exit code.
+
+    `reached` is told of each point between two steps of the indexer.
 
     Raises `UsageError` for settings that cannot be worked with.
     """
@@ -55,13 +58,13 @@ def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False) -
         if role is Role.ALERTER:
             return run_alerter(settings)
         with _asked_to_stop(settings.shutdown_timeout_s) as stop:
-            return run_indexer(settings, stop, until_caught_up=until_caught_up)
+            return run_indexer(settings, stop, until_caught_up=until_caught_up, reached=reached)
     except BrokenClientError as error:
         _log.error("ending, to start anew", error=str(error))
         return BROKEN
 
 
-def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: bool) -> int:
+def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: bool, reached: Reached = pass_by) -> int:
     """Index until asked to stop or, if so wished, until what is in the topics now is indexed."""
     _spare_the_collector()
     health = wiring.indexer_health(settings)
@@ -73,7 +76,7 @@ def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: b
             patiently(lambda: topics.ensure_topics(settings))
             store = patiently(lambda: wiring.open_store(settings))
             stack.callback(store.close)
-            indexer = wiring.indexer(settings, store, health, stop)
+            indexer = wiring.indexer(settings, store, health, stop, reached)
             goal = patiently(indexer.goal) if until_caught_up else None
         except StoppedError:
             return 0

@@ -32,6 +32,8 @@ _POLL_S: Final = 0.1
 _ASK_S: Final = 5.0
 _PROBE_S: Final = 1.0
 _SAY_AGAIN_S: Final = 10.0
+# How the callback for errors hears of a fatal one, whose own flag it does not set.
+_FATAL: Final = KafkaError._FATAL  # noqa: SLF001  as below
 _END: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  the underscore marks codes of the client itself
 # Where it cannot read a name, the client gives a broken list and leaves its exception standing. A call written out
 # raises that, once the interpreter has specialized it, at some later place only; this one always raises it here.
@@ -255,8 +257,8 @@ class Source:
         return fetched
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            raise BrokenClientError("Kafka", f"the consumer broke: {error.str()}")
+        if error.fatal() or error.code() == _FATAL:
+            raise BrokenClientError("Kafka", f"the consumer broke: {error.str()}{_advice(error)}")
         metrics.KAFKA_ERRORS.labels(error.name()).inc()
         if error.code() in _OF_CONNECTION:  # the client's own log tells of it
             self.is_suspect = True
@@ -265,6 +267,11 @@ class Source:
         if now_s - self._said_s.get(error.code(), -_SAY_AGAIN_S) >= _SAY_AGAIN_S:
             self._said_s[error.code()] = now_s
             _log.warning("Kafka client", error=error.name(), detail=error.str())
+
+
+def _advice(error: KafkaError) -> str:
+    """What to do about it. Another member's name is told in words only: the code says just that it is fatal."""
+    return "; every process needs a LINEAGE_GROUP_INSTANCE_ID of its own" if "instance" in error.str() else ""
 
 
 def _partition(message: Message) -> Partition:

@@ -26,7 +26,9 @@ _SETTINGS: Final[Mapping[str, str]] = {
     # Tests let members die and want to see it noticed.
     "group.min.session.timeout.ms": "1000",
     "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.session.timeout.ms": "4000",
     "group.consumer.min.heartbeat.interval.ms": "200",
+    "group.consumer.heartbeat.interval.ms": "500",
     # The default wants 128 MB at once.
     "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
     # With the default a broker that was killed waits 9 s at its restart, taken for its own double.

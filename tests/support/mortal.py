@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from processor import wiring
 from processor.alerter.points import Point as AlerterPoint
 from processor.alerter.points import pass_by as pass_by_alerter
 from processor.indexer.points import Point, pass_by
+from processor.roles import Role, run_role
 from processor.settings import Settings
 from processor.telemetry import logs
 from tests.support.alerter_child import Child
@@ -30,15 +32,15 @@ KILLED: Final = -signal.SIGKILL
 P = TypeVar("P")
 
 
-def dies_at(point: P, passing: int) -> Callable[[P], None]:
-    """A hook that ends the process when a point is passed for the nth time."""
+def dies_at(point: P, passing: int, by: signal.Signals = signal.SIGKILL) -> Callable[[P], None]:
+    """A hook that sends the process a signal when a point is passed for the nth time."""
     left = passing
 
     def reached(here: P) -> None:
         nonlocal left
         left -= here == point
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if left == 0 and here == point:
+            os.kill(os.getpid(), by)
 
     return reached
 
@@ -79,6 +81,14 @@ def index(settings: Settings, point: Point | None, passing: int = 1) -> None:
     indexer = wiring.indexer(settings, store, wiring.indexer_health(settings), threading.Event(), reached)
     indexer.run(indexer.goal())
     store.close()
+
+
+def index_on(
+    settings: Settings, point: Point | None = None, passing: int = 1, by: signal.Signals = signal.SIGKILL
+) -> None:
+    """Index until terminated, as `lineage run --role indexer` does; a point sends it a signal at its nth passing."""
+    reached = dies_at(point, passing, by) if point else pass_by
+    sys.exit(run_role(settings, Role.INDEXER, reached=reached))
 
 
 def alert(child: Child, point: AlerterPoint | None, passing: int = 1) -> None:

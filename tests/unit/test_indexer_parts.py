@@ -7,11 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 
 import pytest
+from confluent_kafka import KafkaError, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from processor.decode.observe import Observed
 from processor.index.progress import Progress
+from processor.indexer.commits import Commits
 from processor.indexer.dead_letters import dead_letter
 from processor.indexer.errors import BrokenClientError, StoppedError
 from processor.indexer.goal import Goal
@@ -313,3 +316,23 @@ def test_logs_show_no_secret() -> None:
     assert json.dumps(line) == json.dumps(
         {"event": "connect", "url": "redis://u:***@h", "sasl.password": "***", "api_token": "***"}
     )
+
+
+def test_a_commit_that_fails_because_of_a_rebalance_is_no_error() -> None:
+    def counted(outcome: str) -> float:
+        return metrics.REGISTRY.get_sample_value("lineage_processor_commits_total", {"outcome": outcome}) or 0
+
+    codes = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS)
+    before = {outcome: counted(outcome) for outcome in ("rebalanced", "failed", "committed")}
+    commits = Commits()
+    commits.want({A: 5})
+    with capture_logs() as logs:
+        for code in codes:
+            commits.answered(KafkaError(code), [TopicPartition("events", 0, 5)])
+    assert {outcome: counted(outcome) - count for outcome, count in before.items()} == {
+        "rebalanced": len(codes),
+        "failed": 0,
+        "committed": 0,
+    }
+    assert {line["log_level"] for line in logs} == {"info"}
+    assert commits.open == {A: 5}
