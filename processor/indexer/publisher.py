@@ -91,27 +91,32 @@ class Publisher:
 
     def _send_alone(self, deadline_s: float) -> None:
         """Send each again by itself that was refused for its size, and in the end what stands in for it."""
-        for number in [each for each, error in self._failed.items() if error.code() in _TOO_LARGE]:
+        for number in [each for each in self._failed if self._is_too_large(each)]:
             record = self._waiting[number]
-            if not self._arrives(number, record, deadline_s) and record.smaller is not None:
-                self._failed.pop(number, None)
+            self._try_alone(number, record, deadline_s)
+            if record.smaller is not None and self._is_too_large(number):
                 self._stand_in(number, record.smaller, deadline_s)
 
     def _stand_in(self, number: int, smaller: Outgoing, deadline_s: float) -> None:
-        if self._arrives(number, smaller, deadline_s):
+        self._try_alone(number, smaller, deadline_s)
+        if number not in self._waiting:
             metrics.CUT.labels(smaller.topic).inc()
             _log.error("a record is too large for its topic; one without its bytes stands in", topic=smaller.topic)
 
-    def _arrives(self, number: int, record: Outgoing, deadline_s: float) -> bool:
-        """Send one alone; whether it has arrived."""
-        self._failed.pop(number, None)
+    def _is_too_large(self, number: int) -> bool:
+        return number in self._failed and self._failed[number].code() in _TOO_LARGE
+
+    def _try_alone(self, number: int, record: Outgoing, deadline_s: float) -> None:
+        """Send one alone, and wait for what becomes of it."""
+        del self._failed[number]
         try:
             self._produce(number, record)
+        except BufferError:
+            self._unsent.append(number)
         except KafkaException as error:
             self._failed[number] = error.args[0]
         while number in self._waiting and number not in self._failed and time.monotonic() < deadline_s:
             self._producer.flush(_POLL_S)
-        return number not in self._waiting
 
     def _produce_unsent(self) -> None:
         """Give the client what it takes; when its queue is full, the rest goes later."""
