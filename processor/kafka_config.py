@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from processor.settings import Settings
 
-__all__ = ["admin_config", "alerts_log_config", "consumer_config", "producer_config"]
+__all__ = ["admin_config", "alerts_log_config", "consumer_config", "producer_config", "reader_config"]
 
 # librdkafka's own defaults, and how much a response may hold at all.
 _FETCH_BYTES: Final = 50 * 1024 * 1024
@@ -105,6 +105,11 @@ def admin_config(settings: Settings) -> dict[str, Any]:
     """Configure a client that asks and creates."""
     given = _without((*_OF_CONSUMERS, *_OF_PRODUCERS), settings.require_kafka())
     return {**_DEFAULTS, "client.id": "lineage", **given}
+
+
+def reader_config(settings: Settings) -> dict[str, Any]:
+    """Configure a consumer that only looks, and reads whatever the topics take."""
+    return {**admin_config(settings), "receive.message.max.bytes": _largest_response(settings)}
 
 
 def _largest_response(settings: Settings) -> int:

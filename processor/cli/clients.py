@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # public, but its stubs do not say so
 
 from processor import wiring
 from processor.decode.decoder import build_decoder
@@ -15,12 +17,12 @@ from processor.decode.limits import Limits
 from processor.decode.observe import Observe, observer
 from processor.decode.schemas import read_schemas
 from processor.indexer.publisher import Publisher
-from processor.kafka_config import admin_config
+from processor.kafka_config import reader_config
 from processor.model.errors import DependencyError, UsageError
 from processor.resources import schemas_dir
 from processor.settings import Settings
 
-__all__ = ["file_observer", "open_publisher", "open_reader"]
+__all__ = ["file_observer", "kept_ms", "open_publisher", "open_reader", "partitions_of"]
 
 _ANSWER_S: Final = 10.0
 _LOG: Final = logging.getLogger("librdkafka")
@@ -28,14 +30,34 @@ _LOG: Final = logging.getLogger("librdkafka")
 
 def open_publisher(settings: Settings, topic: str) -> Publisher:
     """A publisher for a topic that is known to be there. Raises `UsageError`, `DependencyError`."""
+    partitions_of(settings, [topic])
+    return wiring.open_publisher(settings)
+
+
+def partitions_of(settings: Settings, topics: Iterable[str]) -> dict[str, int]:
+    """Ask how many partitions topics have. Raises `UsageError` where one is not there, `DependencyError`."""
     admin = wiring.kafka_admin(settings)
     try:
         there = admin.list_topics(timeout=_ANSWER_S).topics
     except KafkaException as error:
         raise DependencyError("Kafka", error.args[0].str()) from error
-    if topic not in there:
-        raise UsageError(f"there is no topic {topic}; create it with: lineage topics create")
-    return wiring.open_publisher(settings)
+    for topic in topics:
+        if topic not in there:
+            raise UsageError(f"there is no topic {topic}; create it with: lineage topics create")
+    return {topic: len(there[topic].partitions) for topic in topics}
+
+
+def kept_ms(settings: Settings, topics: Iterable[str]) -> dict[str, float]:
+    """Ask for how long topics keep a record, in milliseconds; 0 where the broker does not tell."""
+    admin, kept = wiring.kafka_admin(settings), dict[str, float]()
+    for topic in topics:
+        [future] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values()
+        try:
+            told = future.result(_ANSWER_S)["retention.ms"].value
+        except (KafkaException, TimeoutError):
+            told = "0"
+        kept[topic] = math.inf if told == "-1" else float(told or 0)
+    return kept
 
 
 @contextmanager
@@ -47,7 +69,7 @@ def open_reader(settings: Settings, **also: Any) -> Iterator[Consumer]:  # noqa:
     own: dict[str, Any] = {"group.id": "lineage-reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
     own |= {name.replace("_", "."): value for name, value in also.items()}
     try:
-        consumer = Consumer({**admin_config(settings), **own}, logger=_LOG)
+        consumer = Consumer({**reader_config(settings), **own}, logger=_LOG)
     except (KafkaException, ValueError) as error:
         raise UsageError(f"a setting under LINEAGE_KAFKA__ cannot be used: {error}") from error
     try:

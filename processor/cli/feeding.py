@@ -1,23 +1,21 @@
-"""`load`, `dead-letters`, `topics`: records on their way in, and those that could not be used."""
+"""`load`, `topics`: records on their way in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from processor.cli.guard import NO, NotFoundError, say
+from processor.cli.guard import NO, say
 from processor.cli.opened import opened
-from processor.cli.options import Output, OutputOption, examples
+from processor.cli.options import examples
 from processor.home import BOOTSTRAP, with_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from processor.deadletters import DeadLetter
     from processor.load.reader import Entry
     from processor.load.tally import OnRejected, Tally
     from processor.model.errors import Rejected
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 _BIG_FILE_BYTES: Final = 20_000_000
 _SHOWN_REJECTS: Final = 20
 
-dead_letters = typer.Typer(no_args_is_help=True, help="Look at records that could not be used.")
 topics = typer.Typer(no_args_is_help=True, help="The processor's own topics.")
 
 
@@ -40,7 +37,6 @@ def register(app: typer.Typer) -> None:
             "lineage load --strict *.json                exit 1 when a record is rejected",
         ),
     )(load)
-    app.add_typer(dead_letters, name="dead-letters")
     app.add_typer(topics, name="topics")
 
 
@@ -68,14 +64,14 @@ def load(
 
 def _index(files: list[str]) -> Tally:
     from processor.cli.clients import file_observer
-    from processor.deadletters import KeptFile
+    from processor.deadletters.file import KeptFile
     from processor.load.into_index import load_into
 
     with opened() as index, _reading(files) as entries:
         kept = KeptFile(index.settings.home)
         has_kafka = bool(index.settings.kafka.get(BOOTSTRAP))
         observe = file_observer(index.settings)
-        return load_into(index.store, observe, entries, _told(kept.keep), keep_changes=has_kafka)
+        return load_into(index.store, observe, entries, told(kept.keep), keep_changes=has_kafka)
 
 
 def _produce(settings: Settings, files: list[str]) -> Tally:
@@ -84,23 +80,23 @@ def _produce(settings: Settings, files: list[str]) -> Tally:
 
     topic = settings.input_topics[0].topic
     with _reading(files) as entries:
-        return send(open_publisher(settings, topic), topic, file_observer(settings), entries, _told(lambda *_: None))
+        return send(open_publisher(settings, topic), topic, file_observer(settings), entries, told(lambda *_: None))
 
 
-def _told(keep: Callable[[Entry, Rejected], None]) -> OnRejected:
+def told(keep: Callable[[Entry, Rejected], None]) -> OnRejected:
     """Keep each rejected record, and tell of the first ones."""
     from processor.model.text import visible
 
-    told = 0
+    count = 0
 
     def on_rejected(entry: Entry, rejected: Rejected) -> None:
-        nonlocal told
+        nonlocal count
         keep(entry, rejected)
-        told += 1
-        if told <= _SHOWN_REJECTS:
+        count += 1
+        if count <= _SHOWN_REJECTS:
             at = f" at {visible(rejected.pointer)}" if rejected.pointer else ""
             say(f"{visible(entry.place)}: rejected, {rejected.reason.value}{at}: {visible(rejected.detail)}")
-        elif told == _SHOWN_REJECTS + 1:
+        elif count == _SHOWN_REJECTS + 1:
             say("more were rejected; see: lineage dead-letters list")
 
     return on_rejected
@@ -133,70 +129,6 @@ def _sum_up(tally: Tally, topic: str | None) -> None:
         say(f"  {reason.value}: {count}")
     if tally.facets_dropped:
         say(f"{counted(tally.facets_dropped, 'facet')} left out for breaking the schema; the events were kept")
-
-
-@dead_letters.command(
-    "list",
-    epilog=examples("lineage dead-letters list", "lineage dead-letters list --reason contract -o ndjson"),
-)
-def list_dead_letters(
-    reason: Annotated[str | None, typer.Option("--reason", help="Only with this reason.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many.")] = None,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """List records that could not be used: those on the topic, and those that "lineage load" kept."""
-    from processor.cli.letters import letter_table
-    from processor.render import console
-
-    letters = (letter for letter in _letters() if reason in (None, letter.reason))
-    chosen = islice(letters, limit)
-    if output is Output.TABLE:
-        shown = list(chosen)
-        console.print_out(letter_table(shown)) if shown else say("no dead letters")
-    elif output is Output.JSON:
-        console.write_json([letter.record(whole=False) for letter in chosen])
-    else:
-        console.write_ndjson(letter.record(whole=False) for letter in chosen)
-
-
-@dead_letters.command(
-    "show", epilog=examples("lineage dead-letters show 3:41", "lineage dead-letters show file:1 -o json")
-)
-def show_dead_letter(
-    where: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As the list shows it; or file:NUMBER.")],
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Show one record that could not be used, with its bytes."""
-    from processor.cli.letters import letter_text
-    from processor.render import console
-
-    letter = next((letter for letter in _letters(where) if letter.where == where), None)
-    if letter is None:
-        raise NotFoundError(f"there is no dead letter {where}")
-    if output is Output.TABLE:
-        console.out().print(letter_text(letter), soft_wrap=True)
-    elif output is Output.JSON:
-        console.write_json(letter.record(whole=True))
-    else:
-        console.write_ndjson([letter.record(whole=True)])
-
-
-def _letters(where: str | None = None) -> Iterator[DeadLetter]:
-    from processor import settings
-    from processor.cli.clients import open_reader
-    from processor.deadletters import KeptFile, read_topic
-    from processor.render.text import counted
-
-    chosen = with_kafka(settings.load())
-    in_file = where is not None and where.startswith("file:")
-    if chosen.kafka.get(BOOTSTRAP) and not in_file:
-        with open_reader(chosen) as consumer:
-            yield from read_topic(consumer, chosen.topics.dead_letters, where)
-    if where is None or in_file:
-        kept = KeptFile(chosen.home)
-        yield from kept.read()
-        if kept.torn:
-            say(f"{kept.path}: {counted(kept.torn, 'torn line')} passed over")
 
 
 @topics.command("create", epilog=examples("lineage topics create"))

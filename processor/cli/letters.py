@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from processor.deadletters import DeadLetter
+from processor.deadletters.choice import Tally
+from processor.deadletters.letter import DeadLetter
 from processor.model.text import visible
 from processor.render.tables import folding_table
 from processor.render.text import plain
@@ -29,6 +31,38 @@ def letter_table(letters: Iterable[DeadLetter]) -> Table:
     return table
 
 
+def redrive_table(letters: Iterable[tuple[DeadLetter, str]]) -> Table:
+    """One row a record that is to be sent back, and where to."""
+    table = folding_table("where", "to", "attempt", "reason", "read from", "detail")
+    for letter, topic in letters:
+        words = (letter.source, letter.detail)
+        cells = (plain(topic), plain(str(letter.attempt)), plain(letter.reason, "red"), *map(plain, words))
+        table.add_row(letter.where, *cells)
+    return table
+
+
+def tally_table(tallies: Iterable[Tally]) -> Table:
+    """One row a kind of letter."""
+    table = folding_table("count", "reason", "stage", "read from", "oldest (UTC)", "newest (UTC)")
+    for each in tallies:
+        times = ("" if time_us is None else minute(time_us) for time_us in (each.oldest_us, each.newest_us))
+        words = (plain(each.stage), plain(each.topic or "(a file)"))
+        table.add_row(str(each.count), plain(each.reason, "red"), *words, *times)
+    return table
+
+
+def tally_record(of: Tally) -> dict[str, Any]:
+    """The JSON form of a row."""
+    return {
+        "count": of.count,
+        "reason": of.reason,
+        "stage": of.stage,
+        "topic": of.topic,
+        "oldest": None if of.oldest_us is None else rfc3339(of.oldest_us),
+        "newest": None if of.newest_us is None else rfc3339(of.newest_us),
+    }
+
+
 def letter_text(letter: DeadLetter) -> Text:
     """Everything about one record; its value as text, or as hexadecimal where it is none.
 
@@ -42,6 +76,7 @@ def letter_text(letter: DeadLetter) -> Text:
         "detail": letter.detail,
         "read from": letter.source,
         "time": time,
+        "attempt": str(letter.attempt),
         "key": _text(letter.key),
     }
     lines = [Text.assemble((f"{name:<{_NAME_WIDTH}}", "bold"), visible(value)) for name, value in facts.items()]
@@ -53,6 +88,10 @@ def _text(data: bytes | None) -> str:
 
 
 def _value(letter: DeadLetter) -> list[Text]:
+    if letter.parts.left_bytes is not None:
+        return [
+            Text(f"{letter.parts.left_bytes} bytes, too large for this topic; it is where it was read", style="dim")
+        ]
     if letter.value is None:
         return [Text("null", style="dim")]
     try:

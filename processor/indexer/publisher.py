@@ -103,6 +103,13 @@ class Publisher:
             metrics.CUT.labels(smaller.topic).inc()
             _log.error("a record is too large for its topic; one without its bytes stands in", topic=smaller.topic)
 
+    def give_up_too_large(self) -> list[Outgoing]:
+        """Forget what was refused for its size, and give it: only for whom that is not to be waited for."""
+        refused = [number for number in self._failed if self._is_too_large(number)]
+        for number in refused:
+            del self._failed[number]
+        return [self._waiting.pop(number) for number in refused]
+
     def _is_too_large(self, number: int) -> bool:
         return number in self._failed and self._failed[number].code() in _TOO_LARGE
 

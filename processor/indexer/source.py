@@ -26,7 +26,7 @@ from processor.indexer.records import Headers, Partition, Record
 from processor.model.errors import DependencyError, Reason, Rejected, Stage
 from processor.telemetry import metrics
 
-__all__ = ["Fetched", "MakeConsumer", "Source", "record_of"]
+__all__ = ["Fetched", "MakeConsumer", "Source", "headers_of", "record_of"]
 
 _POLL_S: Final = 0.1
 _ASK_S: Final = 5.0
@@ -291,7 +291,7 @@ def _partitions(partitions: list[TopicPartition]) -> set[Partition]:
 def record_of(message: Message) -> Record:
     """What the client gives for one record."""
     kind, timestamp_ms = message.timestamp()
-    headers = _headers(message)
+    headers = headers_of(message)
     return Record(
         _partition(message),
         message.offset() or 0,
@@ -303,8 +303,8 @@ def record_of(message: Message) -> Record:
     )
 
 
-def _headers(message: Message) -> Headers | None:
-    """None when the client cannot read them: the protocol wants their names in UTF-8, and no broker checks it."""
+def headers_of(message: Message) -> Headers | None:
+    """Give its headers; None when the client cannot read them: names must be UTF-8, and no broker checks it."""
     try:
         return cast("Headers", _ask_headers(message) or ())
     except (SystemError, UnicodeDecodeError):  # which of them depends on the client's version

@@ -19,7 +19,16 @@ from typing import Final
 from processor.model.errors import Reason, Rejected
 from processor.model.observation import Place
 
-__all__ = ["ATTEMPT_HEADER", "LEFT_HEADER", "Header", "TakenApart", "failure_headers", "left_headers", "take_apart"]
+__all__ = [
+    "ATTEMPT_HEADER",
+    "LEFT_HEADER",
+    "Header",
+    "TakenApart",
+    "failure_headers",
+    "left_headers",
+    "take_apart",
+    "with_attempt",
+]
 
 Header = tuple[str, bytes | None]
 
@@ -86,12 +95,11 @@ class TakenApart:
     timestamp_ms: int | None
     left_bytes: int | None
 
-    def to_send(self) -> list[Header]:
-        """The headers to send the record back with."""
-        own = list(self.own)
-        if own and own[-1][0] == ATTEMPT_HEADER:
-            own.pop()
-        return [*own, (ATTEMPT_HEADER, str(self.attempt).encode())]
+
+def with_attempt(own: Sequence[Header], attempt: int) -> list[Header]:
+    """The headers to send a record back with, which has been a dead letter so often."""
+    before = own[:-1] if own and own[-1][0] == ATTEMPT_HEADER else own
+    return [*before, (ATTEMPT_HEADER, str(attempt).encode())]
 
 
 def take_apart(headers: Sequence[Header]) -> TakenApart:

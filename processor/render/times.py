@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from processor.model.errors import UsageError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_AGE = re.compile(r"([0-9]{1,6})([smhdw])")
+_AGE_UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 
 
 def rfc3339(time_us: int) -> str:
@@ -32,6 +35,12 @@ def parse_time(text: str) -> int:
         raise UsageError(f"{visible_time(text)} is no time; write it like 2026-11-22T08:12:37Z") from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // _MICROSECOND
+
+
+def parse_moment(text: str, now_us: int) -> int:
+    """Like `parse_time`, or an age counted back from now: `45s`, `30m`, `2h`, `3d`, `4w`. Raises `UsageError`."""
+    age = _AGE.fullmatch(text)
+    return parse_time(text) if age is None else now_us - int(age[1]) * _AGE_UNITS_US[age[2]]
 
 
 def visible_time(text: str) -> str:

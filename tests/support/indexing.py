@@ -159,6 +159,13 @@ class World:
 
     def read(self, topic: str) -> list[Read]:
         """Everything that is on a topic now."""
+        return [
+            Read(message.key(), message.value(), cast("Headers", message.headers() or []))
+            for message in self.messages(topic)
+        ]
+
+    def messages(self, topic: str) -> list[Message]:
+        """The same, as the client gives it."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.settings.kafka["bootstrap.servers"],
@@ -168,10 +175,7 @@ class World:
             }
         )
         try:
-            return [
-                Read(message.key(), message.value(), cast("Headers", message.headers() or []))
-                for message in _all(consumer, topic)
-            ]
+            return list(_all(consumer, topic))
         finally:
             consumer.close()
 

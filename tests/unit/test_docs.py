@@ -8,6 +8,7 @@ import pytest
 
 from processor.detect.policy import Policy, parse_policy
 from processor.model.alert import AlertKind
+from processor.model.errors import Reason
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,3 +29,8 @@ def _fields(section: str) -> tuple[str, ...]:
 def test_every_kind_of_alert_has_its_runbook(kind: AlertKind) -> None:
     text = (DOCS / "runbooks" / f"{kind.value}.md").read_text(encoding="utf-8")
     assert text.startswith(f"# `{kind.value}`")
+
+
+def test_the_runbook_of_dead_letters_knows_every_reason() -> None:
+    text = (DOCS / "runbooks" / "dead-letters.md").read_text(encoding="utf-8")
+    assert [reason.value for reason in Reason if f"`{reason.value}`" not in text] == []

@@ -24,7 +24,7 @@ from processor.indexer.records import Header, Partition, Record, Sorted, sort
 from processor.indexer.report import Report, contract_facets
 from processor.indexer.stock import Start
 from processor.masking import masked_url
-from processor.model.dead_letter import take_apart
+from processor.model.dead_letter import take_apart, with_attempt
 from processor.model.errors import DependencyError, FacetProblem, Reason, Rejected, Stage
 from processor.model.observation import Observation, Place
 from processor.telemetry import metrics
@@ -140,8 +140,8 @@ def test_redriven_again_and_again_a_record_keeps_its_headers_and_its_count(own: 
     for attempt in range(1, times + 1):
         parts = take_apart(dead_letter("letters", sent, BAD).headers)
         assert parts.attempt == attempt
-        assert parts.to_send() == [*own, ("lineage.attempt", str(attempt).encode())]
-        sent = sent._replace(headers=parts.to_send())
+        assert with_attempt(parts.own, parts.attempt) == [*own, ("lineage.attempt", str(attempt).encode())]
+        sent = sent._replace(headers=with_attempt(parts.own, parts.attempt))
 
 
 def test_what_is_told_of_a_record_is_short_whatever_the_record_holds() -> None:
