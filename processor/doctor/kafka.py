@@ -98,7 +98,7 @@ def _sizes(settings: Settings, configs: dict[str, dict[str, str]]) -> Iterator[C
     if taken <= largest:
         yield bad(
             "topic settings",
-            f"{letters} takes {taken} bytes, the inputs {largest}: a large bad record would stop the indexer",
+            f"{letters} takes {taken} bytes, the inputs {largest}: a large bad record would be kept without its bytes",
             f"raise max.message.bytes of {letters}",
         )
 
