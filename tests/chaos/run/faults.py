@@ -9,6 +9,10 @@ from typing import ClassVar, Final
 from tests.chaos.run.members import Member
 from tests.chaos.run.schedule import Act
 from tests.chaos.run.world import World
+from tests.waiting import eventually
+
+_STARTING: Final = 7
+_AT_WORK_S: Final = 20.0
 
 FAULTS: Final[dict[str, type[Fault]]] = {}
 """Every fault by its name in the schedule: that of its class."""
@@ -42,9 +46,12 @@ class Fault:
         self._sleep.wait(seconds)
 
     def some(self, role: str) -> Member:
-        """The act's victim among the members of a role."""
+        """The act's victim among the members of a role: mostly one at work, now and then one that still starts."""
         there = self.world.crew.of(role)
-        return there[self.act.dice % len(there)]
+        victim = there[self.act.dice % len(there)]
+        if self.act.dice % _STARTING:
+            eventually(lambda: victim.is_at_work, guard_s=_AT_WORK_S)
+        return victim
 
 
 class _Kill(Fault):

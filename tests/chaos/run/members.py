@@ -18,6 +18,7 @@ from processor.settings_sources import environment_for_child
 _WATCH_S: Final = 0.2
 _BACK_OFF_S: Final = 0.7
 _GUARD_S: Final = 60.0
+_AT_WORK: Final = {"indexer": b"partitions assigned", "alerter": b"alerter.started"}
 ALLOWED: Final = {0: "ended as asked", 3: "ended by itself, to start anew or because a dependency was away too long"}
 """What a process may end with by itself; see the exit codes in `processor.roles`."""
 
@@ -42,6 +43,7 @@ class Member:
         self._environment = environment
         self._asked = ""
         self._again_s = 0.0
+        self._born_at = 0
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -53,6 +55,7 @@ class Member:
                 self.lives += 1
                 command = [sys.executable, "-m", "processor", "run", "--role", self.role]
                 with self.log_path.open("ab") as log:
+                    self._born_at = log.tell()
                     # Its standard input closes with this process, which ends it too.
                     self._process = subprocess.Popen(command, env=self._environment, stdin=subprocess.PIPE, stderr=log)
 
@@ -60,7 +63,7 @@ class Member:
         """Send it a signal."""
         with self._lock:
             if self._process is not None:
-                if number in (signal.SIGKILL, signal.SIGTERM):
+                if number is signal.SIGKILL or (number is signal.SIGTERM and not self._asked):
                     self._asked = number.name
                 self._process.send_signal(number)
 
@@ -72,6 +75,15 @@ class Member:
             ended = Ended(self.name, self._process.returncode, self._asked)
             self._process, self._again_s = None, time.monotonic() + _BACK_OFF_S
             return ended
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it has taken up its work in this life."""
+        if not self.is_running or not self.log_path.exists():
+            return False
+        with self.log_path.open("rb") as log:
+            log.seek(self._born_at)
+            return _AT_WORK[self.role] in log.read()
 
     @property
     def is_running(self) -> bool:
@@ -107,6 +119,11 @@ class Crew:
         return [member for member in list(self._members) if member.role == role and member.is_wanted]
 
     @property
+    def all(self) -> Sequence[Member]:
+        """Every member."""
+        return list(self._members)
+
+    @property
     def logs(self) -> list[Path]:
         """Every member's log."""
         return [member.log_path for member in self._members]
@@ -129,11 +146,11 @@ class Crew:
     def _watch(self) -> None:
         while not self._stop.wait(_WATCH_S):
             self._look()
-            for member in list(self._members):
+            for member in self.all:
                 member.start()
 
     def _look(self) -> None:
-        for member in list(self._members):
+        for member in self.all:
             ended = member.look()
             if ended is not None:
                 self.ended.append(ended)

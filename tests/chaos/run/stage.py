@@ -13,6 +13,8 @@ from tests.chaos.run.report import table, write_report
 from tests.chaos.run.schedule import Plan, encode_plan
 from tests.chaos.run.verdict import Verdict, judge, judge_processes, said
 from tests.chaos.run.world import World, make_world, start_members
+from tests.support.indexing import World as Reading
+from tests.waiting import eventually
 
 Say = Callable[[str], None]
 
@@ -37,13 +39,16 @@ def _play(world: World, say: Say) -> tuple[Verdict, dict[str, dict[str, int]]]:
     sender = Sender(world.kafka.bootstrap, topic, plan.seconds, records)
     director = Director(world, say)
     start_members(world)
+    assert eventually(lambda: all(each.is_at_work for each in world.crew.all)), "the members do not start"
     director.start()
     sender.start()
     director.finish()
     sender.finish()
+    behind = Reading(world.settings).behind()
     say(f"{len(sender.acknowledged)} records acknowledged, {sender.refused} refused; waiting for the members")
     verdict = judge(world, sender.acknowledged, say)
     verdict.complaints += director.failures
+    verdict.figures["records not yet committed when the faults ended"] = behind
     verdict.figures |= {"records sent": len(records), "records acknowledged": len(sender.acknowledged)}
     return verdict, {"faults": director.counts}
 
