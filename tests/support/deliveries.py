@@ -29,7 +29,7 @@ from processor.model.identity import Kind, Node
 from processor.model.observation import Place
 from tests.support.budget import within
 from tests.support.events import Json, observe
-from tests.support.histories import TIMES, events, many_runs
+from tests.support.histories import TIMES, drops, events, many_runs
 from tests.support.oracle import Oracle, differences, read, unannounced
 
 TOPIC = "lineage.events"
@@ -101,9 +101,13 @@ class Deliveries(RuleBasedStateMachine):
 
     # What is sent
 
-    @rule(event=events(), partition=st.integers(0, PARTITIONS - 1))
-    def send(self, event: Json, partition: int) -> None:
-        self.logs[partition].append(event)
+    @rule(some=st.lists(events(), min_size=1, max_size=3), partition=st.integers(0, PARTITIONS - 1))
+    def send(self, some: list[Json], partition: int) -> None:
+        self.logs[partition] += some
+
+    @rule(some=drops(), partition=st.integers(0, PARTITIONS - 1))
+    def send_a_drop_and_a_write(self, some: list[Json], partition: int) -> None:
+        self.logs[partition] += some
 
     @rule(event=events(), others=events(), partition=st.integers(0, PARTITIONS - 1))
     def send_at_one_time(self, event: Json, others: Json, partition: int) -> None:

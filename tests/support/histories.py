@@ -12,7 +12,8 @@ from tests.support.events import PRODUCER, Json, column_lineage, facet, run_id, 
 LAKE = "s3://lake"
 DATASETS = ("a", "b", "raw.c")
 ODD_NAMES = ("caf\u00e9", "cafe\u0301", "{b0}:\x00/\r\n")
-JOBS = ("j", "k")
+JOBS = ("j", "o")
+"""Of one bucket, so that they share what a bucket keeps."""
 TIMES = (
     "2026-03-01T06:00:00Z",
     "2026-03-01T06:59:59.999999Z",
@@ -138,6 +139,25 @@ def events(draw: st.DrawFn) -> Json:
     state = draw(st.sampled_from(("START", "COMPLETE", "RUNNING", "FAIL", "ABORT", "OTHER", None)))
     run = {"runId": run_id(draw(st.integers(0, 2))), "facets": draw(_facets(RUN_FACETS, deletable=False))}
     return {**said, "run": run, **({"eventType": state} if state else {})}
+
+
+@st.composite
+def drops(draw: st.DrawFn) -> list[Json]:
+    """A dataset that one job drops and another writes, in whatever order their times say."""
+    plain: Json = {"namespace": LAKE, "name": "a", "facets": {}}
+    gone = {**plain, "facets": {"lifecycleStateChange": facet(lifecycleStateChange="DROP")}}
+    return [
+        {
+            "eventTime": draw(st.sampled_from(TIMES)),
+            "eventType": "COMPLETE",
+            "producer": PRODUCER,
+            "job": {"namespace": "shop", "name": job, "facets": {}},
+            "run": {"runId": run_id(0), "facets": {}},
+            "inputs": [],
+            "outputs": [output],
+        }
+        for job, output in zip(JOBS, (gone, plain), strict=True)
+    ]
 
 
 def many_runs(state: str, times: tuple[str, str]) -> list[Json]:
