@@ -189,7 +189,21 @@ MUTANTS = (
         "if true then redis.call('HSET',",
         "tests/integration/test_store_contract.py",
     ),
+    Mutant(
+        "expiry by the wall clock",
+        "processor/index/reduce.py",
+        "    return min(time_us, received_us if",
+        "    return now_us if now_us else min(time_us, received_us if",
+        "tests/property/test_expiry.py",
+    ),
     # Alerts
+    Mutant(
+        "an alert is published whose step is not stored",
+        "processor/alerter/scripts/step.lua",
+        "redis.call('HSET', KEYS[1], 'v', version, 's', ARGV[4], 'b', ARGV[5])",
+        "",
+        "tests/integration/test_alerter_state.py",
+    ),
     Mutant(
         "an alert's step is taken from a version that is gone",
         "processor/alerter/scripts/step.lua",

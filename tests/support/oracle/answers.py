@@ -3,8 +3,8 @@
 - `first_seen` is the earliest event's time, `last_seen` the latest's, floored to its hour.
 - A value is the one stated last: by event time, and of equal times by the event's digest.
 - A facet is replaced whole; of equal times the fragment with the greater fingerprint counts as later.
-- A DROP holds until a later write; a run's terminal state is the last one stated; explicit statements of
-  one run count together.
+- A DROP holds until a later write; a run's terminal state is the last one stated.
+- Explicit statements of one run count together; a statement counts for the run that made it last.
 """
 
 from __future__ import annotations
@@ -354,7 +354,11 @@ def _holding(said: list[tuple[Event, Stated]]) -> Iterator[Lineage]:
     if newest.lineage is not None and not _takes_back(newest):
         yield newest.lineage
     if newest.is_explicit and event.run_id is not None:
-        yield from (s.lineage for e, s in said if s.lineage is not None and s.is_explicit and e.run_id == event.run_id)
+        explicit = [(e, s.lineage) for e, s in said if s.lineage is not None and s.is_explicit and e.run_id is not None]
+        for _, lineage in explicit:
+            last = max((e for e, stated in explicit if stated == lineage), key=lambda each: each.at)
+            if last.run_id == event.run_id:
+                yield lineage
 
 
 def _mapping_seen(said: list[tuple[Event, Stated]], lineage: Lineage) -> Seen:
