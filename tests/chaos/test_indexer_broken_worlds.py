@@ -157,8 +157,9 @@ def test_nothing_is_committed_before_its_dead_letter_is_confirmed(
     made.result(30)
     world = World.make(kafka.bootstrap, redis_url, topic_prefix)
     large = bytes(range(256)) * 20
-    world.produce([large])
     with world.process("run", "--role", "indexer") as running:
+        assert eventually(lambda: is_ready(running)), running.text
+        world.produce([large])
         assert eventually(lambda: not_ready(running, "kafka")), running.text
         assert world.behind() == 1
         assert world.dead_letters() == []

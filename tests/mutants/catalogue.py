@@ -194,7 +194,7 @@ MUTANTS = (
         "processor/index/reduce.py",
         "    return min(time_us, received_us if",
         "    return now_us if now_us else min(time_us, received_us if",
-        "tests/property/test_expiry.py",
+        "tests/unit/test_expiry.py",
     ),
     # Alerts
     Mutant(
