@@ -17,7 +17,9 @@ from processor import wiring
 from processor.alerter.policy_file import load_policy
 from processor.doctor.checks import Check, bad, good, unknown
 from processor.doctor.kafka import of_kafka
+from processor.index.connect import fullness, memory_of_masters
 from processor.index.layout import FORMAT_VERSION
+from processor.indexer.fullness import NEARLY_FULL
 from processor.masking import masked_url
 from processor.model.errors import DependencyError, UsageError
 from processor.settings import Settings
@@ -79,7 +81,9 @@ def _of_server(client: Any, settings: Settings) -> Iterator[Check]:  # noqa: ANN
     yield good("redis", f"{masked_url(settings.redis_url or '')} answers")
     yield _writable(client, settings.redis_prefix)
     yield _version(_info(client, "server"))
-    yield _eviction(_info(client, "memory"))
+    memories = _memories(client)
+    yield _eviction(memories)
+    yield _memory(memories)
     yield _index(client, settings)
 
 
@@ -114,15 +118,35 @@ def _version(info: dict[str, Any]) -> Check:
     return good("redis version", name)
 
 
-def _eviction(info: dict[str, Any]) -> Check:
-    policy, limit = info.get("maxmemory_policy"), int(info.get("maxmemory", 0))
-    if policy is None:
+def _memories(client: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    try:
+        return memory_of_masters(client)
+    except RedisError:
+        return []
+
+
+def _eviction(memories: list[dict[str, Any]]) -> Check:
+    policies = {str(each["maxmemory_policy"]) for each in memories if "maxmemory_policy" in each}
+    evicting = sorted(policies - {"noeviction"})
+    if not policies:
         return unknown("redis eviction", "the server does not say", "make sure that maxmemory-policy is noeviction")
-    if policy != "noeviction":
-        return bad(
-            "redis eviction", f"maxmemory-policy is {policy}: parts of the index may vanish", "set it to noeviction"
-        )
-    return good("redis eviction", f"noeviction, {'no limit' if not limit else f'limit {limit / 2**20:.0f} MiB'}")
+    if evicting:
+        detail = f"maxmemory-policy is {', '.join(evicting)}: parts of the index may vanish"
+        return bad("redis eviction", detail, "set it to noeviction")
+    return good("redis eviction", "noeviction")
+
+
+def _memory(memories: list[dict[str, Any]]) -> Check:
+    ratio, limited = fullness(memories), [each for each in memories if each.get("maxmemory")]
+    if not memories:
+        return unknown("redis memory", "the server does not say")
+    if not limited:
+        return good("redis memory", "no limit")
+    limits = " + ".join(f"{each['maxmemory'] / 2**20:.0f} MiB" for each in limited)
+    if ratio >= NEARLY_FULL:
+        advice = "raise maxmemory, or shorten LINEAGE_KEEP__RUNS_DAYS; a full Redis takes no more events"
+        return bad("redis memory", f"{ratio:.0%} of {limits} is used", advice)
+    return good("redis memory", f"{ratio:.0%} of {limits} is used")
 
 
 def _index(client: Any, settings: Settings) -> Check:  # noqa: ANN401

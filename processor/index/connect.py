@@ -106,6 +106,20 @@ def as_dependency() -> Iterator[None]:
         raise DependencyError("Redis", text.splitlines()[0][:500]) from error
 
 
+def memory_of_masters(client: Client) -> list[dict[str, Any]]:
+    """INFO memory of every server that is written to. Raises redis-py's errors."""
+    if not isinstance(client, RedisCluster):
+        return [client.info("memory")]
+    found: Any = client.info("memory", target_nodes=RedisCluster.PRIMARIES)
+    return [found] if "used_memory" in found else list(found.values())
+
+
+def fullness(memories: list[dict[str, Any]]) -> float:
+    """How much of its maxmemory the fullest server uses, 1.0 being all; 0.0 where there is no limit."""
+    limited = [each for each in memories if each.get("maxmemory")]
+    return max((each["used_memory"] / each["maxmemory"] for each in limited), default=0.0)
+
+
 def _cluster(url: str, shared: dict[str, Any]) -> Client:
     hosts, options = _hosts(url, "cluster", _PORT)
     nodes = [_untyped.cluster.ClusterNode(host, port) for host, port in hosts]

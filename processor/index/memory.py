@@ -121,6 +121,10 @@ class MemoryStore:
     def ping(self) -> None:
         """Memory is always there."""
 
+    def fullness(self) -> float | None:
+        """Memory has no limit here."""
+        return 0.0
+
     def close(self) -> None:
         """Nothing to give back."""
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, cast
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 
-from processor.index.connect import Client, as_dependency
+from processor.index.connect import Client, as_dependency, fullness, memory_of_masters
 from processor.index.expiry import KEEP, Keep
 from processor.index.generations import Generation, Generations, literally
 from processor.index.layout import BUCKETS, INDEX_RECORDS
@@ -190,6 +190,14 @@ class RedisStore:
         """Write a probe; a server that only reads, loads or is full does not pass."""
         with as_dependency():
             self._client.set(f"{self._prefix}:{{meta}}:probe", b"1", ex=60)
+
+    def fullness(self) -> float | None:
+        """How much of its maxmemory the fullest server uses; 0.0 without a limit, None where it may not be asked."""
+        with as_dependency():
+            try:
+                return fullness(memory_of_masters(self._client))
+            except NoPermissionError:
+                return None
 
     def close(self) -> None:
         """Give back connections."""

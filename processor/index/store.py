@@ -159,5 +159,8 @@ class Store(Protocol):
     def ping(self) -> None:
         """Raise DependencyError unless the store can be written."""
 
+    def fullness(self) -> float | None:
+        """How much of the memory that it may use the fullest server uses; 0.0 without a limit, None if not known."""
+
     def close(self) -> None:
         """Give back connections."""

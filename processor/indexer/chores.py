@@ -12,6 +12,7 @@ import structlog
 
 from processor.index.progress import decode_progress, encode_progress, is_whole
 from processor.index.store import Covered, Covers, OutboxEntry, Store
+from processor.indexer.fullness import FullnessWatch
 from processor.indexer.goal import Goal
 from processor.indexer.identity import Identities
 from processor.indexer.outbox import Outbox
@@ -46,6 +47,7 @@ class Chores:
         self._health = health
         self._tracker = Tracker(source.high_offset)
         self._stock = Stocktaking(source, store, self._tracker)
+        self._fullness = FullnessWatch(store)
         self._report = Report(wall_us, contract_facets())
         self._assignment = 0
         self._progress_due = Every(_PROGRESS_S)
@@ -126,6 +128,7 @@ class Chores:
         if not self._check_due.is_due:
             return
         self._store.ping()
+        self._fullness.look()
         self._health.holds("redis")
         self._identities.look()
         self._read_anew(self._identities.renewed)

@@ -49,6 +49,7 @@ LAST_PROGRESS: Final = _gauge("last_progress_timestamp_seconds", "When the loop 
 REDIS_OPERATIONS: Final = _counter("redis_operations_total", "Operations on the index in Redis", "operation")
 REDIS_SECONDS: Final = _histogram("redis_operation_seconds", "Time of operations on the index", _SECONDS, "operation")
 REDIS_ERRORS: Final = _counter("redis_errors_total", "Failed operations on Redis, by class of error", "error")
+REDIS_MEMORY: Final = _gauge("redis_memory_ratio", "Used part of the fullest server's maxmemory; 0 without a limit")
 KAFKA_ERRORS: Final = _counter("kafka_errors_total", "Errors that the Kafka client reported, by name", "error")
 
 # Indexer.

@@ -108,6 +108,11 @@ class MeteredStore:
         with _measured("ping"):
             self._inside.ping()
 
+    def fullness(self) -> float | None:
+        """See `Store`."""
+        with _measured("fullness"):
+            return self._inside.fullness()
+
     def close(self) -> None:
         """See `Store`."""
         self._inside.close()

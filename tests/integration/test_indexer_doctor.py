@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from processor.doctor import Check, diagnose
+from processor.index.layout import FORMAT_VERSION
 from processor.local import KafkaCluster, Valkey
 from processor.local.ports import free_ports
 from processor.settings import Settings
@@ -29,7 +30,7 @@ def test_a_whole_world(kafka: KafkaCluster, redis_url: str, topic_prefix: str) -
     world.catch_up()
     found = by_name(world.settings)
     assert {name for name, check in found.items() if not check.ok} == set()
-    assert "format 1" in found["index"].detail
+    assert f"format {FORMAT_VERSION}" in found["index"].detail
     assert found["lag"].detail.startswith("0 records behind")
 
 
