@@ -142,6 +142,9 @@ class Settings(BaseSettings):
 
     batch_size: int = Field(2000, ge=1, le=100_000, description="most records in one batch")
     batch_wait_s: float = Field(0.1, gt=0, le=10, description="longest wait for a batch to fill")
+    batch_bytes: int = Field(
+        16 * 1024 * 1024, ge=1024, description="about the most bytes of records in one batch, at least one record"
+    )
     queued_bytes: int = Field(64 * 1024 * 1024, ge=1024 * 1024, description="records fetched ahead, per process")
     max_value_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="a larger record is a dead letter")
     reject_limit: RejectLimit = RejectLimit()

@@ -120,6 +120,7 @@ def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop, r
         changes_topic=settings.topics.changes,
         dead_letters_topic=settings.topics.dead_letters,
         batch_size=settings.batch_size,
+        batch_bytes=settings.batch_bytes,
         batch_wait_s=settings.batch_wait_s,
         close_timeout_s=settings.shutdown_timeout_s / 2,
         reject_limit=RejectLimit(**settings.reject_limit.model_dump()),

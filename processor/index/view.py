@@ -34,7 +34,8 @@ from processor.model.tables import Columns
 __all__ = ["Link", "View", "current_columns"]
 
 _PAGE = 500
-_MAPPINGS_KEPT = 4096
+_MAPPINGS_BYTES = 16 * 1024 * 1024
+"""Of mappings as they are stored; decoded they take several times that."""
 
 
 class View:
@@ -43,6 +44,7 @@ class View:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._mappings: dict[bytes, Mapping] = {}
+        self._mappings_bytes = 0
 
     # Nodes
 
@@ -200,9 +202,10 @@ class View:
 
     def _mapping(self, mark: bytes, there: Hash) -> Mapping:
         if mark not in self._mappings:
-            if len(self._mappings) >= _MAPPINGS_KEPT:
-                self._mappings.pop(next(iter(self._mappings)))
             content = there.get(b"b" + mark)
+            self._mappings_bytes += len(content or b"") + len(mark)
+            if self._mappings_bytes > _MAPPINGS_BYTES:
+                self._mappings, self._mappings_bytes = {}, len(content or b"")
             self._mappings[mark] = decode_mapping(content) if content else EMPTY
         return self._mappings[mark]
 

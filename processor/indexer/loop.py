@@ -39,7 +39,7 @@ from processor.indexer.publisher import Outgoing, Publisher
 from processor.indexer.records import Record, Sorted, sort
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.report import stage
-from processor.indexer.source import Fetched, Source
+from processor.indexer.source import MOST_BYTES, Fetched, Source
 from processor.indexer.timing import wall_us
 from processor.model.errors import DependencyError, StoreWentBackError
 from processor.telemetry.health import Health
@@ -60,6 +60,7 @@ class Policy:
     changes_topic: str
     dead_letters_topic: str
     batch_size: int = 2000
+    batch_bytes: int = MOST_BYTES
     batch_wait_s: float = 0.1
     confirm_timeout_s: float = 10.0
     close_timeout_s: float = 10.0
@@ -144,7 +145,7 @@ class Indexer:
 
     def _fetch(self) -> Fetched:
         if not self._intake.is_stopped:
-            return self._source.fetch(self._policy.batch_size, self._policy.batch_wait_s)
+            return self._source.fetch(self._policy.batch_size, self._policy.batch_wait_s, self._policy.batch_bytes)
         self._intake.remind()
         self._source.hold(self._policy.batch_wait_s)
         return Fetched()

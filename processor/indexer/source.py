@@ -26,8 +26,12 @@ from processor.indexer.records import Headers, Partition, Record
 from processor.model.errors import DependencyError, Reason, Rejected, Stage
 from processor.telemetry import metrics
 
-__all__ = ["Fetched", "MakeConsumer", "Source", "headers_of", "record_of"]
+__all__ = ["MOST_BYTES", "Fetched", "MakeConsumer", "Source", "headers_of", "record_of"]
 
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of a batch where nothing else is said."""
+# Taken for the size of a record before the first was seen: a rather large one.
+_FIRST_MEAN_BYTES: Final = 256 * 1024.0
 _POLL_S: Final = 0.1
 _ASK_S: Final = 5.0
 _PROBE_S: Final = 1.0
@@ -83,6 +87,7 @@ class Source:
         self._said_s: dict[int, float] = {}
         self._is_held = False
         self._released = 0
+        self._mean_bytes = _FIRST_MEAN_BYTES
         self.assignment = 0
         self.is_suspect = False
         self._consumer = make({"on_commit": self._commits.answered, "error_cb": self._on_error})
@@ -96,18 +101,35 @@ class Source:
         """Join the group."""
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
-    def fetch(self, count: int, wait_s: float) -> Fetched:
-        """Return up to `count` records, waiting at most that long for them.
+    def fetch(self, count: int, wait_s: float, most_bytes: int = MOST_BYTES) -> Fetched:
+        """Return up to `count` records of about `most_bytes` together, waiting at most that long for them.
 
+        There may be more bytes by what one look at the queue brings: as many records as would fit by the mean size
+        of those before, so at most what the client holds fetched.
         Raises `BrokenClientError` when this consumer cannot go on.
         """
         self._release()
         messages, self._carried = self._carried, []
-        messages += self._consumer.consume(count, wait_s)
+        messages += self._consume(count, wait_s, most_bytes)
         fetched = self._sort(messages)
         self._claims = ({record.partition for record in fetched.records} | fetched.ends.keys()) & self._owned
         self._commits.send_again(self._consumer)
         return fetched
+
+    def _consume(self, count: int, wait_s: float, most_bytes: int) -> list[Message]:
+        deadline_s, messages, size = time.monotonic() + wait_s, list[Message](), 0
+        while len(messages) < count and size < most_bytes:
+            fitting = max(1, int((most_bytes - size) / self._mean_bytes))
+            left_s = max(0.0, deadline_s - time.monotonic())
+            found = self._consumer.consume(min(count - len(messages), fitting), left_s)
+            found_bytes = sum(map(len, found))
+            if found:
+                self._mean_bytes = max(1.0, found_bytes / len(found))
+            messages += found
+            size += found_bytes
+            if time.monotonic() >= deadline_s:
+                break
+        return messages
 
     def hold(self, delay_s: float) -> None:
         """Wait without reading on; the next `fetch` reads on."""
