@@ -4,7 +4,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-__all__ = ["schema_text", "schemas_dir"]
+__all__ = ["released_texts", "schema_text", "schemas_dir"]
 
 
 def schemas_dir() -> Traversable:
@@ -22,3 +22,10 @@ def schema_text(name: str) -> str:
     if "/" in name or "\\" in name or not found.is_file():
         raise FileNotFoundError(f"no schema {name!r} in {schemas_dir()}")
     return found.read_text(encoding="utf-8")
+
+
+def released_texts(name: str) -> tuple[str, ...]:
+    """Return the texts of a schema as it was released, version by version; none where it never was."""
+    released = schemas_dir() / "released"
+    versions = sorted(released.iterdir(), key=lambda entry: entry.name) if released.is_dir() else []
+    return tuple((version / name).read_text("utf-8") for version in versions if (version / name).is_file())

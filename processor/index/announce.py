@@ -21,6 +21,7 @@ from processor.model.change import (
     RunChange,
     SchemaChange,
 )
+from processor.model.errors import LineageError
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType, Evidence, Place
 from processor.model.tables import Columns, decode_columns, diff_columns
@@ -31,8 +32,19 @@ ITEMS = 200
 _RUN_NEWS = {b"F": ItemKind.RUN_FAILED, b"D": ItemKind.RUN_DIFFERED}
 
 
+class ForeignEntryError(LineageError):
+    """An entry says what only another version of the worker can tell."""
+
+
 def change_of(entry: OutboxEntry, store: Store) -> Change:
-    """The change that an entry stands for. May raise DependencyError while reading contents."""
+    """The change that an entry stands for. May raise DependencyError while reading contents, and ForeignEntryError."""
+    try:
+        return _change_of(entry, store)
+    except ValueError as error:
+        raise ForeignEntryError(str(error)) from error
+
+
+def _change_of(entry: OutboxEntry, store: Store) -> Change:
     subject, *frames = unframe(entry.payload)
     node = unpack_identity(subject)
     reader = _Reader(node, entry.bucket, store)

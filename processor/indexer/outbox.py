@@ -3,14 +3,17 @@
 Rules kept here:
 - an entry leaves the outbox only after the broker has confirmed its change;
 - what others left behind is published too: at once after a new assignment, else once an entry was seen twice, so
-  that a living worker's entries are not published by everyone. A double is harmless: its id is the same.
+  that a living worker's entries are not published by everyone. A double is harmless: its id is the same;
+- an entry that only another version of the worker can tell stays for that one, and holds up no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from processor.index.announce import change_of, parts
+import structlog
+
+from processor.index.announce import ForeignEntryError, change_of, parts
 from processor.index.store import OutboxEntry, Store
 from processor.indexer.publisher import Outgoing
 from processor.model.change import Change
@@ -18,6 +21,8 @@ from processor.model.codec import encode_change
 from processor.telemetry import metrics
 
 __all__ = ["Outbox"]
+
+_log = structlog.get_logger(__name__)
 
 
 class Outbox:
@@ -28,22 +33,34 @@ class Outbox:
         self._store = store
         self._topic = topic
         self._seen: set[bytes] = set()
+        self._foreign: set[bytes] = set()
 
     def outgoing(self, entries: Iterable[OutboxEntry]) -> list[Outgoing]:
         """Make the records of these entries. Raises `DependencyError` while reading what they refer to."""
-        return [self._record(part) for entry in entries for part in parts(change_of(entry, self._store))]
+        return [self._record(part) for entry in entries for change in self._changes(entry) for part in parts(change)]
 
     def leftovers(self, *, at_once: bool) -> Sequence[OutboxEntry]:
         """Find entries that nobody has confirmed. Raises `DependencyError`."""
         entries = self._store.outbox()
         seen, self._seen = self._seen, {entry.entry_id for entry in entries}
         metrics.OUTBOX.set(len(entries))
-        return entries if at_once else [entry for entry in entries if entry.entry_id in seen]
+        self._foreign &= self._seen
+        ours = [entry for entry in entries if entry.entry_id not in self._foreign]
+        return ours if at_once else [entry for entry in ours if entry.entry_id in seen]
 
     def confirm(self, entries: Sequence[OutboxEntry]) -> None:
         """Take published entries out. Raises `DependencyError`."""
-        if entries:
-            self._store.confirm(entries)
+        published = [entry for entry in entries if entry.entry_id not in self._foreign]
+        if published:
+            self._store.confirm(published)
+
+    def _changes(self, entry: OutboxEntry) -> Iterator[Change]:
+        """The change of an entry; none where this version cannot tell it."""
+        try:
+            yield change_of(entry, self._store)
+        except ForeignEntryError as error:
+            self._foreign.add(entry.entry_id)
+            _log.error("an entry of the outbox was left to another version", entry=entry.entry_id, reason=str(error))
 
     def _record(self, change: Change) -> Outgoing:
         for item in change.items:

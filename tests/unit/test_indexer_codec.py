@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
 from processor.model.change import Cause, Change, ChangeItem, EdgeChange, ItemKind, RunChange, SchemaChange
 from processor.model.codec import (
+    SchemaCodec,
     UnreadableRecordError,
     decode_alert,
     decode_change,
@@ -106,3 +107,31 @@ def test_whatever_the_bytes_it_is_an_error_of_ours(data: bytes) -> None:
 def test_a_change_is_no_alert() -> None:
     with pytest.raises(UnreadableRecordError, match=r"lineage_alert\.avsc"):
         decode_alert(encode_change(Change("id", Node(Kind.JOB, "n", "j"), ())))
+
+
+def _record(*fields: str) -> str:
+    return f'{{"type": "record", "name": "lineage.R", "fields": [{", ".join(fields)}]}}'
+
+
+_ID = '{"name": "id", "type": "string"}'
+_KIND = '{{"name": "kind", "type": {{"type": "enum", "name": "K", "symbols": [{0}], "default": "UNKNOWN"}}}}'
+_OLD = _record(
+    _ID, _KIND.format('"UNKNOWN", "A", "B"'), '{"name": "gone", "type": ["null", "string"], "default": null}'
+)
+_NEW = _record(_ID, _KIND.format('"UNKNOWN", "A"'), '{"name": "fresh", "type": ["null", "long"], "default": null}')
+
+
+def test_a_record_of_another_release_is_read_as_avro_resolves_it() -> None:
+    data = SchemaCodec("r", _OLD).encode({"id": "1", "kind": "A", "gone": "x"})
+    assert SchemaCodec("r", _NEW, (_OLD,)).decode(data) == {"id": "1", "kind": "A", "fresh": None}
+    later = SchemaCodec("r", _OLD).encode({"id": "1", "kind": "B", "gone": None})
+    assert SchemaCodec("r", _NEW, (_OLD,)).decode(later)["kind"] == "UNKNOWN"
+
+
+def test_a_record_that_no_release_wrote_or_that_cannot_be_resolved_is_unreadable() -> None:
+    data = SchemaCodec("r", _OLD).encode({"id": "1", "kind": "A", "gone": "x"})
+    with pytest.raises(UnreadableRecordError, match="known version"):
+        SchemaCodec("r", _NEW).decode(data)
+    other = _record('{"name": "needed", "type": "string"}')
+    with pytest.raises(UnreadableRecordError, match="broken Avro"):
+        SchemaCodec("r", other, (_OLD,)).decode(data)

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from processor.decode.observe import Observed
+from processor.index.memory import MemoryStore
 from processor.index.progress import Progress
+from processor.index.store import OutboxEntry
 from processor.indexer.commits import Commits
 from processor.indexer.dead_letters import dead_letter
 from processor.indexer.errors import BrokenClientError, StoppedError
 from processor.indexer.goal import Goal
+from processor.indexer.outbox import Outbox
 from processor.indexer.patience import Backoff, Patience
 from processor.indexer.progress import Tracker, next_offsets
 from processor.indexer.records import Header, Partition, Record, Sorted, sort
@@ -30,6 +33,7 @@ from processor.model.observation import Observation, Place
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
 from processor.telemetry.logs import mask_secrets
+from tests.support.events import event, fill, table
 
 A, B = Partition("events", 0), Partition("events", 1)
 BAD = Rejected(Reason.CONTRACT, Stage.VALIDATE, "/run/runId", "not a UUID: é")
@@ -336,3 +340,30 @@ def test_a_commit_that_fails_because_of_a_rebalance_is_no_error() -> None:
     }
     assert {line["log_level"] for line in logs} == {"info"}
     assert commits.open == {A: 5}
+
+
+class NewerStore(MemoryStore):
+    """Holds an entry about the dataset `newer` that a newer version of the worker wrote."""
+
+    def outbox(self) -> list[OutboxEntry]:
+        return [
+            each._replace(payload=each.payload.replace(b"NODE_ADDED", b"NODE_OTHER"))
+            if b"newer" in each.payload
+            else each
+            for each in super().outbox()
+        ]
+
+
+def test_an_entry_that_only_a_newer_version_can_tell_stays_and_holds_up_no_other() -> None:
+    store = NewerStore()
+    fill(store, event("load", outputs=[table("older")]), event("other", run=1, outputs=[table("newer")]))
+    outbox = Outbox(store, "changes")
+    with capture_logs() as logs:
+        for _ in range(3):
+            entries = outbox.leftovers(at_once=True)
+            records = outbox.outgoing(entries)
+            outbox.confirm(entries)
+    assert records == []
+    assert store.outbox()
+    assert all(b"NODE_OTHER" in entry.payload for entry in store.outbox())
+    assert [line["log_level"] for line in logs] == ["error"] * len(store.outbox())
