@@ -84,10 +84,11 @@ def redis_client(settings: Settings) -> Client:
         raise UsageError(f"LINEAGE_REDIS_URL cannot be used: {error}") from error
 
 
-def kafka_admin(settings: Settings) -> AdminClient:
+def kafka_admin(settings: Settings, on_error: Callable[[object], None] | None = None) -> AdminClient:
     """Make a client that asks and creates; raises `UsageError` for a setting that librdkafka does not know."""
     try:
-        return AdminClient(admin_config(settings), logger=_KAFKA_LOG)
+        callbacks: dict[str, Any] = {"error_cb": on_error} if on_error else {}
+        return AdminClient({**admin_config(settings), **callbacks}, logger=_KAFKA_LOG)
     except (KafkaException, ValueError) as error:
         raise _bad_setting(error) from error
 

@@ -30,21 +30,22 @@ def of_kafka(settings: Settings) -> Iterator[Check]:
         yield bad("kafka", "no address", "set LINEAGE_KAFKA__BOOTSTRAP_SERVERS=host:port")
         return
     try:
-        admin = wiring.kafka_admin(settings)
+        told: list[str] = []
+        admin = wiring.kafka_admin(settings, on_error=lambda error: told.append(str(error)))
     except UsageError as error:
         yield bad("kafka", str(error), "correct it")
         return
-    yield from _of_cluster(admin, settings)
+    yield from _of_cluster(admin, settings, told)
 
 
-def _of_cluster(admin: AdminClient, settings: Settings) -> Iterator[Check]:
+def _of_cluster(admin: AdminClient, settings: Settings, told: list[str]) -> Iterator[Check]:
     where = settings.kafka["bootstrap.servers"]
     try:
         metadata = admin.list_topics(timeout=_TIMEOUT_S)
     except KafkaException as error:
-        yield bad(
-            "kafka", f"{where} does not answer: {error.args[0].str()}", "is it running, and is the address right?"
-        )
+        admin.poll(0)  # now the client tells what it met on its way: a certificate, a password
+        why = "; ".join(dict.fromkeys([error.args[0].str(), *told[:1]]))
+        yield bad("kafka", f"{where} does not answer: {why}", "is it running, and are address and secrets right?")
         yield unknown("topics", "not looked at, Kafka does not answer")
         yield unknown("lag", "not looked at, Kafka does not answer")
         return

@@ -58,6 +58,11 @@ class KafkaCluster:
         return ",".join(f"{HOST}:{broker.node.port}" for broker in self._brokers)
 
     @property
+    def secure_bootstrap(self) -> str:
+        """The same of the listener called SECURE; see `kafka_config.SECURE_PROTOCOL`."""
+        return ",".join(f"{HOST}:{broker.node.secure_port}" for broker in self._brokers)
+
+    @property
     def size(self) -> int:
         """How many brokers it has."""
         return self._count
@@ -138,8 +143,8 @@ class KafkaCluster:
                 return
 
     def _prepare(self, folder: Path, class_path: list[Path]) -> list[Broker]:
-        ports = free_ports(2 * self._count)
-        nodes = [Node(i + 1, ports[2 * i], ports[2 * i + 1]) for i in range(self._count)]
+        ports = free_ports(3 * self._count)
+        nodes = [Node(i + 1, *ports[3 * i : 3 * i + 3]) for i in range(self._count)]
         brokers = [Broker(node, folder / f"broker-{node.number}", class_path, self._heap_mb) for node in nodes]
         cluster_id = _cluster_id(folder)
         for broker in brokers:

@@ -7,7 +7,10 @@ from typing import Final
 
 from processor.local.ports import HOST
 
-__all__ = ["Node", "properties"]
+__all__ = ["SECURE_PROTOCOL", "Node", "properties"]
+
+SECURE_PROTOCOL: Final = "secure.protocol"
+"""A setting of ours: `SSL` or `SASL_SSL` opens a listener called SECURE beside the plain one."""
 
 _QUORUM_REPLICAS: Final = 3
 
@@ -51,11 +54,14 @@ class Node:
     number: int
     port: int
     controller_port: int
+    secure_port: int
 
 
 def properties(node: Node, nodes: Sequence[Node], logs: Path, settings: Mapping[str, str]) -> str:
     """Return the text of `server.properties` for one of the nodes; `settings` has the last word."""
     replicas = min(len(nodes), _QUORUM_REPLICAS)
+    secure = settings.get(SECURE_PROTOCOL)
+    given = {name: value for name, value in settings.items() if name != SECURE_PROTOCOL}
     merged = {
         **_SETTINGS,
         "node.id": str(node.number),
@@ -64,9 +70,20 @@ def properties(node: Node, nodes: Sequence[Node], logs: Path, settings: Mapping[
         "advertised.listeners": f"PLAINTEXT://{HOST}:{node.port}",
         "log.dirs": str(logs),
         **_replication(replicas),
-        **settings,
+        **(_secure_listener(node, secure) if secure else {}),
+        **given,
     }
     return "".join(f"{name}={value}\n" for name, value in merged.items())
+
+
+def _secure_listener(node: Node, protocol: str) -> dict[str, str]:
+    """Return the settings of one listener more; what it trusts and whom it lets in, the caller's settings say."""
+    address = f"PLAINTEXT://{HOST}:{node.port},SECURE://{HOST}:{node.secure_port}"
+    return {
+        "listeners": f"{address},CONTROLLER://{HOST}:{node.controller_port}",
+        "advertised.listeners": address,
+        "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:{protocol}",
+    }
 
 
 def _replication(replicas: int) -> dict[str, str]:

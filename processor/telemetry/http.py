@@ -1,14 +1,22 @@
-"""A small HTTP server in each process: /metrics, /livez, /readyz."""
+"""A small HTTP server in each process: /metrics, /livez, /readyz.
+
+Rules kept here:
+- a request has `REQUEST_TIMEOUT_S` from its first byte to the end of its answer, however it is dripped;
+- at most `MAX_CONNECTIONS` are served at a time; one more takes the place of the oldest;
+- an answer quotes nothing of its request, and a connection serves one request.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -19,23 +27,24 @@ from processor.telemetry.metrics import REGISTRY
 
 __all__ = ["HealthServer"]
 
-_REQUEST_TIMEOUT_S: Final = 10.0
+REQUEST_TIMEOUT_S: Final = 10.0
+MAX_CONNECTIONS: Final = 32
+
 _Answer = tuple[HTTPStatus, str, bytes]
 
 
 class HealthServer:
     """Serves while it is entered. Use it in a `with`; `port` is the port it got."""
 
-    def __init__(self, host: str, port: int, health: Health) -> None:
+    def __init__(self, host: str, port: int, health: Health, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         """Bind at once: raises `UsageError` when the port is taken or the address is not of this machine."""
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(health))
+            self._server = _BoundedServer((host, port), _handler(health), request_timeout_s)
         except OSError as error:
             raise UsageError(
                 f"cannot serve health and metrics on {host}:{port}: {error.strerror};"
                 " choose another LINEAGE_HTTP__…_PORT, or 0 for any"
             ) from error
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -59,6 +68,56 @@ class HealthServer:
         self._server.server_close()
 
 
+class _BoundedServer(ThreadingHTTPServer):
+    """One thread a connection, few of them, each with one deadline for all that it does."""
+
+    daemon_threads = True
+
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], request_timeout_s: float
+    ) -> None:
+        super().__init__(address, handler)
+        self._request_timeout_s = request_timeout_s
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, None] = {}
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as the base class has them
+        """Make room by ending the oldest connection, then serve this one in a thread of its own."""
+        with self._lock:
+            oldest = next(iter(self._open)) if len(self._open) >= MAX_CONNECTIONS else None
+            if oldest is not None:
+                del self._open[oldest]
+            self._open[request] = None
+        if oldest is not None:
+            _end(oldest)
+        super().process_request(request, client_address)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as above
+        """Serve it; a timer ends the connection, because a time-out of the socket begins anew with every byte."""
+        request.settimeout(self._request_timeout_s)
+        timer = threading.Timer(self._request_timeout_s, _end, (request,))
+        timer.daemon = True
+        timer.start()
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            timer.cancel()
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  as above
+        """Forget it and close it."""
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as above
+        """A client that went away is not worth a line."""
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
     answers: dict[str, Callable[[], _Answer]] = {
         "/metrics": _metrics,
@@ -67,7 +126,8 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
     }
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = _REQUEST_TIMEOUT_S
+        error_message_format = "%(code)d\n"
+        error_content_type = "text/plain"
 
         def do_GET(self) -> None:
             answer = answers.get(self.path.partition("?")[0], _not_found)
@@ -79,6 +139,11 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            """Refuse in the standard words: the base class would quote what it was sent."""
+            del message, explain
+            super().send_error(code, HTTPStatus(code).phrase)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
             """Probes come every few seconds: not worth a line each."""
