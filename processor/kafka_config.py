@@ -109,7 +109,9 @@ def admin_config(settings: Settings) -> dict[str, Any]:
 
 def reader_config(settings: Settings) -> dict[str, Any]:
     """Configure a consumer that only looks, and reads whatever the topics take."""
-    return {**admin_config(settings), "receive.message.max.bytes": _largest_response(settings)}
+    # A question about the end of one partition would hold up the reading of the next for that long.
+    waits = {"fetch.wait.max.ms": 20}
+    return {**admin_config(settings), **waits, "receive.message.max.bytes": _largest_response(settings)}
 
 
 def _largest_response(settings: Settings) -> int:
