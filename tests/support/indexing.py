@@ -327,9 +327,22 @@ def _behind(consumer: Consumer, topic: str) -> int:
     return sum(end - max(0, each.offset) for end, each in zip(ends, committed, strict=True))
 
 
+def _bounds(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """Where a partition begins and ends; asked again while a broker that is hard pressed leads nothing."""
+    found = list[tuple[int, int]]()
+
+    def ask() -> bool:
+        with contextlib.suppress(KafkaException):
+            found.append(consumer.get_watermark_offsets(partition, 10))
+        return bool(found)
+
+    assert eventually(ask)
+    return found[0]
+
+
 def _all(consumer: Consumer, topic: str) -> Iterator[Message]:
     numbers = consumer.list_topics(topic, 10).topics[topic].partitions
-    bounds = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), 10) for n in numbers}
+    bounds = {n: _bounds(consumer, TopicPartition(topic, n)) for n in numbers}
     left = {n for n, (low, high) in bounds.items() if high > low}
     consumer.assign([TopicPartition(topic, n, bounds[n][0]) for n in left])
     guard_s = time.monotonic() + 60
