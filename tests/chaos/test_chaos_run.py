@@ -16,7 +16,7 @@ FOLDER = Path("build/chaos/test")
 KEEPING = ("members", "kafka", "registry", "restart_redis", "flush_scripts", "redis_full", "redis_disk_full")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_minute_and_a_half_of_chaos_leaves_no_trace() -> None:
     said: list[str] = []
     shutil.rmtree(FOLDER, ignore_errors=True)
