@@ -73,6 +73,8 @@ class Member:
             if self._process is None or self._process.poll() is None:
                 return None
             ended = Ended(self.name, self._process.returncode, self._asked)
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             self._process, self._again_s = None, time.monotonic() + _BACK_OFF_S
             return ended
 
@@ -142,6 +144,9 @@ class Crew:
             time.sleep(0.05)
         for member in self._members:
             member.send(signal.SIGKILL)
+        while any(member.is_running for member in self._members):
+            self._look()
+            time.sleep(0.05)
 
     def _watch(self) -> None:
         while not self._stop.wait(_WATCH_S):
