@@ -14,6 +14,7 @@ SEED = 11
 FOLDER = Path("build/chaos/test")
 """Kept, so that a failure can be looked into."""
 
+
 @pytest.mark.timeout(900)
 def test_a_minute_and_a_half_of_chaos_leaves_no_trace() -> None:
     said: list[str] = []

@@ -156,14 +156,20 @@ class SentinelRedis:
     def _is_whole(self) -> bool:
         """Whether the replica follows the master that the sentinel names; a lost one is told whom to follow."""
         try:
-            master, replica = self.master(), self.replica()
-            with master.client() as of_master, replica.client() as of_replica:
-                if of_master.info("replication")["role"] != "master":
-                    return False
-                there = cast("dict[str, Any]", of_replica.info("replication"))
-                follows = there["role"] == "slave" and there.get("master_port") == master.port
-                if not follows:
-                    of_replica.replicaof(HOST, str(master.port))
-                return bool(follows and there.get("master_link_status") == "up")
+            master = self.master()
+            [replica] = [node for node in self.nodes if node is not master]
+            return self._is_led_by(master, replica)
         except (redis.RedisError, StopIteration):
             return False
+
+    def _is_led_by(self, master: Valkey, replica: Valkey) -> bool:
+        with master.client() as of_master, replica.client() as of_replica:
+            there = cast("dict[str, Any]", of_replica.info("replication"))
+            if of_master.info("replication")["role"] != "master":
+                if there["role"] == "slave":  # each takes the other for the master
+                    of_master.replicaof("NO", "ONE")
+                return False
+            follows = there["role"] == "slave" and there.get("master_port") == master.port
+            if not follows:
+                of_replica.replicaof(HOST, str(master.port))
+            return bool(follows and there.get("master_link_status") == "up")

@@ -46,8 +46,9 @@ def _play(world: World, say: Say) -> tuple[Verdict, dict[str, dict[str, int]]]:
     sender.finish()
     behind = Reading(world.settings).behind()
     say(f"{len(sender.acknowledged)} records acknowledged, {sender.refused} refused; waiting for the members")
-    verdict = judge(world, sender.acknowledged, say)
-    verdict.complaints += director.failures
+    verdict = Verdict(list(director.failures))
+    if not director.failures:
+        judge(verdict, world, sender.acknowledged, say)
     verdict.figures["records not yet committed when the faults ended"] = behind
     verdict.figures |= {"records sent": len(records), "records acknowledged": len(sender.acknowledged)}
     return verdict, {"faults": director.counts}

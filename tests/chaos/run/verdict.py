@@ -56,9 +56,9 @@ class Verdict:
             self.complaints.append("\n    ".join([f"{what} ({len(cases)}):", *cases[:_FIRST], *more]))
 
 
-def judge(world: World, acknowledged: set[Origin], say: Callable[[str], None]) -> Verdict:
+def judge(verdict: Verdict, world: World, acknowledged: set[Origin], say: Callable[[str], None]) -> None:
     """Wait until the members have caught up, and compare."""
-    verdict, reading = Verdict(), Reading(world.settings)
+    reading = Reading(world.settings)
     if not eventually(lambda: _pausing(reading.behind() == 0), guard_s=_CATCH_UP_S):
         verdict.complaints.append(f"the indexers do not catch up: {reading.behind()} records are not committed")
     say("caught up; asking the oracle")
@@ -71,7 +71,6 @@ def judge(world: World, acknowledged: set[Origin], say: Callable[[str], None]) -
     _judge_letters(verdict, world, oracle)
     _judge_changes(verdict, world, oracle)
     _judge_transitions(verdict, world, oracle)
-    return verdict
 
 
 def judge_processes(verdict: Verdict, crew: Crew) -> None:
@@ -100,11 +99,17 @@ def said(crew: Crew) -> Counter[str]:
 
 @contextmanager
 def _opened(world: World) -> Iterator[tuple[RedisStore, RedisAlerts]]:
+    assert eventually(lambda: _pausing(_asked(lambda: _opens(world))), guard_s=_SETTLE_S), "Redis is not to be opened"
     store = wiring.open_store(world.settings)
     try:
         yield store, wiring.open_alerts(world.settings, store)
     finally:
         store.close()
+
+
+def _opens(world: World) -> bool:
+    wiring.open_store(world.settings).close()
+    return True
 
 
 def _judge_records(verdict: Verdict, oracle: Oracle, acknowledged: set[Origin]) -> None:
