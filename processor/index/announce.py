@@ -6,6 +6,7 @@ read from the same bucket. Ids are hashes of the content: the same news has the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import blake2b
 
 from processor.index import joins
@@ -53,10 +54,16 @@ def _change_of(entry: OutboxEntry, store: Store) -> Change:
     return Change(_change_id(items), node, items)
 
 
-def parts(change: Change) -> list[Change]:
-    """The change in records of at most `ITEMS` items each, so that no broker refuses one for its size."""
-    items = [change.items[at : at + ITEMS] for at in range(0, len(change.items), ITEMS)]
-    return [Change(_change_id(part), change.node, part) for part in items]
+def parts(change: Change, items: int = ITEMS) -> list[Change]:
+    """The change in records of at most so many items each, so that no broker refuses one for its size."""
+    pages = [change.items[at : at + items] for at in range(0, len(change.items), items)]
+    return [Change(_change_id(page), change.node, page) for page in pages]
+
+
+def without_columns(change: Change) -> Change:
+    """The same change, under the same id, saying that schemas changed and not in which columns."""
+    items = (replace(i, schema=replace(i.schema, columns=())) if i.schema else i for i in change.items)
+    return replace(change, items=tuple(items))
 
 
 class _Reader:

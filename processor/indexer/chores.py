@@ -137,6 +137,8 @@ class Chores:
             self._health.fails("kafka", "no broker answers")
         elif missing := self._identities.missing:
             self._health.fails("kafka", f"missing topics: {', '.join(sorted(missing))}")
+        elif refused := self._source.refused:
+            self._health.fails("kafka", "; ".join(f"{topic}: {why}" for topic, why in sorted(refused.items())))
         elif self._source.assignment:
             self._health.holds("kafka")
         self._check_due.done()

@@ -10,10 +10,11 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import structlog
 
-from processor.index.announce import ForeignEntryError, change_of, parts
+from processor.index.announce import ForeignEntryError, change_of, parts, without_columns
 from processor.index.store import OutboxEntry, Store
 from processor.indexer.publisher import Outgoing
 from processor.model.change import Change
@@ -21,6 +22,9 @@ from processor.model.codec import encode_change
 from processor.telemetry import metrics
 
 __all__ = ["Outbox"]
+
+_LARGE_BYTES: Final = 500_000
+"""Half of what brokers take by default."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +41,8 @@ class Outbox:
 
     def outgoing(self, entries: Iterable[OutboxEntry]) -> list[Outgoing]:
         """Make the records of these entries. Raises `DependencyError` while reading what they refer to."""
-        return [self._record(part) for entry in entries for change in self._changes(entry) for part in parts(change)]
+        changes = (part for entry in entries for change in self._changes(entry) for part in parts(change))
+        return [record for change in changes for record in self._records(change)]
 
     def leftovers(self, *, at_once: bool) -> Sequence[OutboxEntry]:
         """Find entries that nobody has confirmed. Raises `DependencyError`."""
@@ -62,7 +67,17 @@ class Outbox:
             self._foreign.add(entry.entry_id)
             _log.error("an entry of the outbox was left to another version", entry=entry.entry_id, reason=str(error))
 
-    def _record(self, change: Change) -> Outgoing:
+    def _records(self, change: Change) -> Iterator[Outgoing]:
+        """The change in records of a size that brokers take; beside one of very many columns, one that names none."""
+        value = encode_change(change)
+        if len(value) > _LARGE_BYTES and len(change.items) > 1:
+            for part in parts(change, (len(change.items) + 1) // 2):
+                yield from self._records(part)
+            return
         for item in change.items:
             metrics.CHANGES.labels(item.kind.value).inc()
-        return Outgoing(self._topic, str(change.node).encode("utf-8", "backslashreplace"), encode_change(change))
+        key = str(change.node).encode("utf-8", "backslashreplace")
+        smaller = (
+            Outgoing(self._topic, key, encode_change(without_columns(change))) if len(value) > _LARGE_BYTES else None
+        )
+        yield Outgoing(self._topic, key, value, smaller=smaller)

@@ -47,6 +47,7 @@ _BAD_HEADERS: Final = Rejected(
     Stage.CONSUME,
     detail="the name of a header is not UTF-8; the record is kept without its headers",
 )
+_OF_RIGHTS: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
 _OF_CONNECTION: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT})  # noqa: SLF001
 
 MakeConsumer = Callable[[dict[str, Any]], Consumer]
@@ -74,7 +75,8 @@ class Source:
     """The input topics as this member of the group sees them.
 
     `assignment` counts the changes of the assignment: 0 until the group has given one, an empty one included.
-    `is_suspect`: a connection was lost, and no broker has answered since.
+    `is_suspect`: a connection was lost, and no broker has answered since. `refused`: what the brokers do not let us
+    read, by topic, with their words.
     """
 
     def __init__(self, make: MakeConsumer, topics: Sequence[str], reached: Reached = pass_by) -> None:
@@ -90,6 +92,7 @@ class Source:
         self._mean_bytes = _FIRST_MEAN_BYTES
         self.assignment = 0
         self.is_suspect = False
+        self.refused: dict[str, str] = {}
         self._consumer = make({"on_commit": self._commits.answered, "error_cb": self._on_error})
 
     @property
@@ -276,7 +279,14 @@ class Source:
                 fetched.ends[_partition(message)] = message.offset() or 0
             else:
                 self._on_error(error)
+            self._note_rights(message.topic() or "", error)
         return fetched
+
+    def _note_rights(self, topic: str, error: KafkaError | None) -> None:
+        if error is not None and error.code() in _OF_RIGHTS:
+            self.refused[topic] = error.str()
+        elif self.refused:
+            self.refused.pop(topic, None)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal() or error.code() == _FATAL:

@@ -6,8 +6,10 @@ import itertools
 
 from processor.index.announce import ITEMS, change_of, parts
 from processor.index.memory import MemoryStore
+from processor.indexer.outbox import Outbox
+from processor.indexer.publisher import Outgoing
 from processor.model.change import Change, ChangeItem, ItemKind
-from processor.model.codec import encode_change
+from processor.model.codec import decode_change, encode_change
 from processor.model.history import RECENT_RUNS
 from processor.model.tables import ColumnChange, ColumnChangeKind
 from tests.support.events import Json, ds, event, facet, fill, jb, run_id, schema, table, us
@@ -108,3 +110,32 @@ def test_an_index_that_was_emptied_meanwhile_invents_no_columns() -> None:
     schemas = [item.schema for entry in entries for item in change_of(entry, MemoryStore()).items if item.schema]
     assert [each.columns for each in schemas] == [()]
     assert schemas[0].from_fingerprint != schemas[0].to_fingerprint
+
+
+def outgoing(*values: Json) -> list[Outgoing]:
+    store = MemoryStore()
+    return Outbox(store, "changes").outgoing(fill(store, *values))
+
+
+def test_news_with_long_names_are_told_in_records_that_a_broker_takes_whatever_their_number() -> None:
+    long = "n" * 4000
+    readers = [event(f"{long}{number}", "START", run=number, inputs=[table(long)]) for number in range(120)]
+    told = [decode_change(record.value or b"") for record in outgoing(*readers)]
+    assert max(len(record.value or b"") for record in outgoing(*readers)) < 1_000_000
+    edges = [item.edge for change in told if change.node == ds(long) for item in change.items if item.edge]
+    assert len(edges) == 120
+    assert len({change.change_id for change in told}) == len(told)
+
+
+def test_a_change_of_very_many_columns_has_one_beside_it_that_names_none() -> None:
+    store = MemoryStore()
+    fill(store, event(outputs=[table("t", schema=schema("id"))]))
+    wide = schema("id", *(f"a_column_with_a_long_name_{number}" for number in range(20_000)))
+    entries = fill(store, event(minutes=5, run=1, outputs=[table("t", schema=wide)]))
+    wide_one = max(Outbox(store, "changes").outgoing(entries), key=lambda record: len(record.value or b""))
+    assert wide_one.smaller is not None
+    whole, smaller = decode_change(wide_one.value or b""), decode_change(wide_one.smaller.value or b"")
+    assert len(wide_one.smaller.value or b"") < 10_000
+    assert smaller.change_id == whole.change_id
+    assert [len(item.schema.columns) for item in whole.items if item.schema] == [20_000]
+    assert [item.schema.columns for item in smaller.items if item.schema] == [()]

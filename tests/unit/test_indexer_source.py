@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
+from confluent_kafka import KafkaError
 
 from processor.indexer.source import Source
 
@@ -13,10 +14,11 @@ MIB = 1024 * 1024
 
 
 class Message:
-    """A record of some size."""
+    """A record of some size, or an error."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, error: int | None = None) -> None:
         self._value = b"x" * size
+        self._error = None if error is None else KafkaError(error)
 
     def __len__(self) -> int:
         return len(self._value)
@@ -24,8 +26,8 @@ class Message:
     def value(self) -> bytes:
         return self._value
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return self._error
 
     def topic(self) -> str:
         return "events"
@@ -51,9 +53,10 @@ class Queue:
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self.error: int | None = None
 
     def consume(self, count: int, _wait_s: float) -> list[Message]:
-        return [Message(self._size) for _ in range(count)]
+        return [Message(self._size, self.error) for _ in range(count)]
 
     def assignment(self) -> list[object]:
         return []
@@ -68,3 +71,14 @@ def test_a_batch_is_bounded_in_records_and_in_bytes(size: int, records: int) -> 
     source.fetch(1, 60.0)
     fetched = source.fetch(2000, 60.0, 16 * MIB)
     assert len(fetched.records) == records
+
+
+def test_a_topic_that_may_not_be_read_is_named_until_it_may() -> None:
+    queue = Queue(10)
+    source = Source(lambda _: cast("Any", queue), ["events"])
+    queue.error = KafkaError.TOPIC_AUTHORIZATION_FAILED
+    source.fetch(1, 0.0)
+    assert list(source.refused) == ["events"]
+    queue.error = None
+    source.fetch(1, 0.0)
+    assert source.refused == {}
