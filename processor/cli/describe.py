@@ -12,6 +12,7 @@ from processor.model.history import FinishedRun, NodeRecord
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
 from processor.render.records import Record, edge, lane, node, node_record
+from processor.render.text import label
 from processor.render.times import rfc3339
 
 
@@ -19,7 +20,7 @@ def describe(view: View, of: Node) -> Record:
     """Everything about a dataset, a job or a column."""
     record = view.node(of.dataset)
     if record is None:
-        raise NotFoundError(f"unknown: {of}")
+        raise NotFoundError(f"unknown: {label(of)}")
     if of.kind is Kind.COLUMN:
         return _column(view, of)
     return _job(view, record) if of.kind is Kind.JOB else _dataset(view, record)

@@ -22,6 +22,10 @@ MAX_NAME_CHARS = 4_096
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US, _LAST_US = (
+    (end - _EPOCH) // _MICROSECOND for end in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+)
+"""An offset may lead out of the years 1 to 9999: nobody could write such a time down again."""
 
 
 def time_us(text: str) -> int | None:
@@ -38,7 +42,8 @@ def time_us(text: str) -> int | None:
     except ValueError:
         return None
     fraction_us = int((fraction or "")[:6].ljust(6, "0"))
-    return (parsed - _EPOCH) // _MICROSECOND + fraction_us
+    found_us = (parsed - _EPOCH) // _MICROSECOND + fraction_us
+    return found_us if _FIRST_US <= found_us <= _LAST_US else None
 
 
 def is_run_id(text: str) -> bool:

@@ -47,19 +47,38 @@ def talk() -> Console:
 
 def write_json(document: Any) -> None:  # noqa: ANN401  any JSON document
     """Print one JSON document, indented, UTF-8."""
-    _write(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+    _write(_tame(msgspec.json.format(msgspec.json.encode(document), indent=2)) + b"\n")
 
 
 def write_ndjson(records: Iterable[Any]) -> None:
     """Print one JSON document a line, as they come."""
     encode = msgspec.json.Encoder().encode
     for record in records:
-        _write(encode(record) + b"\n")
+        _write(_tame(encode(record)) + b"\n")
 
 
 def write_text(text: str) -> None:
     """Print text as it is."""
     _write(text.encode("utf-8", "backslashreplace"))
+
+
+def _tame(document: bytes) -> bytes:
+    """The same document, with what is not printable as JSON's escapes.
+
+    JSON lets DEL, C1 controls, direction overrides and Unicode's own line ends stand in a string as they are: a
+    terminal obeys them, and who splits lines by Unicode's rules finds more lines than records.
+    """
+    text = document.decode()
+    if text.replace("\n", "").isprintable():
+        return document
+    return "".join(map(_tamed, text)).encode()
+
+
+def _tamed(char: str) -> str:
+    if char == "\n" or char.isprintable():
+        return char
+    units = char.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def _require_output() -> None:

@@ -6,6 +6,7 @@ Nodes are numbered in a stable order, so a name never becomes part of the syntax
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -32,8 +33,14 @@ _MERMAID_ESCAPES = str.maketrans(
         "\\": "#92;",
         "*": "#42;",
         "_": "#95;",
+        "%": "#37;",
+        "$": "#36;",
     }
 )
+"""Markup of a label, of its Markdown and its formulas; and `%%{…}%%`, a directive wherever it stands."""
+
+_MERMAID_STATEMENTS = ("style", "classDef")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 
 
 def dot(nodes: Iterable[Node], edges: Iterable[KnownEdge]) -> str:
@@ -104,7 +111,7 @@ def _dot_style(edge: KnownEdge) -> str:
 
 
 def _dot_text(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = _ENTITY.sub("&amp;", text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
@@ -125,7 +132,9 @@ def _mermaid_arrow(edge: KnownEdge) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    return visible(text).translate(_MERMAID_ESCAPES)
+    """The label's text. Mermaid looks for `style …:…#…;` also within labels, and would take the last `;` away."""
+    escaped = visible(text).translate(_MERMAID_ESCAPES)
+    return escaped.replace(":", "#58;") if any(word in text for word in _MERMAID_STATEMENTS) else escaped
 
 
 def _title(node: Node) -> str:

@@ -9,13 +9,19 @@ from processor.model.errors import UsageError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US, _LAST_US = (
+    (end - _EPOCH) // _MICROSECOND for end in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+)
 _AGE = re.compile(r"([0-9]{1,6})([smhdw])")
 _AGE_UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 
 
 def rfc3339(time_us: int) -> str:
-    """Microseconds since 1970 as `2026-11-22T08:12:37.497339Z`, always with six decimals, so that it sorts as text."""
-    moment = _EPOCH + timedelta(microseconds=time_us)
+    """Microseconds since 1970 as `2026-11-22T08:12:37.497339Z`, always with six decimals, so that it sorts as text.
+
+    A time beyond the years 1 to 9999, which a record of Kafka may have, is shown as the nearest of them.
+    """
+    moment = _EPOCH + timedelta(microseconds=min(max(time_us, _FIRST_US), _LAST_US))
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 

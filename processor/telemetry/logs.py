@@ -11,10 +11,12 @@ import structlog
 from structlog.typing import Processor
 
 from processor.masking import MASK, is_secret_name, masked_url
+from processor.model.text import visible
 from processor.settings import LogFormat
 
 __all__ = ["configure"]
 
+_TRACEBACK: Final = "exception"
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -64,8 +66,31 @@ def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
 def _renderers(log_format: LogFormat) -> list[Processor]:
     for_person = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     if for_person:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [structlog.processors.format_exc_info, make_visible, _console()]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def make_visible(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Let nothing that a line quotes end the line or reach the terminal as a command; JSON escapes by itself.
+
+    A traceback keeps its lines, each marked so that none can pass for a line of the log.
+    """
+    for name, value in event.items():
+        if name == _TRACEBACK:
+            event[name] = "\n".join(f"  | {visible(line)}" for line in str(value).split("\n"))
+        else:
+            event[name] = _shown(value)
+    return event
+
+
+def _shown(value: object) -> object:
+    text = value if isinstance(value, str) else repr(value)
+    return value if text.isprintable() else visible(text)
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    """Tracebacks are plain: the fancy ones of structlog show the values of variables, secrets too."""
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _to_standard_error(formatter: logging.Formatter, level: int) -> None:
