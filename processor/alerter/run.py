@@ -80,6 +80,11 @@ def _quiet_libraries() -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """Asked to end while a broker is away, the thread of Faust's consumer ends with whatever it was cancelled in."""
+    _log.info("alerter.thread_ended", thread=ended.thread.name if ended.thread else "", reason=repr(ended.exc_value))
+
+
 class _Run:
     def __init__(
         self, config: AlerterConfig, parts: AlerterParts, health: Health, kafka: KafkaSettings, data_dir: str
@@ -184,6 +189,7 @@ class _Run:
         A thread of Faust's consumer may never end by itself, and would keep the process for ever.
         """
         engine.abandon()
+        threading.excepthook = _tell_of_thread
         await app.stop()
         await engine.close()
         _log.info("alerter.ended")
