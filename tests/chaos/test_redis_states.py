@@ -99,8 +99,10 @@ def a_replica_without_its_master(stage: Stage) -> Iterator[None]:
     """READONLY."""
     with stage.admin() as admin:
         admin.replicaof(HOST, NOWHERE)
-        yield
-        admin.replicaof("NO", "ONE")
+        try:
+            yield
+        finally:
+            admin.replicaof("NO", "ONE")
 
 
 @contextlib.contextmanager
@@ -109,9 +111,11 @@ def a_replica_that_serves_nothing_stale(stage: Stage) -> Iterator[None]:
     with stage.admin() as admin:
         admin.config_set("replica-serve-stale-data", "no")
         admin.replicaof(HOST, NOWHERE)
-        yield
-        admin.replicaof("NO", "ONE")
-        admin.config_set("replica-serve-stale-data", "yes")
+        try:
+            yield
+        finally:
+            admin.replicaof("NO", "ONE")
+            admin.config_set("replica-serve-stale-data", "yes")
 
 
 @contextlib.contextmanager
@@ -133,8 +137,10 @@ def full(stage: Stage) -> Iterator[None]:
     """OOM."""
     with stage.admin() as admin:
         admin.config_set("maxmemory", "1mb")
-        yield
-        admin.config_set("maxmemory", "0")
+        try:
+            yield
+        finally:
+            admin.config_set("maxmemory", "0")
 
 
 @contextlib.contextmanager
@@ -142,8 +148,10 @@ def without_enough_replicas(stage: Stage) -> Iterator[None]:
     """NOREPLICAS."""
     with stage.admin() as admin:
         admin.config_set("min-replicas-to-write", "1")
-        yield
-        admin.config_set("min-replicas-to-write", "0")
+        try:
+            yield
+        finally:
+            admin.config_set("min-replicas-to-write", "0")
 
 
 def without_the_right(right: str) -> State:
@@ -153,8 +161,10 @@ def without_the_right(right: str) -> State:
     def state(stage: Stage) -> Iterator[None]:
         with stage.admin() as admin:
             _ask(admin, "ACL", "SETUSER", USER, f"-{right}")
-            yield
-            _ask(admin, "ACL", "SETUSER", USER, "+@all")
+            try:
+                yield
+            finally:
+                _ask(admin, "ACL", "SETUSER", USER, "+@all")
 
     return state
 
@@ -165,8 +175,10 @@ def with_another_password(stage: Stage) -> Iterator[None]:
     with stage.admin() as admin:
         _ask(admin, "ACL", "SETUSER", USER, "resetpass", ">second")
         _hang_up(admin)
-        yield
-        _ask(admin, "ACL", "SETUSER", USER, "resetpass", ">first")
+        try:
+            yield
+        finally:
+            _ask(admin, "ACL", "SETUSER", USER, "resetpass", ">first")
 
 
 @contextlib.contextmanager
@@ -232,12 +244,16 @@ STATES: Final[dict[str, State]] = {
 }
 
 
+ONLY_WRITERS_NOTICE: Final = {"NOPERM-in-script"}
+"""An alerter to which nothing is announced has nothing to write."""
+
+
 @pytest.mark.parametrize("name", STATES)
 def test_both_wait_and_go_on(stage: Stage, name: str) -> None:
     before = rebalances(stage)
     with STATES[name](stage):
         stage.feed()
-        for role in stage.roles():
+        for role in [stage.indexer] if name in ONLY_WRITERS_NOTICE else stage.roles():
             assert eventually(lambda: misses_redis(role)), role.text  # noqa: B023  called at once
             assert role.get("/livez")[0] == 200
         assert stage.world.behind() > 0
