@@ -9,7 +9,9 @@ __all__ = ["is_secret_name", "masked_url"]
 
 MASK: Final = "***"
 # The user info may itself hold an "@"; the last one before the path ends it (RFC 3986, section 3.2).
-_USER_INFO = re.compile(r"(?<=://)([^:/?#\s]*):[^/?#\s]*(?=@)")
+# What should have been written as %2F, %3F or %23 is part of a password too; what begins with digits and one of those
+# is taken for a port.
+_USER_INFO = re.compile(r"(?<=://)([^:/?#\s]*):(?:(?!\d+[/?#])\S*|[^/?#\s]*)(?=@)")
 _QUERY_SECRET = re.compile(r"([?&](?:password|sentinel_password|ssl_password|token)=)[^&\s]*", re.IGNORECASE)
 _SECRET_NAME = re.compile(
     r"pass(word|wd)|secret|token|api_?key|credential|sasl[._](username|jaas)|ssl[._]key",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from processor.decode.sniff import Format
 
@@ -20,6 +20,8 @@ REDIS_SCHEMES: Final = (
     "rediss+sentinel",
 )
 # Source: org.apache.kafka.common.internals.Topic.
+_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d{1,5})?")
+_ENCODE: Final = "in user and password, write / ? # @ % as %2F %3F %23 %40 %25"
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -35,19 +37,36 @@ def check_redis_url(url: str) -> str:
     scheme = url.partition("://")[0]
     if scheme not in REDIS_SCHEMES:
         raise ValueError(f"its scheme must be one of {', '.join(REDIS_SCHEMES)}")
-    database = urlsplit(url).path.strip("/")
+    database = _parts(url).path.strip("/")
     has_database = scheme != "unix" and not scheme.endswith("+sentinel")
     if has_database and database and not (database.isascii() and database.isdigit()):
-        raise ValueError(f"its path must be the number of a database, such as /0, not /{database}")
+        raise ValueError(f"its path must be the number of a database, such as /0; {_ENCODE}")
     return url
 
 
 def check_registry_url(url: str) -> str:
     """Give the URL if it is one of HTTP with a host."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("it must be http://host:port or https://host:port")
     return url
+
+
+def _parts(url: str) -> SplitResult:
+    """Take a URL apart. Nothing that is wrong with it is quoted: it may be a piece of the password.
+
+    A password with a `/`, `?` or `#` in it ends the authority, and its pieces stand where port, path and query do.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(f"it is no URL; {_ENCODE}") from None
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    options = parts.query.split("&") if parts.query else []
+    is_cut = "@" in parts.path and ":" in parts.netloc and "@" not in parts.netloc
+    if is_cut or parts.fragment or not all(map(_HOST.fullmatch, hosts)) or not all("=" in each for each in options):
+        raise ValueError(f"it must be scheme://user:password@host:port/path?name=value; {_ENCODE}")
+    return parts
 
 
 def read_input(text: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
-from processor.local import KafkaCluster
+from processor.local import KafkaCluster, Valkey
+from processor.settings import Http, Settings
 from tests.support.certificates import Authority
 from tests.support.command import Lineage
 from tests.support.events import event, schema, table
@@ -142,3 +144,43 @@ def test_the_doctor_says_what_is_wrong_and_no_secret(
     for arguments in (("doctor",), ("alerts",), ("export", "nodes")):
         done = lineage(*arguments)
         assert not any(secret in done.out + done.err for secret in SECRETS), done.err
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A Valkey where the user has another password."""
+    users = tmp_path_factory.mktemp("acl") / "users.acl"
+    users.write_text(f"user default on nopass +@all ~* &*\nuser lineage on >other-{REDIS_PASSWORD} +@all ~* &*\n")
+    with Valkey(settings={"aclfile": str(users)}) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("case", "role"),
+    [
+        ("kafka password", "indexer"),
+        ("redis password", "indexer"),
+        ("redis password", "alerter"),
+        ("redis nowhere", "alerter"),
+    ],
+)
+def test_a_start_that_fails_says_what_it_waits_for(guarded: Guarded, locked: Valkey, case: str, role: str) -> None:
+    kafka = guarded.kafka("PLAIN", **({"sasl.password": "wrong-" + PASSWORD} if case == "kafka password" else {}))
+    port = locked.port if case == "redis password" else 9
+    settings = Settings(
+        redis_url=f"redis://lineage:{REDIS_PASSWORD}@127.0.0.1:{port}/0",
+        registry_url=f"http://lineage:{REGISTRY_PASSWORD}@127.0.0.1:9",
+        kafka=kafka,
+        create_topics=True,
+        http=Http(indexer_port=0, alerter_port=0),
+        log_format="json",
+        log_level="debug",
+        redis_timeout_s=2,
+    )
+    with World(settings).process("run", "--role", role) as running:
+        awaited = case.partition(" ")[0].capitalize()
+        assert eventually(lambda: any(line.get("dependency") == awaited for line in running.log)), running.text
+        shown = running.get("/readyz")[1] + command_lines(running.process.pid)
+        running.send(signal.SIGTERM)
+        running.wait()
+    assert not any(secret in shown + running.text for secret in SECRETS), shown + running.text

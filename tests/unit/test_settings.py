@@ -215,6 +215,19 @@ def test_secrets_are_not_shown_when_a_setting_is_wrong(monkeypatch: pytest.Monke
     assert "hush" not in wrong(monkeypatch, REDIS_URL="redis://ok", BATCH_SIZE="http://user:hush@host")
 
 
+@pytest.mark.parametrize("start", ["redis://user:", "https://user:"])
+@pytest.mark.parametrize(
+    "password", ["hu/sh", "hush#x", "hush?x", "12#hush", "12?hush", "12/hush", "hush[", "hu\u2100sh"]
+)
+def test_a_password_that_breaks_its_url_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, start: str, password: str
+) -> None:
+    name = "REDIS_URL" if start.startswith("redis") else "REGISTRY_URL"
+    said = wrong(monkeypatch, **{name: f"{start}{password}@host:1/0"})
+    assert "hu" not in said
+    assert "%2F" in said
+
+
 @pytest.mark.parametrize(
     "url",
     [
