@@ -26,18 +26,19 @@ def digest(store: Store) -> str:
 
 
 def _parts(store: Store) -> list[bytes]:
-    keys, parts, clocks_us = store.keys(), list[bytes](), clocks(store)
+    clocks_us = clocks(store)
+    keys, parts = store.keys(), list[bytes]()
     while page := list(islice(keys, _PAGE)):
         hashes = store.fetch(page)
         for key, there in zip(page, hashes, strict=True):
-            parts += _parts_of(key, unexpired(key.record, key.owner, there, clocks_us[key.bucket], store.keep))
+            parts += _parts_of(key, unexpired(key.record, key.owner, there, clocks_us, store.keep))
     return parts
 
 
-def clocks(store: Store) -> list[int]:
-    """The clock of every bucket: the newest time that an event told it, 0 before any."""
+def clocks(store: Store) -> dict[str, int]:
+    """The clock of every job with runs, by its hex id."""
     found = store.fetch([Key(bucket, "clock") for bucket in range(store.buckets)])
-    return [joins.unpack_time(there[b"t"]) if there else 0 for there in found]
+    return {job.hex(): joins.unpack_time(value) for there in found for job, value in there.items()}
 
 
 def _parts_of(key: Key, there: dict[bytes, bytes]) -> list[bytes]:

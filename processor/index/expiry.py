@@ -1,9 +1,13 @@
 """What of the index expires, and when. Pure; `scripts/apply.lua` does the same inside Redis.
 
-Time is the bucket's own clock: the newest time that it was told by an event, never past the time at
-which the event was received. So what has expired follows from the events, not from when they were read.
+Time is the job's own clock: the newest time that an event of one of its runs told, never past the time
+at which that was received. So what has expired of a job follows from the job's events alone: not from
+when they are read, and not from what was read of others before (a partition may be read whole before
+another one begins).
 
 Rules kept here:
+- The detail of runs is bounded for each job: a job that goes on keeps its last `Keep.runs` epochs and the
+  current one (30 to 40 days), one that went silent what it had then.
 - Runs only, and what a job still has to know of them stays with the job (its recent runs). Nodes,
   edges, facets, the current schemas and mappings never expire.
 - A run is kept in segments. Time is cut into epochs of ten days; the events of one epoch make a
@@ -13,8 +17,9 @@ Rules kept here:
 - A segment expires `Keep.runs` epochs after its own (`Keep.open_runs` if the run has not ended), with
   the run's entry among its job's open runs. An event of an epoch that has expired adds nodes and edges,
   and nothing to its run.
-- Whatever the order in which events arrive that are less than an epoch late, the segments, the recent
-  runs and the open runs come out the same. Later ones are counted (`Keep.late_us`).
+- Whatever the order in which a job's events arrive, if they are less than an epoch later than the job's
+  newest, the segments, the recent runs and the open runs come out the same. Later ones are counted
+  (`Keep.late_us`). The events of different jobs may arrive in any order.
 - A lane keeps its newest schema versions by last seen, `Keep.versions` of them, besides the current one;
   an output likewise its mappings. A version that was dropped and is stated again is new again: the one
   thing in which a lane with more versions than that depends on the order of its events.
@@ -26,6 +31,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from processor.index import joins
+from processor.model.identity import ID_BYTES
 from processor.model.tables import FINGERPRINT_BYTES
 
 DAY_US = 86_400_000_000
@@ -33,7 +39,8 @@ EPOCH_DAYS = 10
 EPOCH_US = EPOCH_DAYS * DAY_US
 LAST_EPOCH = 0xFFFF
 EPOCH_DIGITS = 4
-"""Hex digits of the epoch at the end of a run segment's key."""
+JOB_DIGITS = 2 * ID_BYTES
+"""Hex digits of the epoch at the end of a run segment's key, of the job in front."""
 
 
 class Keep(NamedTuple):
@@ -61,8 +68,8 @@ class Keep(NamedTuple):
         return epoch >= now - self.runs
 
 
-SWEEP = 100
-"""Most entries that one batch looks at in each bucket for what has expired."""
+SWEEP = 500
+"""Most segments of a job that one batch looks at for what has expired, besides as many as it wrote."""
 
 
 def epoch_of(time_us: int) -> int:
@@ -79,9 +86,11 @@ def epoch_of_segment(owner: str) -> int:
     return int(owner[-EPOCH_DIGITS:], 16)
 
 
-def unexpired(record: str, owner: str, there: dict[bytes, bytes], clock_us: int, keep: Keep) -> dict[bytes, bytes]:
-    """What of a record has not expired by its bucket's clock, deleted already or not."""
-    now = epoch_of(clock_us)
+def unexpired(
+    record: str, owner: str, there: dict[bytes, bytes], clocks_us: Mapping[str, int], keep: Keep
+) -> dict[bytes, bytes]:
+    """What of a record has not expired by its job's clock, deleted already or not."""
+    now = epoch_of(clocks_us.get(owner[:JOB_DIGITS], 0))
     if record == "r":
         return there if keep.is_live(epoch_of_segment(owner), now, ended=b"e" in there) else {}
     if record == "open":

@@ -10,17 +10,17 @@ records live in the bucket of its id, a job's runs in the bucket of the job.
                   · b<fp> content
     m:<owner>     c<output> current mapping · v<output><fp> span · b<fp> content
                   · k<output> run of the newest explicit one · q<output><fp> run that stated it last
-    r:<run><epoch>  a segment of a run (see `expiry`)
+    r:<job><run><epoch>  a segment of a run (see `expiry`)
                   i run id · t span · u last event · b start · e end · q state · p parent · n nominal
                   · x error · I<dataset> · O<dataset> · M<dataset>
     j:<job>       <run> → recent run
     open:<job>    <run> → start >d · epoch of the run's segment >H · run id
+    due:<job>     sorted set: run + epoch of a segment → epoch when to look whether it expired   (not index)
     w:<token>     kind letter + node id: nodes whose name ends in that word
   one for each bucket:
     reg.dataset, reg.job   node id → ""
     outbox                 entry id → payload          (not index: announced, then gone)
-    clock                  t → newest time that an event told the bucket >d     (not index)
-    due                    sorted set: job + run + epoch → epoch when to look whether it expired     (not index)
+    clock                  job id → newest time that the events of its runs told >d   (not index)
     offsets                topic:partition → next offset   (not index: where it was read)
 
 Links: r reads, w writes, p parent, s symlink; d derives: on an input dataset it names owner and
@@ -39,7 +39,7 @@ from processor.model.history import Observer
 from processor.model.identity import ID_BYTES, Kind, Node, hash_parts
 from processor.model.observation import EdgeType, Role
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the stored forms; an index of another version is refused."""
 
 BUCKETS = 64
@@ -72,7 +72,7 @@ def key_of(record: str, id_: bytes, buckets: int) -> Key:
 
 def run_key_of(job_id: bytes, run: bytes, epoch: int, buckets: int) -> Key:
     """The key of a run's segment: in the bucket of its job."""
-    return Key(bucket_of(job_id, buckets), "r", f"{run.hex()}{epoch:04x}")
+    return Key(bucket_of(job_id, buckets), "r", f"{job_id.hex()}{run.hex()}{epoch:04x}")
 
 
 @lru_cache(maxsize=262_144)

@@ -9,17 +9,15 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from processor.index import joins
-from processor.index.expiry import EPOCH_DIGITS, KEEP, SWEEP, Keep, epoch_of, epoch_of_segment, surplus
+from processor.index.expiry import EPOCH_DIGITS, JOB_DIGITS, KEEP, SWEEP, Keep, epoch_of, epoch_of_segment, surplus
 from processor.index.items import frame
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, Op, OutboxEntry, Settle
 from processor.model.errors import StoreWentBackError
-from processor.model.identity import ID_BYTES
 from processor.model.observation import RunState
 from processor.model.tables import FINGERPRINT_BYTES
 
 Hash = dict[bytes, bytes]
-_SEGMENT_DIGITS = 2 * ID_BYTES + EPOCH_DIGITS
 
 
 class MemoryStore:
@@ -213,46 +211,73 @@ class MemoryStore:
 
 
 class _Runs:
-    """The runs of one bucket: their segments linked, and swept when they have expired (see `expiry`)."""
+    """The runs of a batch of one bucket, by job."""
 
     def __init__(self, store: MemoryStore, bucket: int, part: BucketBatch) -> None:
-        self._store, self._bucket, self._keep = store, bucket, store.keep
-        clock = store.hash(Key(bucket, "clock"))
-        before_us = joins.unpack_time(clock[b"t"]) if clock else 0
-        late = [settle for settle in part.settles if settle.newest_us < before_us - self._keep.late_us]
+        settles: dict[str, list[Settle]] = {}
+        for settle in part.settles:
+            settles.setdefault(settle.recent.owner, []).append(settle)
+        self._jobs = {job: _JobRuns(store, bucket, job, of_job) for job, of_job in settles.items()}
+        self.refused = {run for job in self._jobs.values() for run in job.refused}
+        self.late_events = sum(job.late_events for job in self._jobs.values())
+
+    def link(self, settle: Settle) -> Key:
+        """Which segment the run's is now."""
+        return self._jobs[settle.recent.owner].link(settle)
+
+    def sweep(self) -> None:
+        """Delete what has expired of each job."""
+        for job in self._jobs.values():
+            job.sweep()
+
+
+class _JobRuns:
+    """The runs of one job: their segments linked, and swept when they have expired (see `expiry`)."""
+
+    def __init__(self, store: MemoryStore, bucket: int, job: str, settles: Sequence[Settle]) -> None:
+        self._store, self._bucket, self._job, self._keep = store, bucket, job, store.keep
+        before_us = self._tell(max(settle.newest_us for settle in settles))
+        late = [settle for settle in settles if settle.newest_us < before_us - self._keep.late_us]
         self.late_events = sum(settle.events for settle in late)
         before = epoch_of(before_us)
-        self.refused = {settle.run for settle in part.settles if not self._keep.takes(settle.epoch, before)}
-        clock[b"t"] = joins.pack_time(max(before_us, part.clock_us))
-        self._now = epoch_of(max(before_us, part.clock_us))
-        self._due = store.hash(Key(bucket, "due"))
+        self.refused = {settle.run for settle in settles if not self._keep.takes(settle.epoch, before)}
+        self._most = SWEEP + len(settles)
+        self._due = store.hash(Key(bucket, "due", job))
 
     def link(self, settle: Settle) -> Key:
         """Let the run's former segment move on into this one, and this one into the next; which one it is now."""
         segment, epoch, reach = settle.run, settle.epoch, self._keep.open_runs - 1
-        if _member(settle.recent, segment) not in self._due:
-            self._due[_member(settle.recent, segment)] = b"%d" % epoch
+        if _member(segment) not in self._due:
+            self._due[_member(segment)] = b"%d" % epoch
             former = self._nearest(segment, range(epoch - 1, max(epoch - reach, 0) - 1, -1))
-            self._move_on(settle, former, segment)
+            self._move_on(former, segment)
         following = self._nearest(segment, range(epoch + 1, min(epoch + reach, self._now) + 1))
-        return segment if following is None else self._move_on(settle, segment, following)
+        return segment if following is None else self._move_on(segment, following)
 
     def sweep(self) -> None:
         """Delete segments that have expired, some at a time, with what the job says of the open run."""
         until = self._now - self._keep.runs
         found = sorted((int(at), member) for member, at in self._due.items() if int(at) < until)
-        for _, member in found[:SWEEP]:
-            job, owner = member[:-_SEGMENT_DIGITS].decode(), member[-_SEGMENT_DIGITS:].decode()
-            self._look(member, Key(self._bucket, "r", owner), Key(self._bucket, "open", job))
+        for _, member in found[: self._most]:
+            self._look(member, Key(self._bucket, "r", f"{self._job}{member.decode()}"))
 
-    def _look(self, member: bytes, segment: Key, opened: Key) -> None:
+    def _tell(self, told_us: int) -> int:
+        """Let the job's clock know of a time; what it said before."""
+        clock, job = self._store.hash(Key(self._bucket, "clock")), bytes.fromhex(self._job)
+        before_us = joins.unpack_time(clock[job]) if job in clock else 0
+        clock[job] = joins.pack_time(max(before_us, told_us))
+        self._now = epoch_of(max(before_us, told_us))
+        return before_us
+
+    def _look(self, member: bytes, segment: Key) -> None:
         epoch, there = epoch_of_segment(segment.owner), self._store.hash(segment)
         if self._keep.is_live(epoch, self._now, ended=b"e" in there):
             self._due[member] = b"%d" % (epoch + self._keep.open_runs - self._keep.runs)
             return
         del self._due[member]
         self._store.drop(segment)
-        run, entries = bytes.fromhex(segment.owner[:-EPOCH_DIGITS]), self._store.hash(opened)
+        run = bytes.fromhex(member[:-EPOCH_DIGITS].decode())
+        entries = self._store.hash(Key(self._bucket, "open", self._job))
         if run in entries and joins.unpack_open(entries[run]).epoch == epoch:
             del entries[run]
 
@@ -260,7 +285,7 @@ class _Runs:
         owners = (f"{segment.owner[:-EPOCH_DIGITS]}{epoch:04x}" for epoch in epochs)
         return next((key for key in (Key(self._bucket, "r", owner) for owner in owners) if self._store.has(key)), None)
 
-    def _move_on(self, settle: Settle, former: Key | None, into: Key) -> Key:
+    def _move_on(self, former: Key | None, into: Key) -> Key:
         if former is None:
             return into
         gap = epoch_of_segment(into.owner) - epoch_of_segment(former.owner)
@@ -269,7 +294,7 @@ class _Runs:
             return former
         joins.join_run(self._store.hash(into), there)
         self._store.drop(former)
-        del self._due[_member(settle.recent, former)]
+        del self._due[_member(former)]
         return into
 
 
@@ -290,9 +315,9 @@ class _News:
             yield digest.hexdigest().encode(), payload
 
 
-def _member(recent: Key, segment: Key) -> bytes:
-    """How a segment stands among what is due: its job and itself."""
-    return f"{recent.owner}{segment.owner}".encode()
+def _member(segment: Key) -> bytes:
+    """How a segment stands among what is due of its job: its run and epoch."""
+    return segment.owner[JOB_DIGITS:].encode()
 
 
 def _drop_dominated(there: Hash) -> None:

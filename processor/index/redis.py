@@ -217,7 +217,7 @@ class RedisStore:
         order = {key: at for at, key in enumerate(part.ops, start=1)}
         for settle in part.settles:
             order.setdefault(settle.recent, len(order) + 1)
-        shared = [Key(bucket, record) for record in ("outbox", "offsets", "clock", "due")]
+        shared = [Key(bucket, record) for record in ("outbox", "offsets", "clock")]
         names = [self.name(key) for key in (*order, *shared)]
         return [len(names), *names, *_arguments(part, order, covers, self._keep)]
 
@@ -271,4 +271,4 @@ def _arguments(part: BucketBatch, order: dict[Key, int], covers: Covers, keep: K
     arguments.append(len(covers))
     for partition, covered in covers.items():
         arguments += (partition, *covered)
-    return [*arguments, part.clock_us, RECENT_RUNS, *keep]
+    return [*arguments, RECENT_RUNS, *keep]

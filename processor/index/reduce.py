@@ -71,7 +71,7 @@ def reduce(observations: Iterable[Sourced], buckets: int, now_us: int = NEVER_US
 
 
 def told_us(time_us: int, received_us: int | None, now_us: int) -> int:
-    """The time that an event tells its buckets' clocks: its own, but never past the one at which it was received.
+    """The time that an event tells its job's clock: its own, but never past the one at which it was received.
 
     That is its record's timestamp, or the wall clock where there is none, or where it is from another day to come.
     """
@@ -88,7 +88,6 @@ class _Writer:
         self._subjects: dict[Key, bytes] = {}
         self._settles: dict[Key, tuple[Precedence, Settle]] = {}
         self._introduced: set[Node] = set()
-        self._clocks: dict[int, int] = {}
 
     def put(self, key: Key, op: Op) -> None:
         """Join `op` into the batch."""
@@ -116,11 +115,6 @@ class _Writer:
             settle = settle._replace(newest_us=newest_us, events=events)
         self._settles[settle.run] = (precedence, settle)
 
-    def tell(self, bucket: int, time_us: int) -> None:
-        """Let a bucket's clock know of a time."""
-        if time_us > self._clocks.get(bucket, 0):
-            self._clocks[bucket] = time_us
-
     def key(self, record: str, id_: bytes) -> Key:
         """The key of a node's record."""
         return key_of(record, id_, self.buckets)
@@ -135,8 +129,6 @@ class _Writer:
                 part.subjects[key] = self._subjects[key]
         for _, settle in sorted(self._settles.values(), key=lambda each: each[1].epoch):
             batch[settle.run.bucket].settles.append(settle)
-        for bucket, clock_us in self._clocks.items():
-            batch[bucket].clock_us = clock_us
         return batch
 
 
@@ -185,7 +177,6 @@ class _Event:
         key = self.writer.key("n", node.id)
         if node not in self.met:
             self.met.add(node)
-            self.writer.tell(key.bucket, self.told_us)
             self.writer.put(key, Op("S", b"t", self.span()))
             if self.writer.is_new(node):
                 self.introduce(key, node)

@@ -38,7 +38,7 @@ class Settle(NamedTuple):
     """After the joins: link a run's segment, and derive the run's place among its job's open and recent runs.
 
     `item` is announced, completed with the run's figures, when the run failed or differed. `events`: how many of
-    the batch made the segment, the newest told at `newest_us`.
+    the batch made the segment; `newest_us`: the newest time that they tell the job's clock.
     """
 
     run: Key
@@ -55,13 +55,12 @@ class BucketBatch:
     """Everything that one atomic step writes to one bucket.
 
     `ops`: joins by key. `subjects`: the node (packed identity) that a key's changes are about.
-    `settles`: a run's segments by age. `clock_us`: the newest time that an event tells the bucket.
+    `settles`: a run's segments by age.
     """
 
     ops: dict[Key, list[Op]] = field(default_factory=dict)
     subjects: dict[Key, bytes] = field(default_factory=dict)
     settles: list[Settle] = field(default_factory=list)
-    clock_us: int = 0
 
 
 Batch = dict[int, BucketBatch]

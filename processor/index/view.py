@@ -132,8 +132,8 @@ class View:
     def run(self, job: Node, run_id: str) -> RunRecord | None:
         """One run of a job."""
         id_, buckets = run_key(job, run_id), self._store.buckets
-        clock = self._store.fetch([Key(self._key("n", job.id).bucket, "clock")])[0]
-        now = epoch_of(joins.unpack_time(clock[b"t"])) if clock else 0
+        clock = self._store.fetch_fields(Key(self._key("n", job.id).bucket, "clock"), [job.id])[0]
+        now = epoch_of(joins.unpack_time(clock)) if clock else 0
         epochs = range(now, max(-1, now - self._store.keep.open_runs - 1), -1)
         segments = self._store.fetch([run_key_of(job.id, id_, epoch, buckets) for epoch in epochs])
         return next((run_record(job, there) for there in segments if there), None)

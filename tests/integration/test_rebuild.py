@@ -15,11 +15,14 @@ from processor import wiring
 from processor.cli.clients import open_reader
 from processor.index.digest import digest
 from processor.index.generations import Generation, Generations
+from processor.index.layout import bucket_of
+from processor.index.memory import MemoryStore
 from processor.index.view import View
 from processor.local import KafkaCluster
 from processor.model.errors import UsageError
 from processor.model.identity import Kind
 from processor.rebuild import Build, History, Plan
+from tests.support.events import event, fill, jb
 from tests.support.indexing import World, encoded, pipelines
 from tests.waiting import eventually
 
@@ -73,6 +76,23 @@ def test_the_new_index_is_the_old_one_in_its_own_buckets_and_nothing_is_announce
     assert world.digest() == before
     assert world.outbox() == 0
     assert len(world.changes()) == changes
+
+
+def test_a_year_is_the_same_whichever_partition_was_read_first(world: World) -> None:
+    """Of two jobs of one bucket; one's year is read whole before the other's begins."""
+    first, second = [f"job_{n}" for n in range(1000) if bucket_of(jb(f"job_{n}").id, 64) == 7][:2]
+    days = [-24 * 60 * (365 - day) for day in range(0, 365, 3)]
+    years = {job: [event(job, "COMPLETE", at, run=n) for n, at in enumerate(days)] for job in (first, second)}
+    for job, events in years.items():
+        world.produce(encoded(events), key=job.encode())
+        world.catch_up()
+    assert len({record.partition for record in world.sent}) == 2
+    happened = MemoryStore()
+    for events in zip(*years.values(), strict=True):
+        fill(happened, *events)
+    assert world.digest() == digest(happened)
+    rebuilt(world)
+    assert world.digest() == digest(happened)
 
 
 def test_what_the_group_has_not_seen_through_is_left_to_the_indexers_and_announced_by_them(world: World) -> None:

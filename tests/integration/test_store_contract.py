@@ -217,14 +217,32 @@ def test_runs_expire_by_the_time_of_the_events_on_every_store_alike(store: Store
         event("clock", "COMPLETE", 200 * day, run=902),
     ]
     by_time = sorted(history, key=lambda told: str(told["eventTime"]))
-    for value in [*by_time, *by_time[:40]]:
-        fill(store, value)
-        fill(twin, value)
+    by_job = sorted(by_time, key=lambda told: str(told["job"]))
+    for read_first, happened in zip([*by_job, *by_time[:40]], [*by_time, *by_time[:40]], strict=True):
+        fill(store, read_first)
+        fill(twin, happened)
     assert digest(store) == digest(twin)
     assert sorted(store.keys()) == sorted(twin.keys())
     assert store.late_events == twin.late_events > 0
     assert View(store).run(jb("clock"), run_id(902)) is not None
     assert View(store).run(jb("job_0"), run_id(0)) is None
+
+
+def test_many_runs_of_a_job_expire_some_at_a_time_and_the_digest_leaves_out_what_is_left(store: Store) -> None:
+    def left() -> int:
+        return sum(key.record == "r" for key in list(store.keys()))
+
+    day, at_once = 24 * 60, MemoryStore()
+    many = [event("busy", "COMPLETE", n / 10, run=n) for n in range(1_200)]
+    following, another = (event("busy", "COMPLETE", n * day, run=5_000 + n) for n in (50, 51))
+    fill(store, *many)
+    fill(store, following)
+    assert left() == 1_200 + 1 - 501
+    fill(at_once, *many, following)
+    assert digest(store) == digest(at_once)
+    fill(store, another)
+    fill(store, another)
+    assert left() == 2
 
 
 def test_a_silent_run_is_put_together_with_its_end_while_it_is_open(store: Store) -> None:

@@ -190,6 +190,20 @@ MUTANTS = (
         "tests/integration/test_store_contract.py",
     ),
     Mutant(
+        "a job's runs expire by what other jobs tell",
+        "processor/index/memory.py",
+        "bytes.fromhex(self._job)\n",
+        'b""\n',
+        "tests/property/test_expiry.py",
+    ),
+    Mutant(
+        "a job's runs expire by what other jobs tell, in Redis",
+        _LUA,
+        "local field = unhex(hex)",
+        "local field = 'all'",
+        "tests/integration/test_store_contract.py",
+    ),
+    Mutant(
         "expiry by the wall clock",
         "processor/index/reduce.py",
         "    return min(time_us, received_us if",

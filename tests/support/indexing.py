@@ -94,14 +94,14 @@ class World:
         topics.create_topics(world.settings)
         return world
 
-    def produce(self, values: Sequence[bytes | None], headers: Headers | None = None) -> None:
-        """Send records to the events topic, spread over its partitions, and wait until they are there."""
+    def produce(self, values: Sequence[bytes | None], headers: Headers | None = None, key: bytes | None = None) -> None:
+        """Send records to the events topic and wait until they are there; spread over its partitions without `key`."""
         producer = self._transaction or self._producer()
         for number, value in enumerate(values):
             producer.produce(
                 self.settings.topics.events,
                 value,
-                key=f"key-{number % 97}".encode(),
+                key=key or f"key-{number % 97}".encode(),
                 headers=cast("list[tuple[str, str | bytes | None]]", headers or []),
                 on_delivery=self._delivered,
             )

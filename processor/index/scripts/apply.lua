@@ -1,15 +1,14 @@
 -- Joins one bucket's batch, atomically, and puts what it brought into the bucket's outbox.
 --
--- KEYS: 1..n the hashes to join into, n+1 the outbox, n+2 the offsets, n+3 the clock, n+4 what is due
---       (all of one bucket: one hash tag). The keys of a run's other segments and of a job's open runs
---       are of the same bucket too; their names are made here.
+-- KEYS: 1..n the hashes to join into, n+1 the outbox, n+2 the offsets, n+3 the clocks of the jobs
+--       (all of one bucket: one hash tag). The keys of a run's other segments, and of what a job has open
+--       and due, are of the same bucket too; their names are made here.
 -- ARGV: n
 --       for each of the n keys: subject ("" = silent), number of ops,
 --           then for each op: letter, field, value, item ("" = silent)
 --       number of settles, each: index of the run's key, index of the job's recent runs' key,
 --           run field, item, newest time of its events, number of its events
 --       number of partitions that the batch covers, each: field, first offset, next offset
---       newest time that the batch tells the bucket
 --       how many are kept: recent runs of a job, epochs of ended runs, epochs of open runs, versions;
 --       from how old an event is late, µs
 -- Returns a flat list: how many run events were late, then
@@ -236,8 +235,9 @@ local function summarize(run)
     .. signature .. run.i
 end
 
--- A run's segments; see expiry.py. `bucket` is the bucket's state: its prefix of keys, its clock, what it keeps.
-local EPOCH_US, LAST_EPOCH, SWEEP = 864000000000, 65535, 100
+-- A run's segments; see expiry.py. `bucket` is the bucket's: its prefix of keys, what it keeps; `job` is a job's:
+-- its clock before and after the batch, its keys, how many settles it has.
+local EPOCH_US, LAST_EPOCH, SWEEP = 864000000000, 65535, 500
 local RUN_JOINS = {
   i = 'O', t = 'S', u = 'X', b = 'E', e = 'L', q = 'L', p = 'L', n = 'L', x = 'L', I = 'O', O = 'O', M = 'O',
 }
@@ -248,7 +248,11 @@ end
 
 local function epoch_of_segment(key) return tonumber(string.sub(key, -4), 16) end
 
-local function member(job, segment) return job .. string.sub(segment, -28) end
+local function member(segment) return string.sub(segment, -28) end
+
+local function unhex(text)
+  return (string.gsub(text, '%x%x', function(hex) return string.char(tonumber(hex, 16)) end))
+end
 
 local function nearest(segment, first, last, step)
   local names = {}
@@ -273,48 +277,46 @@ local function move_on(bucket, job, former, into)
   join_key(entry)
   write_key(entry)
   redis.call('UNLINK', former)
-  redis.call('ZREM', bucket.due, member(job, former))
+  redis.call('ZREM', job.due, member(former))
   return into
 end
 
 local function link(bucket, settle)
-  local segment, reach = settle.run, bucket.open_runs - 1
+  local segment, job, reach = settle.run, settle.job, bucket.open_runs - 1
   local epoch = epoch_of_segment(segment)
-  if not redis.call('ZSCORE', bucket.due, member(settle.job, segment)) then
-    move_on(bucket, settle.job, nearest(segment, epoch - 1, math.max(epoch - reach, 0), -1), segment)
-    redis.call('ZADD', bucket.due, epoch, member(settle.job, segment))
+  if not redis.call('ZSCORE', job.due, member(segment)) then
+    move_on(bucket, job, nearest(segment, epoch - 1, math.max(epoch - reach, 0), -1), segment)
+    redis.call('ZADD', job.due, epoch, member(segment))
   end
-  local following = nearest(segment, epoch + 1, math.min(epoch + reach, bucket.now), 1)
-  return following and move_on(bucket, settle.job, segment, following) or segment
+  local following = nearest(segment, epoch + 1, math.min(epoch + reach, job.now), 1)
+  return following and move_on(bucket, job, segment, following) or segment
 end
 
-local function drop_segment(bucket, entry, segment, epoch)
-  redis.call('ZREM', bucket.due, entry)
-  redis.call('UNLINK', segment)
-  local run = string.gsub(string.sub(entry, 25, 48), '%x%x', function(hex) return string.char(tonumber(hex, 16)) end)
-  local open_key = bucket.prefix .. 'open:' .. string.sub(entry, 1, 24)
-  local opened = redis.call('HGET', open_key, run)
-  if opened and select(2, struct.unpack('>dI2', opened)) == epoch then redis.call('HDEL', open_key, run) end
+local function drop_segment(job, entry, epoch)
+  redis.call('ZREM', job.due, entry)
+  redis.call('UNLINK', job.segments .. entry)
+  local run = unhex(string.sub(entry, 1, 24))
+  local opened = redis.call('HGET', job.open, run)
+  if opened and select(2, struct.unpack('>dI2', opened)) == epoch then redis.call('HDEL', job.open, run) end
 end
 
-local function sweep(bucket)
-  local until_epoch = bucket.now - bucket.runs
+local function sweep(bucket, job)
+  local until_epoch = job.now - bucket.runs
   if until_epoch <= 0 then return end
-  local found = redis.call('ZRANGEBYSCORE', bucket.due, '-inf', '(' .. until_epoch, 'LIMIT', 0, SWEEP)
+  local found = redis.call('ZRANGEBYSCORE', job.due, '-inf', '(' .. until_epoch, 'LIMIT', 0, SWEEP + job.settles)
   for _, entry in ipairs(found) do
-    local segment = bucket.prefix .. 'r:' .. string.sub(entry, 25)
-    local epoch = epoch_of_segment(segment)
-    if epoch >= bucket.now - bucket.open_runs and redis.call('HEXISTS', segment, 'e') == 0 then
-      redis.call('ZADD', bucket.due, epoch + bucket.open_runs - bucket.runs, entry)
+    local epoch = epoch_of_segment(entry)
+    if epoch >= job.now - bucket.open_runs and redis.call('HEXISTS', job.segments .. entry, 'e') == 0 then
+      redis.call('ZADD', job.due, epoch + bucket.open_runs - bucket.runs, entry)
     else
-      drop_segment(bucket, entry, segment, epoch)
+      drop_segment(job, entry, epoch)
     end
   end
 end
 
 -- A run's place among its job's recent and open runs follows from the run's newest segment.
 local function settle_run(bucket, settle, keep)
-  local segment, open_key = link(bucket, settle), bucket.prefix .. 'open:' .. settle.job
+  local segment, open_key = link(bucket, settle), settle.job.open
   local run = hgetall(segment)
   if not run.e then
     local entry = struct.pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
@@ -358,16 +360,16 @@ for i = 1, tonumber(take()) do
   local run, recent = tonumber(take()), tonumber(take())
   settles[i] = {
     run = KEYS[run], work = work[run], subject = work[run].subject, recent = KEYS[recent],
-    job = string.sub(KEYS[recent], -24), run_field = take(), item = take(),
+    id = string.sub(KEYS[recent], -24), run_field = take(), item = take(),
     newest = tonumber(take()), events = tonumber(take()),
   }
 end
 local offsets = {}
 for i = 1, tonumber(take()) do offsets[i] = { field = take(), start = tonumber(take()), stop = tonumber(take()) } end
-local told, keep = tonumber(take()), tonumber(take())
-local outbox_key, offsets_key, clock_key = KEYS[#KEYS - 3], KEYS[#KEYS - 2], KEYS[#KEYS - 1]
+local keep = tonumber(take())
+local outbox_key, offsets_key, clock_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
 local bucket = {
-  prefix = string.sub(outbox_key, 1, -#'outbox' - 1), due = KEYS[#KEYS],
+  prefix = string.sub(outbox_key, 1, -#'outbox' - 1),
   runs = tonumber(take()), open_runs = tonumber(take()), versions = tonumber(take()), late = tonumber(take()),
 }
 
@@ -375,22 +377,38 @@ for _, each in ipairs(offsets) do
   each.had = tonumber(redis.call('HGET', offsets_key, each.field) or '0')
   if each.had < each.start then return { 'GAP' } end
 end
-local clock, late_events = redis.call('HGET', clock_key, 't'), 0
-local before = clock and time_of(clock) or 0
-bucket.now = epoch_of(math.max(told, before))
+
+local function open_job(hex)
+  local field = unhex(hex)
+  local clock = redis.call('HGET', clock_key, field)
+  local before = clock and time_of(clock) or 0
+  return {
+    field = field, before = before, told = before, settles = 0, due = bucket.prefix .. 'due:' .. hex,
+    open = bucket.prefix .. 'open:' .. hex, segments = bucket.prefix .. 'r:' .. hex,
+  }
+end
+
+local jobs, late_events = {}, 0
 for _, settle in ipairs(settles) do
-  if settle.newest < before - bucket.late then late_events = late_events + settle.events end
-  settle.refused = epoch_of_segment(settle.run) < epoch_of(before) - bucket.runs
+  local job = jobs[settle.id] or open_job(settle.id)
+  jobs[settle.id], settle.job = job, job
+  job.settles = job.settles + 1
+  job.told = math.max(job.told, settle.newest)
+  if settle.newest < job.before - bucket.late then late_events = late_events + settle.events end
+  settle.refused = epoch_of_segment(settle.run) < epoch_of(job.before) - bucket.runs
   if settle.refused then settle.work.ops = {} end
 end
+for _, job in pairs(jobs) do job.now = epoch_of(job.told) end
 for _, entry in ipairs(work) do join_key(entry) end
 local written, failure = pcall(function()
   for _, entry in ipairs(work) do write_key(entry, bucket.versions) end
   for _, settle in ipairs(settles) do
     if not settle.refused then settle_run(bucket, settle, keep) end
   end
-  if told > 0 then sweep(bucket) end
-  if told > before then redis.call('HSET', clock_key, 't', struct.pack('>d', told)) end
+  for _, job in pairs(jobs) do
+    sweep(bucket, job)
+    if job.told > job.before then redis.call('HSET', clock_key, job.field, struct.pack('>d', job.told)) end
+  end
 end)
 
 local reply = { late_events }
