@@ -88,8 +88,8 @@ def test_a_year_is_the_same_whichever_partition_was_read_first(world: World) -> 
         world.catch_up()
     assert len({record.partition for record in world.sent}) == 2
     happened = MemoryStore()
-    for events in zip(*years.values(), strict=True):
-        fill(happened, *events)
+    for at_once in zip(*years.values(), strict=True):
+        fill(happened, *at_once)
     assert world.digest() == digest(happened)
     rebuilt(world)
     assert world.digest() == digest(happened)
