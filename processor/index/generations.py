@@ -19,6 +19,8 @@ from processor.model.errors import IndexVersionError, UsageError
 BUILDER_MS = 30_000
 """Who builds says so again and again; after this long without, another may go on."""
 
+_FIRST = 1
+"""What `live` creates where there is none; never built beside it, for a worker may create it meanwhile."""
 _DROP_PAGE = 500
 _GENERATION = re.compile(rb"\}:g([0-9]+):")
 
@@ -46,7 +48,9 @@ class Generations:
         Raises IndexVersionError for an index that this version does not speak.
         """
         with as_dependency():
-            there = self._read(self._live) or self._create(buckets)
+            there = self._read(self._live)
+            if not _is_complete(there):  # none, or one whose maker is not done, or died on it
+                there = self._create(buckets)
         if there["format"] != FORMAT_VERSION:
             raise IndexVersionError(
                 f"the index under {self._prefix!r} has format {there['format']}, this version speaks "
@@ -55,17 +59,19 @@ class Generations:
         return Generation(there["generation"], there["buckets"])
 
     def building(self) -> Generation | None:
-        """The one that is being built, or was until its builder stopped."""
+        """The one that is being built, or was until its builder stopped; not one that has become the live one."""
         with as_dependency():
-            there = self._read(self._building)
-        return Generation(there["generation"], there["buckets"]) if there.get("format") == FORMAT_VERSION else None
+            there, live = self._read(self._building), self._read(self._live)
+        if there.get("format") != FORMAT_VERSION or there == live:  # a flip that was cut short leaves it named
+            return None
+        return Generation(there["generation"], there["buckets"])
 
     def begin(self, buckets: int) -> Generation:
         """Go on with the one that is being built, else begin one after all that there are."""
         there = self.building()
         if there is not None:
             return there
-        fresh = Generation(max(self._numbers(), default=0) + 1, buckets)
+        fresh = Generation(max(self._numbers() | {_FIRST}) + 1, buckets)
         with as_dependency():
             self._write(self._building, fresh)
         return fresh
@@ -128,8 +134,8 @@ class Generations:
         return list(self._client.scan_iter(match=f"{literally(self._prefix)}:{{*}}:g*", count=1000))
 
     def _create(self, buckets: int) -> dict[str, int]:
-        """The first to come creates it."""
-        for field, value in _fields(Generation(1, buckets)).items():
+        """The first to come creates it; each field has one value, whoever sets it."""
+        for field, value in _fields(Generation(_FIRST, buckets)).items():
             self._client.hsetnx(self._live, field, value)
         return self._read(self._live)
 
@@ -142,6 +148,10 @@ class Generations:
 
 def _fields(generation: Generation) -> dict[str, int]:
     return {"format": FORMAT_VERSION, "generation": generation.number, "buckets": generation.buckets}
+
+
+def _is_complete(there: dict[str, int]) -> bool:
+    return there.keys() >= _fields(Generation(0, 0)).keys()
 
 
 def _number(name: bytes) -> int | None:
