@@ -61,19 +61,15 @@ class Chores:
         """Whether the group has changed the assignment since `take_stock`, or the index lacks something."""
         return self._lacks or self._assignment != self._source.assignment
 
-    def take_stock(self) -> frozenset[Partition]:
-        """Learn where to read what is ours now.
-
-        Returns the partitions that are read from elsewhere than they were: what was fetched of them is void.
-        """
+    def take_stock(self) -> None:
+        """Learn where to read what is ours now; what was fetched of what is read from elsewhere is void."""
         assignment = self._source.assignment
         self._report.had(self._store.offsets())
-        moved = self._stock.take(again=self._lacks)
+        self._stock.take(again=self._lacks)
         self._assignment, self._lacks = assignment, False
         self.sweep_soon()
         self._health.holds("assigned")
         self._health.holds("kafka")
-        return moved
 
     def went_back(self) -> None:
         """Take note that the index lacks what had been read into it: take stock before anything else."""

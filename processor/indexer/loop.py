@@ -131,7 +131,8 @@ class Indexer:
     def _turn(self) -> None:
         fetched = self._fetch()
         if self._chores.is_stock_due():
-            fetched = fetched.without(self._steadily(self._chores.take_stock))
+            self._steadily(self._chores.take_stock)
+            fetched = self._source.still_ours(fetched)
         try:
             self._take(fetched)
         except StoreWentBackError:

@@ -22,6 +22,7 @@ __all__ = ["Tracker", "next_offsets"]
 
 @dataclass(slots=True)
 class _Reached:
+    since: int = 0
     next_offset: int | None = None
     until: int = 0
     is_at_end: bool = False
@@ -50,10 +51,14 @@ class Tracker:
         self._high_offset = high_offset
         self._reached: dict[Partition, _Reached] = {}
 
-    def assign(self, owned: Iterable[Partition], published: Mapping[Partition, Progress]) -> None:
-        """Go on from what was published of partitions that are new here; forget those that went."""
-        before = self._reached
-        self._reached = {each: before.get(each) or _Reached() for each in owned}
+    def assign(self, since: Mapping[Partition, int], published: Mapping[Partition, Progress]) -> None:
+        """Go on from what was published of partitions that are new here; forget those that went.
+
+        `since`: the partitions that are ours, each with the change of the assignment that gave it. One that went and
+        came back is new: it is read from where the group stands, wherever this worker had been.
+        """
+        before = {each: reached for each, reached in self._reached.items() if reached.since == since.get(each)}
+        self._reached = {each: before.get(each) or _Reached(given) for each, given in since.items()}
         for each, reached in self._reached.items():
             if each in published:
                 reached.watermark_us = max(reached.watermark_us, published[each].watermark_us)
@@ -61,7 +66,8 @@ class Tracker:
     def start(self, starts: Mapping[Partition, Start]) -> None:
         """Take note of where these are read from; how far their events went stays."""
         for each, start in starts.items():
-            self._reached[each] = _Reached(start.offset, start.until, watermark_us=self.watermark_us(each))
+            there = self._of(each)
+            self._reached[each] = _Reached(there.since, start.offset, start.until, watermark_us=there.watermark_us)
 
     def advance(
         self, records: Iterable[Record], ends: Mapping[Partition, int], watermarks_us: Mapping[Partition, int]

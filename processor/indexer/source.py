@@ -4,6 +4,8 @@ Rules kept here:
 - one thread touches the consumer; callbacks run inside `fetch`, `hold`, `settle` and `close`;
 - an offset is committed only for a partition that was ours without a break since its records were
   fetched (`_claims`), so that nothing is committed for an assignment that was lost;
+- what was fetched for an assignment that was lost is void, also when the partition came back: it is then read from
+  where the group stands, which may lie before or beyond;
 - while held, everything is paused and polling goes on, so that the group keeps this member.
 """
 
@@ -63,12 +65,10 @@ class Fetched:
     records: list[Record] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)
 
-    def without(self, partitions: Collection[Partition]) -> Fetched:
-        """All but what comes from these."""
-        if not partitions:
-            return self
-        records = [record for record in self.records if record.partition not in partitions]
-        return Fetched(records, {each: offset for each, offset in self.ends.items() if each not in partitions})
+    def only(self, partitions: Collection[Partition]) -> Fetched:
+        """What comes from these."""
+        records = [record for record in self.records if record.partition in partitions]
+        return Fetched(records, {each: offset for each, offset in self.ends.items() if each in partitions})
 
 
 class Source:
@@ -83,7 +83,7 @@ class Source:
         """Make the consumer; `subscribe` joins the group. `reached`: see `points`."""
         self._commits = Commits(reached)
         self._topics = list(topics)
-        self._owned: set[Partition] = set()
+        self._owned: dict[Partition, int] = {}
         self._claims: set[Partition] = set()
         self._carried: list[Message] = []
         self._said_s: dict[int, float] = {}
@@ -100,6 +100,11 @@ class Source:
         """The partitions that are ours now."""
         return frozenset(self._owned)
 
+    @property
+    def since(self) -> Mapping[Partition, int]:
+        """The partitions that are ours now, each with the change of the assignment that gave it."""
+        return dict(self._owned)
+
     def subscribe(self) -> None:
         """Join the group."""
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
@@ -112,27 +117,32 @@ class Source:
         Raises `BrokenClientError` when this consumer cannot go on.
         """
         self._release()
+        self._consume(count, wait_s, most_bytes)
         messages, self._carried = self._carried, []
-        messages += self._consume(count, wait_s, most_bytes)
         fetched = self._sort(messages)
-        self._claims = ({record.partition for record in fetched.records} | fetched.ends.keys()) & self._owned
+        self._claims = ({record.partition for record in fetched.records} | fetched.ends.keys()) & self._owned.keys()
         self._commits.send_again(self._consumer)
         return fetched
 
-    def _consume(self, count: int, wait_s: float, most_bytes: int) -> list[Message]:
-        deadline_s, messages, size = time.monotonic() + wait_s, list[Message](), 0
-        while len(messages) < count and size < most_bytes:
+    def still_ours(self, fetched: Fetched) -> Fetched:
+        """What holds of the last fetch: partitions that stayed ours and are not read from elsewhere since."""
+        return fetched.only(self._claims)
+
+    def _consume(self, count: int, wait_s: float, most_bytes: int) -> None:
+        """Add to what is carried: should a partition go meanwhile, it is taken out there."""
+        deadline_s, left, size = time.monotonic() + wait_s, count, 0
+        while left > 0 and size < most_bytes:
             fitting = max(1, int((most_bytes - size) / self._mean_bytes))
             left_s = max(0.0, deadline_s - time.monotonic())
-            found = self._consumer.consume(min(count - len(messages), fitting), left_s)
+            found = self._consumer.consume(min(left, fitting), left_s)
             found_bytes = sum(map(len, found))
             if found:
                 self._mean_bytes = max(1.0, found_bytes / len(found))
-            messages += found
+            self._carried += found
+            left -= len(found)
             size += found_bytes
             if time.monotonic() >= deadline_s:
                 break
-        return messages
 
     def hold(self, delay_s: float) -> None:
         """Wait without reading on; the next `fetch` reads on."""
@@ -239,7 +249,7 @@ class Source:
     def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         new = _partitions(partitions)
         self._commits.forget(new)
-        self._owned |= new
+        self._owned |= dict.fromkeys(new, self.assignment + 1)
         self._rebalanced("assigned", new)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -257,7 +267,7 @@ class Source:
 
     def _leave(self, gone: set[Partition]) -> None:
         self._commits.forget(gone)
-        self._owned -= gone
+        self._owned = {each: since for each, since in self._owned.items() if each not in gone}
         self._claims -= gone
         self._carried = [message for message in self._carried if _partition(message) not in gone]
         for each in gone:

@@ -46,17 +46,15 @@ class Stocktaking:
         self._tracker = tracker
         self._generation = store.generation
 
-    def take(self, *, again: bool) -> frozenset[Partition]:
-        """Learn where to read from: partitions that are new here, or `again` all of them.
-
-        Returns those that are read from elsewhere than the consumer stood: what was fetched of them is void.
-        """
+    def take(self, *, again: bool) -> None:
+        """Learn where to read from: partitions that are new here, or `again` all of them."""
         self._store.refresh()
-        owned = self._source.owned
+        owned = self._source.since
         published = {name: decode_progress(data) for name, data in self._store.progress().items()}
         self._tracker.assign(owned, {each: published[each.key] for each in owned if each.key in published})
         asked = [each for each in owned if again or self._tracker.position(each) is None]
-        return self._start(asked, self._reached(asked), is_moved=again)
+        self._start(asked, self._reached(asked), is_moved=again)
+        self._generation = self._store.generation
 
     def read_anew(self, topics: Collection[str]) -> None:
         """Read what is ours of these topics from where they begin: they are other topics than they were."""
@@ -80,11 +78,9 @@ class Stocktaking:
         known = {each: position for each, position in mine.items() if position is not None}
         return {**known, **{each: offset for each, offset in committed.items() if offset >= 0}}
 
-    def _start(
-        self, partitions: Collection[Partition], reached: Mapping[Partition, int], *, is_moved: bool
-    ) -> frozenset[Partition]:
+    def _start(self, partitions: Collection[Partition], reached: Mapping[Partition, int], *, is_moved: bool) -> None:
         if not partitions:
-            return frozenset()
+            return
         known = self._known(partitions, reached)
         self._store.forget_offsets(each.key for each, what in known.items() if is_stale(what))
         starts = {each: start_of(what) for each, what in known.items()}
@@ -94,7 +90,6 @@ class Stocktaking:
         self._source.read_from(moved)
         self._tracker.start(starts)
         self._tell(starts)
-        return frozenset(moved)
 
     def _known(self, partitions: Iterable[Partition], reached: Mapping[Partition, int]) -> dict[Partition, Known]:
         offsets = self._store.offsets()
@@ -132,7 +127,6 @@ class Stocktaking:
             metrics.RECORDS_LOST.labels(each.topic).inc(count)
         if lost:
             _log.error(_LOST, records=sum(lost.values()), partitions=_named(lost))
-        self._generation = self._store.generation
 
     def _tell_again(self, again: Starts) -> None:
         records = sum(start.until - start.offset for start in again.values())

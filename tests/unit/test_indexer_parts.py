@@ -165,7 +165,7 @@ def test_a_record_that_somebody_else_put_among_the_letters_is_all_its_own() -> N
 
 def tracker(highs: Mapping[Partition, int]) -> Tracker:
     tracking = Tracker(highs.get)
-    tracking.assign([A, B], {})
+    tracking.assign({A: 1, B: 1}, {})
     return tracking
 
 
@@ -189,25 +189,32 @@ def test_a_partition_is_caught_up_when_its_end_was_seen_even_if_the_last_offset_
 
 def test_the_watermark_goes_on_from_what_was_published_and_never_back() -> None:
     tracking = tracker({A: 10, B: 10})
-    tracking.assign([A], {A: Progress(500, 3, 1)})
+    tracking.assign({A: 1}, {A: Progress(500, 3, 1)})
     tracking.advance([record(A, 3)], {}, {A: 400})
     assert tracking.watermark_us(A) == 500
-    tracking.assign([A, B], {})
+    tracking.assign({A: 1, B: 2}, {})
     assert tracking.watermark_us(A) == 500
     assert tracking.position(B) is None
 
 
 def test_a_partition_that_went_and_came_back_starts_anew() -> None:
     tracking = tracker({A: 10})
-    tracking.advance([record(A, 3)], {}, {})
-    tracking.assign([B], {})
-    tracking.assign([A, B], {})
-    assert tracking.position(A) is None
+    tracking.advance([record(A, 3), record(B, 4)], {}, {})
+    tracking.assign({B: 1}, {})
+    tracking.assign({A: 3, B: 1}, {})
+    assert (tracking.position(A), tracking.position(B)) == (None, 5)
+
+
+def test_a_partition_that_went_and_came_back_before_anybody_looked_starts_anew_too() -> None:
+    tracking = tracker({A: 10})
+    tracking.advance([record(A, 3), record(B, 4)], {}, {})
+    tracking.assign({A: 3, B: 1}, {})
+    assert (tracking.position(A), tracking.position(B)) == (None, 5)
 
 
 def test_a_partition_that_is_read_again_keeps_its_watermark_and_is_behind_at_least_as_far_as_it_was() -> None:
     track = tracker({})
-    track.assign([A], {})
+    track.assign({A: 1}, {})
     track.advance([record(A, 9)], {A: 10}, {A: 70})
     track.start({A: Start(4, until=10, lost=0, is_vouched=True)})
     assert (track.position(A), track.lag(A), track.watermark_us(A)) == (4, 6, 70)
