@@ -11,7 +11,7 @@ MASK: Final = "***"
 # The user info may itself hold an "@"; the last one before the path ends it (RFC 3986, section 3.2).
 # What should have been written as %2F, %3F or %23 is part of a password too; what begins with digits and one of those
 # is taken for a port.
-_USER_INFO = re.compile(r"(?<=://)([^:/?#\s]*):(?:(?!\d+[/?#])\S*|[^/?#\s]*)(?=@)")
+_USER_INFO = re.compile(r"(?<=://)([^:/?#\s]*):(?:(?!\d+[/?#])\S{0,512}|[^/?#\s]*)(?=@)")
 _QUERY_SECRET = re.compile(r"([?&](?:password|sentinel_password|ssl_password|token)=)[^&\s]*", re.IGNORECASE)
 _SECRET_NAME = re.compile(
     r"pass(word|wd)|secret|token|api_?key|credential|sasl[._](username|jaas)|ssl[._]key",

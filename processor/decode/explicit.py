@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from processor.decode.names import is_misnamed, is_named, named_columns
 from processor.model.identity import Node, dataset, job
 from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal, together
 from processor.model.observation import Edge, EdgeType, Evidence
@@ -30,10 +31,10 @@ def explicit_lineage(facet: Part, own: Node) -> Explicit | None:
     """Read a job's `lineage` facet; None where there is none."""
     if facet is None:
         return None
-    entries = facet.entries or ()
+    entries = [entry for entry in facet.entries or () if not is_misnamed(entry)]
     mappings: dict[Node, Mapping] = {}
     for entry in entries:
-        if entry.type == "DATASET" and entry.namespace and entry.name and not _is_by_others(entry, own):
+        if entry.type == "DATASET" and is_named(entry) and not _is_by_others(entry, own):
             node = dataset(entry.namespace, entry.name)
             mappings[node] = together(mappings.get(node, EMPTY), _mapping(entry))
     return Explicit(mappings, tuple(edge for entry in entries for edge in _job_edges(entry, own)))
@@ -42,7 +43,7 @@ def explicit_lineage(facet: Part, own: Node) -> Explicit | None:
 def sources(stated: Iterable[Part] | None, *, direct: bool = True) -> Iterator[Source]:
     """Inputs that name a dataset, as sources. `direct` holds where no transformation is stated."""
     for part in stated or ():
-        if part.namespace and part.name and getattr(part, "type", None) != "JOB":
+        if is_named(part) and getattr(part, "type", None) != "JOB":
             node = dataset(part.namespace, part.name)
             kinds = tuple(sorted({_transformation(t) for t in part.transformations or ()}))
             default = () if direct else (Transformation(direct=False),)
@@ -54,7 +55,7 @@ def _transformation(stated: Part) -> Transformation:
 
 
 def _mapping(entry: Part) -> Mapping:
-    fields = {name: list(sources(stated.inputs)) for name, stated in (entry.fields or {}).items()}
+    fields = {name: list(sources(stated.inputs)) for name, stated in named_columns(entry.fields)}
     return normal(fields, sources(entry.inputs))
 
 
@@ -63,10 +64,10 @@ def _job_edges(entry: Part, own: Node) -> Iterator[Edge]:
         reader = _job(entry, own)
         for source in sources(entry.inputs):
             yield Edge(EdgeType.READS, source.node.dataset, reader, Evidence.EXPLICIT)
-    elif entry.type == "DATASET" and entry.namespace and entry.name:
+    elif entry.type == "DATASET" and is_named(entry):
         output = dataset(entry.namespace, entry.name)
         for part in entry.inputs or ():
-            if part.type == "JOB":
+            if part.type == "JOB" and not is_misnamed(part):
                 yield Edge(EdgeType.WRITES, _job(part, own), output, Evidence.EXPLICIT | Evidence.DECLARED)
 
 

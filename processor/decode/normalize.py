@@ -17,6 +17,7 @@ from dataclasses import replace
 from processor.decode.event import TypedEvent
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
 from processor.decode.memo import Memo
+from processor.decode.names import dataset_problems, is_named, is_parent, job_problems, named_columns, run_problems
 from processor.decode.rules import time_us
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node, dataset, job
@@ -56,6 +57,9 @@ def normalize(event: TypedEvent) -> Observation:
     own = job(body.job.namespace, body.job.name)
     explicit = explicit_lineage(body.job.facets.lineage, own)
     facts = list(_facts(body, explicit, problems))
+    problems += job_problems(body.job.facets, "/job/facets")
+    if event.kind == "run":
+        problems += run_problems(body.run.facets, "/run/facets")
     return Observation(
         time_us=event.event_time_us,
         digest=event.digest,
@@ -97,7 +101,7 @@ def _run(body: Part) -> RunFact:
 
 
 def _parent(facet: Part) -> tuple[Node, str] | None:
-    return (job(facet.job.namespace, facet.job.name), facet.run.runId.lower()) if facet else None
+    return (job(facet.job.namespace, facet.job.name), facet.run.runId.lower()) if facet and is_parent(facet) else None
 
 
 def _nominal(facet: Part) -> tuple[int, int | None] | None:
@@ -160,6 +164,7 @@ def _cost_bytes(part: Part) -> int:
 def _new_fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]) -> DatasetFact:
     facets = part.facets
     own = facets.lineage
+    problems += dataset_problems(facets, f"{pointer}/facets")
     return DatasetFact(
         node=dataset(part.namespace, part.name),
         role=role,
@@ -209,7 +214,7 @@ def _mapping(facets: Part) -> Mapping | None:
     facet = facets.columnLineage
     if facet is None or (facet.fields is None and facet.dataset is None):
         return None
-    fields = {name: list(_field_sources(stated)) for name, stated in (facet.fields or {}).items()}
+    fields = {name: list(_field_sources(stated)) for name, stated in named_columns(facet.fields)}
     return normal(fields, sources(facet.dataset, direct=False))
 
 
@@ -228,7 +233,7 @@ def _deprecated(name: str) -> Transformation:
 
 
 def _explicit_mapping(part: Part, facet: Part) -> Mapping:
-    fields = {name: list(sources(stated.inputs)) for name, stated in (facet.fields or {}).items()}
+    fields = {name: list(sources(stated.inputs)) for name, stated in named_columns(facet.fields)}
     fallback = _mapping(part.facets) if not fields else None
     if fallback is not None:
         return Mapping(fallback.fields, normal({}, sources(facet.inputs)).every)
@@ -239,7 +244,8 @@ def _lifecycle(facet: Part) -> Lifecycle | None:
     if facet is None or facet.lifecycleStateChange is None:
         return None
     former = facet.previousIdentifier
-    return Lifecycle(facet.lifecycleStateChange, dataset(former.namespace, former.name) if former else None)
+    is_known = former is not None and is_named(former)
+    return Lifecycle(facet.lifecycleStateChange, dataset(former.namespace, former.name) if is_known else None)
 
 
 # Edges
@@ -273,7 +279,7 @@ def _alias_edges(part: Part, fact: DatasetFact) -> Iterator[Edge]:
     symlinks = part.facets.symlinks
     for other in symlinks.identifiers or () if symlinks else ():
         node = dataset(other.namespace, other.name)
-        if node != fact.node:
+        if is_named(other) and node != fact.node:
             yield Edge(EdgeType.SYMLINK, fact.node, node, Evidence.SYMLINK)
     former = fact.lifecycle.previous if fact.lifecycle else None
     if former is not None and fact.lifecycle and fact.lifecycle.state == "RENAME" and former != fact.node:

@@ -17,6 +17,7 @@ from processor.settings import LogFormat
 __all__ = ["configure"]
 
 _TRACEBACK: Final = "exception"
+_MAX_CHARS: Final = 4_096
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -28,6 +29,7 @@ def configure(level: str, log_format: LogFormat, **bound: object) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _binder(bound),
+        cut_long,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask_secrets,
@@ -51,6 +53,14 @@ def _binder(bound: dict[str, object]) -> Processor:
         return {**bound, **event}
 
     return bind
+
+
+def cut_long(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut texts that are too long to be read: the name of a facet may have megabytes."""
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > _MAX_CHARS:
+            event[name] = f"{value[:_MAX_CHARS]}…"
+    return event
 
 
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

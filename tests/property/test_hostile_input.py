@@ -26,7 +26,7 @@ from processor.model.observation import Place
 from processor.resources import schema_text, schemas_dir
 from tests.fuzz.avro import long
 from tests.support.bounds import bounded
-from tests.support.events import Json, event, schema, table
+from tests.support.events import Json, event, facet, run_id, schema, table
 
 SCHEMAS = read_schemas(schemas_dir())
 HUGE = 2**62
@@ -117,8 +117,8 @@ def test_broken_text_is_rejected(text: bytes, expected: str) -> None:
 @bounded(seconds=60, mib=1024)
 def test_ten_megabytes_of_one_key_or_value_stay_within_bounds() -> None:
     big = b"k" * 10 * MIB
-    for facet in (b'{"%s":1}' % big, b'{"a":"%s"}' % big, b'"%s"' % big):
-        (said,) = observed(with_facet("own", facet)).observations
+    for text in (b'{"%s":1}' % big, b'{"a":"%s"}' % big, b'"%s"' % big):
+        (said,) = observed(with_facet("own", text)).observations
         assert [problem.facet for problem in said.problems] == ["own"]
     assert observed(with_facet(big.decode(), b"{}")).observations
     assert not observed(b'{"' + big + b'":1}').observations
@@ -154,6 +154,59 @@ def test_a_long_name_above_many_columns_multiplies_nothing() -> None:
     (problem,) = said.problems
     assert (problem.pointer, problem.facet) == ("/outputs/0/facets/schema", "schema")
     assert said.datasets[0].columns is None
+
+
+LONG = "x" * 4_097
+BAD_NAMES = (LONG, " ")
+
+
+def other_named(name: str) -> dict[str, Json]:
+    """Events of which one part of one facet has this name, by where that is."""
+    there, fine = {"namespace": "n", "name": name}, {"namespace": "n", "name": "fine"}
+    whole = {**there, "field": "f"}
+    mapping = {"inputFields": [whole, {**fine, "field": name}, {**fine, "field": "f"}]}
+    stated = {"type": "DATASET", **fine, "fields": {"c": {"inputs": [{"type": "DATASET", **whole}]}}}
+    entries = [{"type": "DATASET", **there}, {"type": "JOB", **there, "inputs": [{"type": "DATASET", **fine}]}, stated]
+    parent = facet(job=there, run={"runId": run_id(1)})
+    renamed = facet(lifecycleStateChange="RENAME", previousIdentifier=there)
+    return {
+        "/run/facets/parent": event(run_facets={"parent": parent}),
+        "/job/facets/lineage": event(job_facets={"lineage": facet(entries=entries)}),
+        "/outputs/0/facets/symlinks": event(outputs=[table("t", symlinks=facet(identifiers=[there, fine]))]),
+        "/outputs/0/facets/lifecycleStateChange": event(outputs=[table("t", lifecycleStateChange=renamed)]),
+        "/outputs/0/facets/columnLineage": event(
+            outputs=[
+                table("t", columnLineage=facet(fields={"c": mapping, name: mapping}, dataset=[{**there, "field": "f"}]))
+            ]
+        ),
+        "/outputs/0/facets/lineage": event(
+            outputs=[table("t", lineage=facet(inputs=[{"type": "DATASET", **there}, {"type": "DATASET", **fine}]))]
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=["long", "blank"])
+@pytest.mark.parametrize("pointer", other_named(""))
+def test_a_name_in_a_facet_that_is_none_is_left_out_and_the_rest_counts(pointer: str, name: str) -> None:
+    (said,) = observed(msgspec.json.encode(other_named(name)[pointer])).observations
+    assert [problem.pointer for problem in said.problems] == [pointer]
+    named = [*(node for edge in said.edges for node in edge[1:3]), *(fact.node for fact in said.datasets)]
+    named += [source.node for fact in said.datasets for source in (fact.mapping.sources() if fact.mapping else ())]
+    assert not any(name in (node.name, node.field) for node in named)
+    assert said.run is not None
+    assert said.run.parent is None
+    assert said.job is not None
+    if "parent" not in pointer and "Change" not in pointer:
+        assert any(node.name == "fine" for node in named)
+
+
+@pytest.mark.parametrize("pointer", other_named(""))
+def test_a_name_in_a_facet_of_the_greatest_length_counts(pointer: str) -> None:
+    name = "x" * 4_096
+    (said,) = observed(msgspec.json.encode(other_named(name)[pointer])).observations
+    assert said.problems == ()
+    named = [node for edge in said.edges for node in edge[1:3]]
+    assert name in {node.name for node in named}
 
 
 # Avro

@@ -321,6 +321,11 @@ def test_an_event_is_one_line_of_the_console_and_a_traceback_is_marked(
     assert len([line for line in lines if line and not line.startswith("  | ")]) == 3
 
 
+def test_a_name_of_a_megabyte_is_cut(log_lines: Callable[[LogFormat, str], str]) -> None:
+    told = json.loads(log_lines("json", "://a:" * 200_000).splitlines()[0])
+    assert len(told["text"]) < 5_000
+
+
 # Metrics and health
 
 

@@ -314,6 +314,9 @@ def test_liveness_is_the_loops_own_progress() -> None:
         ("redis://h:1/0", "redis://h:1/0"),
         ("unix:///tmp/s?password=p&db=1", "unix:///tmp/s?password=***&db=1"),
         ("cannot reach http://u:p@h and https://v:q@i", "cannot reach http://u:***@h and https://v:***@i"),
+        ("redis://u:pa/ss@h:1/0", "redis://u:***@h:1/0"),
+        ("redis://u:pa?s#s@h:1/0", "redis://u:***@h:1/0"),
+        ("file://host:80/a@b", "file://host:80/a@b"),
     ],
 )
 def test_passwords_of_urls_are_masked(url: str, shown: str) -> None:
