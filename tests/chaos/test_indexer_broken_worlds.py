@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,15 +31,6 @@ def own_kafka() -> Iterator[KafkaCluster]:
         yield cluster
 
 
-def is_ready(running: Running) -> bool:
-    return running.get("/readyz")[0] == 200
-
-
-def not_ready(running: Running, condition: str) -> bool:
-    status, body = running.get("/readyz")
-    return status == 503 and condition in json.loads(body)["missing"]
-
-
 def waits_for(running: Running, dependency: str) -> bool:
     return dependency in {line["dependency"] for line in running.logged("waiting for a dependency")}
 
@@ -51,12 +41,12 @@ def test_redis_ends_in_the_middle_and_comes_back(kafka: KafkaCluster, own_valkey
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: world.behind() < 3000), running.text
         own_valkey.kill()
-        assert eventually(lambda: not_ready(running, "redis")), running.text
+        assert eventually(lambda: running.misses("redis")), running.text
         behind = world.behind()
         assert running.get("/livez")[0] == 200
         own_valkey.restart()
         assert eventually(lambda: world.behind() == 0), running.text
-        assert eventually(lambda: is_ready(running)), running.text
+        assert eventually(running.is_ready), running.text
         assert running.logged("partitions lost") == []
         running.send(signal.SIGTERM)
         assert running.wait() == 0, running.text
@@ -72,7 +62,7 @@ def test_redis_freezes_in_the_middle(kafka: KafkaCluster, own_valkey: Valkey, to
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: world.behind() < 2000), running.text
         own_valkey.pause()
-        assert eventually(lambda: not_ready(running, "redis")), running.text
+        assert eventually(lambda: running.misses("redis")), running.text
         own_valkey.resume()
         assert eventually(lambda: world.behind() == 0), running.text
     assert world.dead_letters() == []
@@ -83,10 +73,10 @@ def test_redis_freezes_in_the_middle(kafka: KafkaCluster, own_valkey: Valkey, to
 def test_redis_is_full(kafka: KafkaCluster, own_valkey: Valkey, topic_prefix: str) -> None:
     world = World.make(kafka.bootstrap, own_valkey.url, topic_prefix, **SLOW)
     with own_valkey.client() as client, world.process("run", "--role", "indexer") as running:
-        assert eventually(lambda: is_ready(running)), running.text
+        assert eventually(running.is_ready), running.text
         client.config_set("maxmemory", "1mb")
         world.produce(encoded(pipelines(500)))
-        assert eventually(lambda: not_ready(running, "redis")), running.text
+        assert eventually(lambda: running.misses("redis")), running.text
         client.config_set("maxmemory", "0")
         assert eventually(lambda: world.behind() == 0), running.text
     assert world.dead_letters() == []
@@ -99,7 +89,7 @@ def test_redis_is_away_at_the_start(kafka: KafkaCluster, own_valkey: Valkey, top
     own_valkey.kill()
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: waits_for(running, "Redis")), running.text
-        assert not_ready(running, "redis")
+        assert running.misses("redis")
         own_valkey.restart()
         assert eventually(lambda: world.behind() == 0), running.text
     assert world.digest() == world.oracle()
@@ -111,17 +101,17 @@ def test_kafka_is_away_at_the_start_and_again_later(own_kafka: KafkaCluster, red
     own_kafka.kill(0)
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: waits_for(running, "Kafka")), running.text
-        assert not_ready(running, "kafka")
+        assert running.misses("kafka")
         assert running.get("/livez")[0] == 200
         own_kafka.restart(0)
         assert eventually(lambda: world.behind() == 0), running.text
-        assert eventually(lambda: is_ready(running)), running.text
+        assert eventually(running.is_ready), running.text
         own_kafka.kill(0)
-        assert eventually(lambda: not_ready(running, "kafka")), running.text
+        assert eventually(lambda: running.misses("kafka")), running.text
         own_kafka.restart(0)
         world.produce(encoded(pipelines(400)))
         assert eventually(lambda: world.behind() == 0), running.text
-        assert eventually(lambda: is_ready(running)), running.text
+        assert eventually(running.is_ready), running.text
         running.send(signal.SIGTERM)
         assert running.wait() == 0, running.text
     assert world.digest() == world.oracle()
@@ -132,7 +122,7 @@ def test_asked_to_end_while_it_waits_for_kafka(redis_url: str, topic_prefix: str
     world = World.make(own_kafka.bootstrap, redis_url, topic_prefix)
     own_kafka.kill(0)
     with world.process("run", "--role", "indexer") as running:
-        assert eventually(lambda: not_ready(running, "kafka")), running.text
+        assert eventually(lambda: running.misses("kafka")), running.text
         running.send(signal.SIGTERM)
         assert running.wait() == 0, running.text
 
@@ -143,7 +133,7 @@ def test_asked_to_end_while_kafka_is_gone(redis_url: str, topic_prefix: str, own
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: world.behind() == 0), running.text
         own_kafka.kill(0)
-        assert eventually(lambda: not_ready(running, "kafka")), running.text
+        assert eventually(lambda: running.misses("kafka")), running.text
         running.send(signal.SIGTERM)
         assert running.wait() == 0, running.text
 
@@ -158,14 +148,14 @@ def test_nothing_is_committed_before_its_dead_letter_is_confirmed(
     world = World.make(kafka.bootstrap, redis_url, topic_prefix)
     large = bytes(range(256)) * 20
     with world.process("run", "--role", "indexer") as running:
-        assert eventually(lambda: is_ready(running)), running.text
+        assert eventually(running.is_ready), running.text
         world.produce([large])
-        assert eventually(lambda: not_ready(running, "kafka")), running.text
+        assert eventually(lambda: running.misses("kafka")), running.text
         assert world.behind() == 1
         assert world.dead_letters() == []
         _allow(admin, letters, 100_000)
         assert eventually(lambda: world.behind() == 0), running.text
-        assert eventually(lambda: is_ready(running)), running.text
+        assert eventually(running.is_ready), running.text
     assert [letter.value for letter in world.dead_letters()] == [large]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -68,25 +67,16 @@ def stage(valkey: Valkey) -> Iterator[Stage]:
         with world.process("run", "--role", "indexer") as indexer:
             made = Stage(kafka, world, indexer, AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0}))
             made.feed()
-            assert eventually(lambda: is_ready(indexer)), indexer.text
+            assert eventually(indexer.is_ready), indexer.text
             assert_whole(made)
             yield made
-
-
-def is_ready(running: Running) -> bool:
-    return running.get("/readyz")[0] == 200
-
-
-def misses_kafka(running: Running) -> bool:
-    status, body = running.get("/readyz")
-    return status == 503 and "kafka" in json.loads(body)["missing"]
 
 
 def assert_whole(stage: Stage) -> None:
     """Everything is committed, the index is the oracle's, and nothing waits to be announced."""
     world = stage.world
     assert eventually(lambda: world.behind() == 0), stage.indexer.text
-    assert eventually(lambda: is_ready(stage.indexer)), stage.indexer.text
+    assert eventually(stage.indexer.is_ready), stage.indexer.text
     assert eventually(lambda: world.outbox() == 0), stage.indexer.text
     assert world.digest() == world.oracle()
     assert world.dead_letters() == []
@@ -126,7 +116,7 @@ STATES: Final[dict[str, State]] = {
 def test_it_waits_and_goes_on(stage: Stage, name: str) -> None:
     with STATES[name](stage):
         stage.feed()
-        assert eventually(lambda: misses_kafka(stage.indexer)), stage.indexer.text
+        assert eventually(lambda: stage.indexer.misses("kafka")), stage.indexer.text
         assert stage.indexer.get("/livez")[0] == 200
         assert stage.world.behind() > 0
     assert_whole(stage)
@@ -148,7 +138,7 @@ def test_every_broker_freezes_and_goes_on(stage: Stage) -> None:
     stage.feed()
     for broker in range(3):
         stage.kafka.pause(broker)
-    assert eventually(lambda: misses_kafka(stage.indexer)), stage.indexer.text
+    assert eventually(lambda: stage.indexer.misses("kafka")), stage.indexer.text
     assert stage.indexer.get("/livez")[0] == 200
     for broker in range(3):
         stage.kafka.resume(broker)

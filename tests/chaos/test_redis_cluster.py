@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -63,32 +62,23 @@ def stage(kafka: KafkaCluster) -> Iterator[Stage]:
         with world.process("run", "--role", "indexer") as indexer:
             made = Stage(cluster, world, indexer)
             made.feed()
-            assert eventually(lambda: is_ready(indexer)), indexer.text
+            assert eventually(indexer.is_ready), indexer.text
             assert_whole(made)
             yield made
-
-
-def is_ready(running: Running) -> bool:
-    return running.get("/readyz")[0] == 200
-
-
-def misses_redis(running: Running) -> bool:
-    status, body = running.get("/readyz")
-    return status == 503 and "redis" in json.loads(body)["missing"]
 
 
 def assert_whole(stage: Stage) -> None:
     """Everything is committed, the index is the oracle's, nothing waits to be announced, and nobody was put out."""
     world = stage.world
     assert eventually(lambda: world.behind() == 0), stage.indexer.text
-    assert eventually(lambda: is_ready(stage.indexer)), stage.indexer.text
+    assert eventually(stage.indexer.is_ready), stage.indexer.text
     assert eventually(lambda: world.outbox() == 0), stage.indexer.text
     assert world.digest() == world.oracle()
     assert len(stage.indexer.logged("partitions assigned")) == 1
 
 
 def assert_waits_alive(stage: Stage) -> None:
-    assert eventually(lambda: misses_redis(stage.indexer)), stage.indexer.text
+    assert eventually(lambda: stage.indexer.misses("redis")), stage.indexer.text
     assert stage.indexer.get("/livez")[0] == 200
 
 
@@ -168,7 +158,7 @@ def test_every_node_freezes_and_goes_on(stage: Stage) -> None:
 
 def waits_or_goes_on(stage: Stage) -> bool:
     """Whether the step of the batch that concerns a bucket on its way was either done or put off."""
-    return stage.world.behind() == 0 or misses_redis(stage.indexer)
+    return stage.world.behind() == 0 or stage.indexer.misses("redis")
 
 
 def _knows(node: Valkey, other: Valkey) -> bool:

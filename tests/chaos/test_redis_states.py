@@ -6,7 +6,6 @@ Each time both become unready and stay alive, keep their partitions, and go on b
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -76,18 +75,9 @@ def stage(kafka: KafkaCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         with world.process("run", "--role", "indexer") as indexer, world.process("run", "--role", "alerter") as alerter:
             made = Stage(server, proxy, world, indexer, alerter)
             made.feed()
-            assert eventually(lambda: all(map(is_ready, made.roles()))), indexer.text + alerter.text
+            assert eventually(lambda: all(role.is_ready() for role in made.roles())), indexer.text + alerter.text
             assert eventually(lambda: world.behind() == 0), indexer.text
             yield made
-
-
-def is_ready(running: Running) -> bool:
-    return running.get("/readyz")[0] == 200
-
-
-def misses_redis(running: Running) -> bool:
-    status, body = running.get("/readyz")
-    return status == 503 and "redis" in json.loads(body)["missing"]
 
 
 def rebalances(stage: Stage) -> list[float]:
@@ -254,11 +244,11 @@ def test_both_wait_and_go_on(stage: Stage, name: str) -> None:
     with STATES[name](stage):
         stage.feed()
         for role in [stage.indexer] if name in ONLY_WRITERS_NOTICE else stage.roles():
-            assert eventually(lambda: misses_redis(role)), role.text  # noqa: B023  called at once
+            assert eventually(lambda: role.misses("redis")), role.text  # noqa: B023  called at once
             assert role.get("/livez")[0] == 200
         assert stage.world.behind() > 0
     for role in stage.roles():
-        assert eventually(lambda: is_ready(role)), role.text  # noqa: B023  called at once
+        assert eventually(role.is_ready), role.text
     assert_whole(stage)
     assert rebalances(stage) == before
 

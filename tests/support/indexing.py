@@ -291,6 +291,15 @@ class Running:
             with error:
                 return error.code, error.read().decode()
 
+    def is_ready(self) -> bool:
+        """Whether it says that it does its work."""
+        return self.get("/readyz")[0] == 200
+
+    def misses(self, condition: str) -> bool:
+        """Whether it says that it is not ready for want of this."""
+        status, body = self.get("/readyz")
+        return status == 503 and condition in json.loads(body)["missing"]
+
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
         lines = [line for line in self.get("/metrics")[1].splitlines() if line.split("{")[0].split(" ")[0] == name]
