@@ -6,7 +6,8 @@ Rules kept here:
 - in doubt it is read again: to be told what one knows does no harm;
 - a topic that ends before what was known of it was made anew: what fires is sent to it again;
 - where the topic's last word on an alert is older than what was published before (somebody who no longer led still
-  sent), the newer word is sent again, for a compacted topic keeps the last one only.
+  sent), or that it is to be forgotten though it fires again, the newer word is sent again, for a compacted topic keeps
+  the last one only.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Recall:
         self._alerts.begin(reader)
         for alert_id, alert in self._topic.read(starts) if starts else ():
             if alert is None:
-                last.pop(alert_id, None)
+                last[alert_id] = 0
                 self._alerts.forget([alert_id])
                 continue
             told += 1

@@ -319,6 +319,15 @@ def test_what_the_topic_forgot_is_forgotten_and_begins_anew(alerts: AlertStore) 
     assert open_one(alerts).version == 1
 
 
+def test_an_alert_that_fired_again_while_it_was_to_be_forgotten_is_sent_again(alerts: AlertStore) -> None:
+    topic = Topic()
+    again = refire(alerts, end_one(alerts, open_one(alerts)))
+    topic.publish(alerts)
+    topic.write("a1", None)
+    assert [p.alert for p in topic.publish(alerts)] == [again]
+    assert topic.publish(alerts) == []
+
+
 def test_a_note_outlives_what_the_topic_says(alerts: AlertStore) -> None:
     topic, note = Topic(), Note("muted", "sam", 5)
     alert = open_one(alerts)
