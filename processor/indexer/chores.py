@@ -84,6 +84,11 @@ class Chores:
         """Whether a record was seen through before: it is only indexed again."""
         return record.offset < self._tracker.until(record.partition)
 
+    def count_new(self, records: Sequence[Record]) -> int:
+        """How many of these are not `is_known`."""
+        until = {each: self._tracker.until(each) for each in {record.partition for record in records}}
+        return sum(record.offset >= until[record.partition] for record in records)
+
     def to_commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
         """Those of these offsets that tell the group something: not what is only read again."""
         return {each: offset for each, offset in offsets.items() if offset >= self._tracker.until(each)}

@@ -17,7 +17,7 @@ partitions are paused and the group keeps this member. Only bad data goes to the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -41,7 +41,7 @@ from processor.indexer.rejects import RejectLimit
 from processor.indexer.report import stage
 from processor.indexer.source import MOST_BYTES, Fetched, Source
 from processor.indexer.timing import wall_us
-from processor.model.errors import DependencyError, StoreWentBackError
+from processor.model.errors import DependencyError, Rejected, StoreWentBackError
 from processor.telemetry.health import Health
 
 __all__ = ["CONDITIONS", "Indexer", "Parts", "Policy"]
@@ -157,8 +157,7 @@ class Indexer:
         result = self._index(fetched.records, covers) if fetched.records or covers else Sorted()
         self._source.commit(self._chores.to_commit(offsets))
         self._reached(Point.COMMITTING)
-        if any(not self._chores.is_known(record) for record in fetched.records[-1:]):
-            self._intake.judge(len(fetched.records), result)
+        self._judge(fetched.records, result)
         self._chores.note(fetched, result)
 
     def _index(self, records: Sequence[Record], covers: Covers) -> Sorted:
@@ -175,9 +174,18 @@ class Indexer:
             self._publish(news, self._dead_letters(result))
         return result
 
+    def _judge(self, records: Sequence[Record], result: Sorted) -> None:
+        """Look whether too much is rejected of what is new; what is read again was looked at when it was."""
+        fresh = self._chores.count_new(records)
+        if fresh:
+            self._intake.judge(fresh, replace(result, rejected=self._rejected(result)))
+
+    def _rejected(self, result: Sorted) -> list[tuple[Record, Rejected]]:
+        """What of the rejected is new."""
+        return [(record, why) for record, why in result.rejected if not self._chores.is_known(record)]
+
     def _dead_letters(self, result: Sorted) -> list[Outgoing]:
-        fresh = ((record, why) for record, why in result.rejected if not self._chores.is_known(record))
-        return [dead_letter(self._policy.dead_letters_topic, record, why) for record, why in fresh]
+        return [dead_letter(self._policy.dead_letters_topic, *rejected) for rejected in self._rejected(result)]
 
     def _publish(self, news: Sequence[OutboxEntry], dead_letters: Sequence[Outgoing] = ()) -> None:
         """Send, and return once all of it is confirmed and the outbox knows."""

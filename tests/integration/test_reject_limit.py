@@ -56,3 +56,17 @@ def test_a_storm_of_bad_records_stops_the_intake_and_nothing_is_lost(world: Worl
     assert Counter(letter.value for letter in world.dead_letters()) == Counter(BAD)
     assert world.digest() == world.oracle()
     assert world.behind() == 0
+
+
+def test_what_was_rejected_long_ago_and_is_only_read_again_stops_nothing(world: World) -> None:
+    strict = World(world.settings.changed(batch_size=2000))
+    relaxed = World(world.settings.changed(reject_limit=world.settings.reject_limit.model_copy(update={"share": 1.0})))
+    strict.produce(BAD[:300])
+    relaxed.catch_up()
+    with world.store() as store:
+        store.client.flushall()
+    strict.produce(encoded(pipelines(100)))
+    with strict.process("run", "--role", "indexer", "--until-caught-up") as running:
+        assert running.wait() == 0, running.text
+    assert strict.digest() == strict.oracle()
+    assert Counter(letter.value for letter in world.dead_letters()) == Counter(BAD[:300])
