@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import yaml
@@ -141,13 +141,16 @@ def matches(patterns: Iterable[str], node: Node) -> bool:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without aliases: a few lines of them, each twice the one before, never end."""
+    """Without aliases: a few lines of them, each twice the one before, never end; and without tags."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose one node that stands where it is used."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.get_mark()
-            raise yaml.composer.ComposerError(None, None, "aliases (`*name`) are not for a policy", mark)
+        """Compose one node that stands where it is used, and is what it looks like."""
+        event: Any = cast("Any", self).peek_event()
+        tag = getattr(event, "tag", None)
+        # What a tag forces a value into may be none at all, and YAML's own constructors break on some.
+        if isinstance(event, yaml.AliasEvent) or tag:
+            what = f"tags ({quoted(tag)})" if tag else "aliases (`*name`)"
+            raise yaml.composer.ComposerError(None, None, f"{what} are not for a policy", event.start_mark)
         return super().compose_node(parent, index)
 
 

@@ -74,3 +74,9 @@ def test_a_pattern_names_a_whole_namespace_or_some_of_its_names() -> None:
     assert policy.is_source(dataset("postgres://crm:5432", "public.customers"))
     assert policy.is_source(dataset("s3://lake", "landing/orders"))
     assert not policy.is_source(dataset("s3://lake", "curated/orders"))
+
+
+@pytest.mark.parametrize("text", ["!!timestamp", "!!set", "silent_job: !!binary x", "!local {}", "a: [!!int '']"])
+def test_a_tag_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(PolicyError, match="tags"):
+        parse_policy(f"# a policy\n{text}\n")
