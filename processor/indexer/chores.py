@@ -98,6 +98,11 @@ class Chores:
         self._sweeps_at_once = True
         self._sweep_due.now()
 
+    def count_overtaken(self, fetched: Fetched) -> None:
+        """Count what Kafka no longer retained when this batch was fetched. For a batch that is not `note`d yet."""
+        firsts = {record.partition: record.offset for record in reversed(fetched.records)}
+        self._stock.count_overtaken({**fetched.ends, **firsts})
+
     def note(self, fetched: Fetched, result: Sorted) -> None:
         """Take note of a batch that is indexed and committed."""
         has_caught_up = self._tracker.advance(fetched.records, fetched.ends, result.watermarks_us)

@@ -158,6 +158,7 @@ class Indexer:
         self._source.commit(self._chores.to_commit(offsets))
         self._reached(Point.COMMITTING)
         self._judge(fetched.records, result)
+        self._steadily(lambda: self._chores.count_overtaken(fetched))
         self._chores.note(fetched, result)
 
     def _index(self, records: Sequence[Record], covers: Covers) -> Sorted:

@@ -70,6 +70,20 @@ class Stocktaking:
         offsets = self._store.offsets()
         return any(lowest(offsets, each.key) < (self._tracker.position(each) or 0) for each in self._source.owned)
 
+    def count_overtaken(self, firsts: Mapping[Partition, int]) -> None:
+        """Tell of records that Kafka let go of before this worker came to them.
+
+        `firsts`: the first offset that was seen of each partition since its position. A gap alone says little, for
+        transactions and compaction leave some: what counts is where the log begins.
+        """
+        positions = {each: self._tracker.position(each) for each in firsts if each in self._source.owned}
+        gaps = {
+            each: position for each, position in positions.items() if position is not None and position < firsts[each]
+        }
+        bounds = self._source.bounds(gaps)
+        lost = {each: min(bounds[each][0], firsts[each]) - position for each, position in gaps.items()}
+        _tell_lost({each: count for each, count in lost.items() if count > 0})
+
     def _reached(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """How far this worker has read, else how far the group has committed."""
         mine = {each: self._tracker.position(each) for each in partitions}
@@ -123,10 +137,7 @@ class Stocktaking:
         lost = {each: start.lost for each, start in starts.items() if start.lost}
         if again:
             self._tell_again(again)
-        for each, count in lost.items():
-            metrics.RECORDS_LOST.labels(each.topic).inc(count)
-        if lost:
-            _log.error(_LOST, records=sum(lost.values()), partitions=_named(lost))
+        _tell_lost(lost)
 
     def _tell_again(self, again: Starts) -> None:
         records = sum(start.until - start.offset for start in again.values())
@@ -134,6 +145,13 @@ class Stocktaking:
         metrics.RECORDS_REREAD.labels("rebuilt" if is_rebuilt else "went_back").inc(records)
         say = _log.info if is_rebuilt else _log.error
         say(_REBUILT if is_rebuilt else _WENT_BACK, records=records, partitions=_named(again))
+
+
+def _tell_lost(lost: Mapping[Partition, int]) -> None:
+    for each, count in lost.items():
+        metrics.RECORDS_LOST.labels(each.topic).inc(count)
+    if lost:
+        _log.error(_LOST, records=sum(lost.values()), partitions=_named(lost))
 
 
 def _named(partitions: Iterable[Partition]) -> list[str]:

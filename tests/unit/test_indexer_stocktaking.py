@@ -14,6 +14,7 @@ from processor.indexer.progress import Tracker
 from processor.indexer.records import Partition
 from processor.indexer.source import Source
 from processor.indexer.stocktaking import Stocktaking
+from processor.telemetry import metrics
 
 A = Partition("events", 0)
 
@@ -60,6 +61,7 @@ class Member:
 
     def __init__(self, committed: int) -> None:
         self.position = self._committed = committed
+        self.low = 0
         self.between: Callable[[], None] = lambda: None
         self._given: Callable[[object, list[TopicPartition]], None]
         self._lost: Callable[[object, list[TopicPartition]], None]
@@ -91,7 +93,7 @@ class Member:
         return [TopicPartition(each.topic, each.partition, self._committed) for each in asked]
 
     def get_watermark_offsets(self, *_asked: object, **_how: object) -> tuple[int, int]:
-        return 0, 2000
+        return self.low, 2000
 
     def list_topics(self, *_asked: object) -> Any:  # noqa: ANN401
         return SimpleNamespace(
@@ -177,3 +179,24 @@ def test_a_worker_without_partitions_goes_over_to_another_generation_once() -> N
     assert stock.is_behind()
     stock.take(again=True)
     assert not stock.is_behind()
+
+
+def test_what_kafka_let_go_of_before_the_worker_came_to_it_is_counted_and_other_gaps_are_not() -> None:
+    def lost() -> float:
+        return metrics.REGISTRY.get_sample_value("lineage_processor_records_lost_total", {"topic": A.topic}) or 0.0
+
+    member = Member(committed=100)
+    source, tracker, store = joined(member), Tracker(lambda _: None), MemoryStore()
+    store.apply({}, {A.key: Covered(0, 100)})
+    stock, before = Stocktaking(source, store, tracker), lost()
+    stock.take(again=False)
+    stock.count_overtaken({A: 100})
+    stock.count_overtaken({A: 104})
+    member.low = 130
+    stock.count_overtaken({A: 100})
+    assert lost() == before
+    stock.count_overtaken({A: 130})
+    assert lost() == before + 30
+    member.lose()
+    stock.count_overtaken({A: 130})
+    assert lost() == before + 30
