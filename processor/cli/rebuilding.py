@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from processor.load.reader import Entry
     from processor.rebuild import Build, Plan
     from processor.settings import Settings
+
+
+_DROPPER: Final = "lineage rebuild --drop"
 
 
 def register(app: typer.Typer) -> None:
@@ -62,12 +65,12 @@ def _drop(settings: Settings) -> None:
     from processor import wiring
 
     generations = wiring.generations(settings)
-    generations.hold("lineage rebuild --drop")
+    generations.hold(_DROPPER)
     try:
         generations.abandon()
         say(f"{generations.drop_left_over()} keys deleted")
     finally:
-        generations.release()
+        generations.release(_DROPPER)
 
 
 def _rebuild(settings: Settings, files: list[str], plan: Plan) -> None:

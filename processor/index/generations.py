@@ -88,10 +88,11 @@ class Generations:
             f"the index is being rebuilt already, by {holder}; wait for it, or for {BUILDER_MS // 1000} s if that died"
         )
 
-    def release(self) -> None:
-        """Let another build."""
+    def release(self, builder: str) -> None:
+        """Let another build, if it is this one that holds."""
         with as_dependency():
-            self._client.delete(self._builder)
+            if self._client.get(self._builder) == builder.encode():
+                self._client.delete(self._builder)
 
     def flip(self, built: Generation) -> None:
         """Make it the live one."""

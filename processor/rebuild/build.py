@@ -29,6 +29,7 @@ from processor.index.store import Batch, Covered, Store
 from processor.indexer.records import Partition, Record, sort
 from processor.indexer.stock import lowest
 from processor.indexer.timing import Every, wall_us
+from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError, UsageError
 from processor.rebuild.history import History
 
 __all__ = ["Build", "Plan", "Told"]
@@ -73,6 +74,7 @@ class Build:
         generations.hold(self._builder)
         self.is_resumed = generations.building() is not None
         self.generation = generations.begin(plan.buckets)
+        self._open_store = open_store
         self.store = open_store(self.generation)
         self._history = history
         self._observers = observers
@@ -97,7 +99,10 @@ class Build:
                 return
 
     def go_live(self) -> None:
-        """Make what was built the live index."""
+        """Make what was built the live index. Raises `UsageError` when somebody dropped it meanwhile."""
+        self._generations.hold(self._builder)
+        if self._generations.building() != self.generation:
+            raise UsageError("what was built has been dropped meanwhile; begin anew with: lineage rebuild")
         self._tell_progress()
         self._generations.flip(self.generation)
 
@@ -108,7 +113,7 @@ class Build:
 
     def close(self) -> None:
         """Let another build; give back connections."""
-        self._generations.release()
+        self._generations.release(self._builder)
         self.store.close()
 
     def _ranges(self, history: History) -> dict[Partition, tuple[int, int]]:
@@ -140,19 +145,34 @@ class Build:
         result = sort(records, self._observers)
         for each, watermark_us in result.watermarks_us.items():
             self._watermarks_us[each] = max(watermark_us, self._watermarks_us.get(each, 0))
-        self.store.apply(_silent(reduce(result.sourced, self.store.buckets)), covers)
+        try:
+            self.store.apply(_silent(reduce(result.sourced, self.store.buckets)), covers)
+        except StoreWentBackError as error:
+            raise DependencyError("Redis", "it lost part of what was built; run the command again") from error
 
     def _tell_progress(self) -> None:
         """Say where the generation stands: whoever judges waits for the indexers to have come to where they were."""
         if self._history is None:
             return
-        offsets, now_us = self.store.offsets(), wall_us()
+        offsets, claimed, now_us = self.store.offsets(), self._claimed(), wall_us()
         progress = {}
-        for each, until in self._history.committed().items():
+        for each, committed in self._history.committed().items():
             stands = lowest(offsets, each.key)
-            behind = max(0, until - stands)
-            progress[each.key] = Progress(self._watermarks_us.get(each, 0), behind, now_us, stands, max(until, stands))
+            until = max(stands, committed, claimed.get(each.key, 0))
+            progress[each.key] = Progress(self._watermarks_us.get(each, 0), until - stands, now_us, stands, until)
         self.store.set_progress({name: encode_progress(each) for name, each in progress.items()})
+
+    def _claimed(self) -> dict[bytes, int]:
+        """How far the live index was read: what it holds may have been judged before it was committed."""
+        try:
+            live = self._open_store(self._generations.live(self._plan.buckets))
+        except IndexVersionError:
+            return {}
+        try:
+            offsets = live.offsets()
+        finally:
+            live.close()
+        return {name: max(there.get(name, 0) for there in offsets) for name in set().union(*offsets)}
 
 
 def _silent(batch: Batch) -> Batch:

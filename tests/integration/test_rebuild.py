@@ -17,7 +17,9 @@ from processor.index.digest import digest
 from processor.index.generations import Generation, Generations
 from processor.index.layout import bucket_of
 from processor.index.memory import MemoryStore
+from processor.index.store import Covered
 from processor.index.view import View
+from processor.indexer.records import Partition
 from processor.local import KafkaCluster
 from processor.model.errors import UsageError
 from processor.model.identity import Kind
@@ -174,6 +176,38 @@ def test_a_build_that_stopped_can_be_dropped(world: World) -> None:
         assert running.wait() == 0, running.text
     assert generations_there(world) == {b"g1"}
     assert world.digest() == world.oracle()
+
+
+def test_what_was_dropped_meanwhile_does_not_become_the_live_index(world: World) -> None:
+    world.produce(encoded(pipelines(20)))
+    world.catch_up()
+    with building(world) as build:
+        build.read_topics(lambda _told: None)
+        wiring.generations(world.settings).abandon()
+        with pytest.raises(UsageError, match="dropped"):
+            build.go_live()
+    assert live(world).number == 1
+
+
+def test_who_lost_the_right_to_build_gives_nobody_elses_back(world: World) -> None:
+    generations = wiring.generations(world.settings)
+    generations.hold("somebody else")
+    generations.release("who was too slow")
+    with pytest.raises(UsageError, match="somebody else"):
+        generations.hold("another")
+
+
+def test_nobody_judges_by_the_new_index_before_it_holds_what_the_old_one_held(world: World) -> None:
+    world.produce(encoded(pipelines(60)))
+    world.catch_up()
+    ahead = {Partition(world.settings.topics.events, 0).key: Covered(0, 10_000)}
+    with world.store() as store:
+        store.apply({}, ahead)
+    with building(world) as build:
+        build.read_topics(lambda _told: None)
+        build.go_live()
+    with world.store() as store:
+        assert not View(store).is_whole()
 
 
 def test_only_one_builds_at_a_time(world: World) -> None:
