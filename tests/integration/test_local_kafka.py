@@ -102,9 +102,9 @@ def test_a_setting_of_ones_own_wins() -> None:
 
 def test_a_port_that_another_process_took_first_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((HOST, 0)) as quicker:
-        taken = [quicker.getsockname()[1], *free_ports(1)]
-        answers = iter([taken, free_ports(2)])
-        monkeypatch.setattr(module, "free_ports", lambda _count: next(answers))
+        taken = [quicker.getsockname()[1], *free_ports(2)]
+        answers = iter([taken, free_ports(3)])
+        monkeypatch.setattr(module, "free_ports", lambda count: next(answers)[:count])
         with KafkaCluster() as cluster:
             assert cluster.broker(0).node.port != taken[0]
 
