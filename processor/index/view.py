@@ -142,7 +142,7 @@ class View:
 
     def now_us(self, wall_us: int, clock: Clock) -> int | None:
         """The time to judge by (`progress.now_us`); None while nothing has been read."""
-        return now_us(list(self._progress().values()), wall_us, clock)
+        return now_us(list(self.progress().values()), wall_us, clock)
 
     def refresh(self) -> bool:
         """Go over to the generation of the index that is live now; whether that is another one than before."""
@@ -150,10 +150,11 @@ class View:
 
     def is_whole(self) -> bool:
         """Whether the index holds all that was ever read into it (`progress.is_whole`)."""
-        progress = self._progress()
+        progress = self.progress()
         return is_whole(progress, self._store.offsets())
 
-    def _progress(self) -> dict[bytes, Progress]:
+    def progress(self) -> dict[bytes, Progress]:
+        """How far each b"topic:partition" has been read, as its indexer told last."""
         return {name: decode_progress(value) for name, value in self._store.progress().items()}
 
     def found_by(self, word: bytes) -> list[bytes]:

@@ -10,8 +10,9 @@ from typing import Final
 
 import structlog
 
-from processor.index.progress import decode_progress, encode_progress, is_whole
+from processor.index.progress import encode_progress
 from processor.index.store import Covered, Covers, OutboxEntry, Store
+from processor.index.view import View
 from processor.indexer.fullness import FullnessWatch
 from processor.indexer.goal import Goal
 from processor.indexer.identity import Identities
@@ -164,9 +165,5 @@ class Chores:
             return False
         reached = goal.is_reached(self._source.owned, self._tracker.position, self._source.committed)
         self._goal_due.done()
-        return reached and self._is_whole()
-
-    def _is_whole(self) -> bool:
-        """Whether other members have read again whatever the index lacked of their partitions."""
-        progress = {name: decode_progress(data) for name, data in self._store.progress().items()}
-        return is_whole(progress, self._store.offsets())
+        # Other members may have to read again what the index lacked of their partitions.
+        return reached and View(self._store).is_whole()

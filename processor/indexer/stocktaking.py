@@ -11,8 +11,9 @@ from typing import Final
 
 import structlog
 
-from processor.index.progress import Progress, decode_progress, encode_progress
+from processor.index.progress import Progress, encode_progress
 from processor.index.store import Covered, Store
+from processor.index.view import View
 from processor.indexer.progress import Tracker
 from processor.indexer.records import Partition
 from processor.indexer.source import Source
@@ -50,7 +51,7 @@ class Stocktaking:
         """Learn where to read from: partitions that are new here, or `again` all of them."""
         self._store.refresh()
         owned = self._source.since
-        published = {name: decode_progress(data) for name, data in self._store.progress().items()}
+        published = View(self._store).progress()
         self._tracker.assign(owned, {each: published[each.key] for each in owned if each.key in published})
         asked = [each for each in owned if again or self._tracker.position(each) is None]
         self._start(asked, self._reached(asked), is_moved=again)
