@@ -6,7 +6,8 @@ from pathlib import Path
 
 import structlog
 
-from processor.detect.policy import Policy, PolicyError, parse_policy
+from processor.detect.policy import Policy
+from processor.detect.policy_text import PolicyError, parse_policy
 from processor.model.errors import UsageError
 
 _log = structlog.get_logger(__name__)

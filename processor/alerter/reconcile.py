@@ -7,6 +7,7 @@ Rules kept here:
 - what time alone brought about, time that runs back (a replay) does not take away;
 - a reaction judges the node of the change in the same way as the sweep does, with one exception:
   it resolves orphans but opens none, for what their siblings are only a sweep knows;
+- kinds that only a sweep can judge (all but `JUDGED_ON_CHANGE`) are left to it alone: nobody else moves their alerts;
 - without a time nothing is judged (see `progress.now_us`);
 - nothing is done on what was read of an index that is not whole (see `progress.is_whole`): that is looked at before
   each time that alerts move.
@@ -22,8 +23,12 @@ from itertools import chain, islice
 from processor.alerter import life
 from processor.alerter.life import Step
 from processor.alerter.state import AlertStore
-from processor.alerter.sweep import Scope, everything, excused, of_jobs, of_schemas
-from processor.detect.kinds import JOB_KINDS
+from processor.alerter.sweep.everything import everything
+from processor.alerter.sweep.jobs import of_jobs
+from processor.alerter.sweep.places import excused
+from processor.alerter.sweep.schemas import of_schemas
+from processor.alerter.sweep.scope import Scope
+from processor.detect.kinds import JOB_KINDS, JUDGED_ON_CHANGE, SCHEMA_KINDS
 from processor.detect.policy import Policy
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Finding, Severity
@@ -126,7 +131,7 @@ def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settli
     settling.resolve(
         alert
         for i, alert in before.items()
-        if i not in settling.held and (not _is_orphan(alert) or alert.finding.subject in over)
+        if i not in settling.held and (_is_of_schema(alert) or alert.finding.subject in over)
     )
 
 
@@ -136,6 +141,10 @@ def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> N
     settling.fire(before, of_jobs(scope, histories.values()))
     judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS)
     settling.resolve(alert for i, alert in judged if i not in settling.held)
+
+
+def _is_of_schema(alert: Alert) -> bool:
+    return alert.finding.kind in SCHEMA_KINDS
 
 
 def _is_orphan(alert: Alert) -> bool:
@@ -163,6 +172,7 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
     orphans = [finding for finding in findings if finding.kind is AlertKind.ORPHAN_DATASET]
     over = excused(scope, [orphan.subject for orphan in orphans])
     yield from (orphan for orphan in orphans if orphan.subject not in over)
+    yield from (finding for finding in findings if finding.kind not in JUDGED_ON_CHANGE)
 
 
 def _assure(view: View) -> None:

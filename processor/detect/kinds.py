@@ -23,6 +23,9 @@ JOB_DETECTORS: dict[AlertKind, JobDetector] = {
     AlertKind.SILENT_JOB: silent_job.detect,
 }
 JOB_KINDS = frozenset(JOB_DETECTORS)
+SCHEMA_KINDS = frozenset({AlertKind.SCHEMA_DRIFT})
+JUDGED_ON_CHANGE = JOB_KINDS | SCHEMA_KINDS | {AlertKind.ORPHAN_DATASET}
+"""Kinds of which one change is reason enough to judge its node anew; the others are for a sweep alone."""
 
 
 def of_job(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 
 from processor.detect.batch import is_endless
-from processor.detect.policy import MissingSide, Policy
+from processor.detect.knobs import MissingSide
+from processor.detect.policy import Policy
 from processor.detect.words import counted, node_words, shown
 from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.change import Cause

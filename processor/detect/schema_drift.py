@@ -23,7 +23,7 @@ from typing import NamedTuple
 from processor.detect.drift_words import summarize
 from processor.detect.policy import Policy
 from processor.detect.stats import hours_us
-from processor.model.alert import AlertKind, Finding, Impact, Severity
+from processor.model.alert import AlertKind, ColumnDrift, Finding, Impact, Severity
 from processor.model.change import Cause
 from processor.model.history import Lane, SchemaVersion
 from processor.model.identity import Kind, Node, hash_parts
@@ -155,7 +155,7 @@ def _finding(step: Step, impact_of: ImpactOf) -> Finding:
         summary=summarize(step.lane, (step.before.columns, step.after.columns), step.changes, impact),
         since_us=step.after.first_seen_us,
         cause=_cause(step),
-        changes=step.changes,
+        changes=tuple(map(ColumnDrift.of, step.changes)),
         impact=impact,
     )
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from processor.detect.batch import is_endless
-from processor.detect.policy import Policy, SilentJob, StuckRun
+from processor.detect.knobs import SilentJob, StuckRun
+from processor.detect.policy import Policy
 from processor.detect.stats import DAY_US, gaps, hours_us, p95, typical
 from processor.detect.weekend import runs_at_weekends, working_us
 from processor.detect.words import counted, lasting, node_words

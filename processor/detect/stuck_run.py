@@ -10,7 +10,8 @@ Rules kept here:
 from __future__ import annotations
 
 from processor.detect.batch import is_endless
-from processor.detect.policy import Policy, StuckRun
+from processor.detect.knobs import StuckRun
+from processor.detect.policy import Policy
 from processor.detect.stats import DAY_US, hours_us, p95
 from processor.detect.words import counted, lasting, node_words, shown
 from processor.model.alert import AlertKind, Finding, Severity

@@ -272,7 +272,8 @@ def _result(view: View, found: _Found, limit: int) -> Impact:
     columns, datasets, jobs = (part[:limit] for part in parts)
     truncated = found.cut or any(len(part) > limit for part in parts)
     owners = _owners(view, [affected.node for affected in (*datasets, *jobs)])
-    return Impact(columns, datasets, jobs, owners, truncated, sum(len(part) for part in parts))
+    total = sum(len(part) for part in parts)
+    return Impact(columns, datasets, jobs, owners, truncated=truncated, total=total)
 
 
 def _owners(view: View, nodes: Iterable[Node]) -> tuple[str, ...]:

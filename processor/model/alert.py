@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from processor.model.change import Cause
 from processor.model.identity import Node
-from processor.model.tables import ColumnChange
+from processor.model.tables import ColumnChange, ColumnChangeKind
 
 
 class AlertKind(StrEnum):
@@ -39,6 +40,37 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
+class Retyping(StrEnum):
+    """What a new type is to the one before it."""
+
+    WIDENED = "widened"
+    NARROWED = "narrowed"
+    INCOMPATIBLE = "incompatible"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDrift:
+    """What became of one column of the subject.
+
+    `retyping` is set for a retyped one. `renamed_to`: a removed column may live on under this name; `evidence` says in
+    words what speaks for it.
+    """
+
+    path: str
+    change: ColumnChangeKind
+    from_type: str | None = None
+    to_type: str | None = None
+    retyping: Retyping | None = None
+    renamed_to: str | None = None
+    evidence: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, change: ColumnChange) -> Self:
+        """The change as it is, with nothing known of its nature."""
+        return cls(change.path, change.change, change.from_type, change.to_type)
+
+
 @dataclass(frozen=True, slots=True)
 class Affected:
     """One thing downstream. `possible`: reached through a job that states no column lineage."""
@@ -51,19 +83,40 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What is downstream of the subject, nearest first. `total` counts what `truncated` left out too."""
+    """What is downstream of the subject, nearest first. `total` counts what `truncated` left out too.
+
+    `exposures`: those of the datasets and jobs that the graph ends in: dashboards, models, features, tables that nobody
+    reads on.
+    """
 
     columns: tuple[Affected, ...] = ()
     datasets: tuple[Affected, ...] = ()
     jobs: tuple[Affected, ...] = ()
     owners: tuple[str, ...] = ()
+    exposures: tuple[Affected, ...] = ()
     truncated: bool = False
     total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A finding that has the same root cause as the one which tells of it."""
+
+    alert_id: str
+    kind: AlertKind
+    severity: Severity
+    subject: Node
+    summary: str
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """What a detector says holds now: an alert without its life (status, start, end)."""
+    """What a detector says holds now: an alert without its life (status, start, end).
+
+    `path`: nodes from the subject to what is to blame, where that is not the subject itself. `members` names some of
+    the `member_count` findings that are told with this one.
+    """
 
     alert_id: str
     kind: AlertKind
@@ -72,13 +125,29 @@ class Finding:
     summary: str
     since_us: int
     cause: Cause = field(default_factory=Cause)
-    changes: tuple[ColumnChange, ...] = ()
+    changes: tuple[ColumnDrift, ...] = ()
     impact: Impact = field(default_factory=Impact)
+    path: tuple[Node, ...] = ()
+    members: tuple[Member, ...] = ()
+    member_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a person said of an alert: who, when, why, and until when it holds."""
+
+    by: str
+    at_us: int
+    reason: str = ""
+    until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A finding with its life. `version` grows with each published transition of the alert."""
+    """A finding with its life. `version` grows with each published transition of the alert.
+
+    `acknowledged`: somebody has seen it. `muted`: it is to be told nobody for a while.
+    """
 
     finding: Finding
     status: Status
@@ -86,3 +155,5 @@ class Alert:
     ends_us: int | None
     runbook_url: str
     version: int = 1
+    acknowledged: Note | None = None
+    muted: Note | None = None

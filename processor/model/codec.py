@@ -18,7 +18,19 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
-from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
+from processor.model.alert import (
+    Affected,
+    Alert,
+    AlertKind,
+    ColumnDrift,
+    Finding,
+    Impact,
+    Member,
+    Note,
+    Retyping,
+    Severity,
+    Status,
+)
 from processor.model.change import Cause, Change, ChangeItem, EdgeChange, ItemKind, RunChange, SchemaChange
 from processor.model.errors import LineageError
 from processor.model.history import Observer
@@ -78,12 +90,17 @@ def alert_fields(alert: Alert) -> _Fields:
         "subject": _from_node(finding.subject),
         "summary": finding.summary,
         "cause": _from_cause(finding.cause),
-        "changes": [_from_column(change) for change in finding.changes],
+        "changes": [_from_drift(drift) for drift in finding.changes],
         "impact": _from_impact(finding.impact),
         "started_at": alert.started_us,
         "ends_at": alert.ends_us,
         "runbook_url": alert.runbook_url,
         "version": alert.version,
+        "path": [_from_node(node) for node in finding.path],
+        "members": [_from_member(member) for member in finding.members],
+        "member_count": finding.member_count,
+        "acknowledged": _from_note(alert.acknowledged),
+        "muted": _from_note(alert.muted),
     }
 
 
@@ -206,6 +223,62 @@ def _to_column(fields: _Fields) -> ColumnChange:
     return ColumnChange(fields["path"], ColumnChangeKind(fields["change"]), fields["from_type"], fields["to_type"])
 
 
+def _from_drift(drift: ColumnDrift) -> _Fields:
+    return {
+        "path": drift.path,
+        "change": drift.change.value,
+        "from_type": drift.from_type,
+        "to_type": drift.to_type,
+        "retyping": drift.retyping.value if drift.retyping else None,
+        "renamed_to": drift.renamed_to,
+        "evidence": list(drift.evidence),
+    }
+
+
+def _to_drift(fields: _Fields) -> ColumnDrift:
+    return ColumnDrift(
+        fields["path"],
+        ColumnChangeKind(fields["change"]),
+        fields["from_type"],
+        fields["to_type"],
+        Retyping(fields["retyping"]) if fields["retyping"] else None,
+        fields["renamed_to"],
+        tuple(fields["evidence"]),
+    )
+
+
+def _from_member(member: Member) -> _Fields:
+    return {
+        "alert_id": member.alert_id,
+        "kind": member.kind.value,
+        "severity": member.severity.value,
+        "subject": _from_node(member.subject),
+        "summary": member.summary,
+        "started_at": member.since_us,
+    }
+
+
+def _to_member(fields: _Fields) -> Member:
+    return Member(
+        alert_id=fields["alert_id"],
+        kind=AlertKind(fields["kind"]),
+        severity=Severity(fields["severity"]),
+        subject=_to_node(fields["subject"]),
+        summary=fields["summary"],
+        since_us=fields["started_at"],
+    )
+
+
+def _from_note(note: Note | None) -> _Fields | None:
+    if note is None:
+        return None
+    return {"by": note.by, "at": note.at_us, "reason": note.reason, "until": note.until_us}
+
+
+def _to_note(fields: _Fields | None) -> Note | None:
+    return Note(fields["by"], fields["at"], fields["reason"], fields["until"]) if fields else None
+
+
 def _from_item(item: ChangeItem) -> _Fields:
     return {
         "item_id": item.item_id,
@@ -308,6 +381,7 @@ def _from_impact(impact: Impact) -> _Fields:
         "datasets": [_from_affected(each) for each in impact.datasets],
         "jobs": [_from_affected(each) for each in impact.jobs],
         "owners": list(impact.owners),
+        "exposures": [_from_affected(each) for each in impact.exposures],
         "truncated": impact.truncated,
         "total": impact.total,
     }
@@ -319,6 +393,7 @@ def _to_impact(fields: _Fields) -> Impact:
         datasets=tuple(_to_affected(each) for each in fields["datasets"]),
         jobs=tuple(_to_affected(each) for each in fields["jobs"]),
         owners=tuple(fields["owners"]),
+        exposures=tuple(_to_affected(each) for each in fields["exposures"]),
         truncated=fields["truncated"],
         total=_int(fields["total"]),
     )
@@ -333,8 +408,11 @@ def _to_alert(fields: _Fields) -> Alert:
         summary=fields["summary"],
         since_us=fields["started_at"],
         cause=_to_cause(fields["cause"]),
-        changes=tuple(_to_column(change) for change in fields["changes"]),
+        changes=tuple(_to_drift(drift) for drift in fields["changes"]),
         impact=_to_impact(fields["impact"]),
+        path=tuple(_to_node(node) for node in fields["path"]),
+        members=tuple(_to_member(member) for member in fields["members"]),
+        member_count=_int(fields["member_count"]),
     )
     return Alert(
         finding,
@@ -343,4 +421,6 @@ def _to_alert(fields: _Fields) -> Alert:
         fields["ends_at"],
         fields["runbook_url"],
         _int(fields["version"]),
+        _to_note(fields["acknowledged"]),
+        _to_note(fields["muted"]),
     )

@@ -24,12 +24,13 @@ class Kind(StrEnum):
     JOB = "job"
     RUN = "run"
     COLUMN = "column"
+    NAMESPACE = "namespace"
 
 
 class Node(NamedTuple):
     """A thing that lineage speaks of. `field` is set for columns only.
 
-    A run's `namespace` is its job's and its `name` is the run id.
+    A run's `namespace` is its job's and its `name` is the run id. A namespace has no name.
     """
 
     kind: Kind

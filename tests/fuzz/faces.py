@@ -12,7 +12,7 @@ from processor.decode import Limits, RegisteredSchema, build_decoder, read_schem
 from processor.decode.limits import MIB
 from processor.decode.observe import Observe, Observed, observer
 from processor.decode.sniff import SCHEMA_ID_HEADER, Headers
-from processor.detect.policy import PolicyError, parse_policy
+from processor.detect.policy_text import PolicyError, parse_policy
 from processor.index.digest import digest
 from processor.index.memory import MemoryStore
 from processor.index.reduce import reduce

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.detect.kinds import of_job, of_lanes
-from processor.detect.policy import Policy, PolicyError, parse_policy
+from processor.detect.policy import Policy
+from processor.detect.policy_text import PolicyError, parse_policy
 from processor.detect.weekend import working_us
-from processor.model.alert import Affected, Finding, Impact, Severity
+from processor.model.alert import Affected, ColumnDrift, Finding, Impact, Severity
 from processor.model.history import FinishedRun, JobHistory, Lane, Observer, OpenRun, SchemaVersion
 from processor.model.identity import dataset, job
 from processor.model.observation import Role, RunState
@@ -69,7 +70,7 @@ def test_going_back_is_told_only_for_columns_that_are_read(states: list[Columns]
 
 @given(schemas, impacts)
 def test_what_is_told_shows_in_the_current_schema(states: list[Columns], impact: Impact) -> None:
-    before = {change for state in states for change in diff_columns(state, states[-1])}
+    before = {ColumnDrift.of(change) for state in states for change in diff_columns(state, states[-1])}
     told = {change for finding in drift(lane(states), impact=impact) for change in finding.changes}
     assert told <= before
 
@@ -77,7 +78,7 @@ def test_what_is_told_shows_in_the_current_schema(states: list[Columns], impact:
 @given(columns, columns, impacts)
 def test_a_column_that_is_gone_or_retyped_is_always_told(old: Columns, new: Columns, impact: Impact) -> None:
     told = {c for f in drift(lane([old, new]), impact=impact) for c in f.changes}
-    assert told == set(diff_columns(old, new))
+    assert told == {ColumnDrift.of(c) for c in diff_columns(old, new)}
 
 
 @given(schemas, impacts, st.integers(0, 1000))

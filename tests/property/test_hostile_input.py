@@ -14,7 +14,7 @@ import zstandard
 from processor.decode import RegisteredSchema, build_decoder, read_schemas
 from processor.decode.limits import MIB
 from processor.decode.observe import Observed, observer
-from processor.detect.policy import PolicyError, parse_policy
+from processor.detect.policy_text import PolicyError, parse_policy
 from processor.index.memory import MemoryStore
 from processor.index.reduce import reduce
 from processor.load import read

@@ -24,13 +24,13 @@ from processor.alerter.run import remove_folders_of_the_dead
 from processor.alerter.sinks import TooLargeError, TopicSink, first_wave
 from processor.alerter.state import MemoryAlerts, Pending, decode, encode
 from processor.detect.policy import Policy
-from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
+from processor.model.alert import Affected, Alert, AlertKind, ColumnDrift, Finding, Impact, Severity, Status
 from processor.model.change import Cause
 from processor.model.codec import decode_alert
 from processor.model.errors import DependencyError, LineageError, Reason, UsageError
 from processor.model.identity import Kind, Node, dataset, job
 from processor.model.observation import Place
-from processor.model.tables import ColumnChange, ColumnChangeKind
+from processor.model.tables import ColumnChangeKind
 
 ORDERS = dataset("postgres://shop:5432", "public.orders")
 FINDING = Finding(
@@ -41,7 +41,7 @@ FINDING = Finding(
     "Column amount was dropped.",
     7,
     Cause(job("shop", "ingest"), "run-1", None, Place("t", 1, 2)),
-    (ColumnChange("amount", ColumnChangeKind.REMOVED, "int", None),),
+    (ColumnDrift("amount", ColumnChangeKind.REMOVED, "int", None),),
     Impact((Affected(ORDERS.column("x"), 1, direct=False),), (Affected(ORDERS, 2, possible=True),), owners=("sam",)),
 )
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,8 @@ import pytest
 
 from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, react, reconcile, runbooks
 from processor.alerter.state import MemoryAlerts
-from processor.detect.policy import Policy, parse_policy
+from processor.detect.policy import Policy
+from processor.detect.policy_text import parse_policy
 from processor.index.announce import change_of
 from processor.index.memory import MemoryStore
 from processor.index.progress import Progress, encode_progress

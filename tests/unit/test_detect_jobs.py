@@ -4,7 +4,8 @@ import pytest
 
 from processor.detect import missing_lineage, silent_job, stuck_run
 from processor.detect.kinds import of_job
-from processor.detect.policy import Policy, parse_policy
+from processor.detect.policy import Policy
+from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind, Severity
 from processor.model.history import FinishedRun, JobHistory, OpenRun
 from processor.model.identity import job

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from processor.detect.orphan_dataset import detect
-from processor.detect.policy import parse_policy
+from processor.detect.policy_text import parse_policy
 from processor.detect.profile import DatasetProfile, Folder, folder_of
 from processor.model.alert import Severity
 from processor.model.identity import dataset, job

@@ -1,6 +1,7 @@
 import pytest
 
-from processor.detect.policy import Policy, PolicyError, parse_policy
+from processor.detect.policy import Policy
+from processor.detect.policy_text import PolicyError, parse_policy
 from processor.model.alert import AlertKind
 from processor.model.identity import dataset, job
 

@@ -1,4 +1,5 @@
-from processor.detect.policy import Policy, parse_policy
+from processor.detect.policy import Policy
+from processor.detect.policy_text import parse_policy
 from processor.detect.schema_drift import detect, detect_dataset
 from processor.model.alert import Affected, Finding, Impact, Severity
 from processor.model.history import Lane, Observer, SchemaVersion

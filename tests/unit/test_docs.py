@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from processor.detect.policy import Policy, parse_policy
+from processor.detect.policy import Policy
+from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind
 from processor.model.errors import Reason
 

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Severity, Status
+from processor.model.alert import (
+    Affected,
+    Alert,
+    AlertKind,
+    ColumnDrift,
+    Finding,
+    Impact,
+    Member,
+    Note,
+    Retyping,
+    Severity,
+    Status,
+)
 from processor.model.change import Cause, Change, ChangeItem, EdgeChange, ItemKind, RunChange, SchemaChange
 from processor.model.codec import (
     SchemaCodec,
@@ -53,7 +65,15 @@ items = st.builds(
 )
 changes = st.builds(Change, texts, nodes, st.lists(items, max_size=3).map(tuple))
 affected = st.lists(st.builds(Affected, nodes, counts, st.booleans(), st.booleans()), max_size=3).map(tuple)
-impacts = st.builds(Impact, affected, affected, affected, st.lists(texts, max_size=2).map(tuple), st.booleans(), counts)
+owners = st.lists(texts, max_size=2).map(tuple)
+impacts = st.builds(Impact, affected, affected, affected, owners, affected, st.booleans(), counts)
+drifts = st.builds(
+    ColumnDrift,
+    *(texts, st.sampled_from(ColumnChangeKind), maybe_text, maybe_text),
+    *(st.none() | st.sampled_from(Retyping), maybe_text, owners),
+)
+members = st.builds(Member, texts, st.sampled_from(AlertKind), st.sampled_from(Severity), nodes, texts, times_us)
+notes = st.none() | st.builds(Note, texts, times_us, texts, st.none() | times_us)
 
 
 @st.composite
@@ -67,11 +87,14 @@ def alerts(draw: st.DrawFn) -> Alert:
         draw(texts),
         started_us,
         draw(causes),
-        draw(st.lists(columns, max_size=3).map(tuple)),
+        draw(st.lists(drifts, max_size=3).map(tuple)),
         draw(impacts),
+        draw(st.lists(nodes, max_size=2).map(tuple)),
+        draw(st.lists(members, max_size=2).map(tuple)),
+        draw(counts),
     )
     status, ends_us = draw(st.sampled_from(Status)), draw(st.none() | times_us)
-    return Alert(finding, status, started_us, ends_us, draw(texts), draw(counts))
+    return Alert(finding, status, started_us, ends_us, draw(texts), draw(counts), draw(notes), draw(notes))
 
 
 @given(changes)

@@ -1,0 +1,28 @@
+"""Everything that is wrong, in one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from processor.alerter.sweep.jobs import of_jobs
+from processor.alerter.sweep.places import Places
+from processor.alerter.sweep.schemas import of_live_schemas
+from processor.alerter.sweep.scope import Scope, pages
+from processor.model.alert import Finding
+from processor.model.identity import Kind
+
+
+def everything(scope: Scope) -> Iterator[Finding]:
+    """Every finding, streamed, each once."""
+    yield from of_jobs(scope, scope.view.all_jobs())
+    yield from _of_datasets(scope)
+
+
+def _of_datasets(scope: Scope) -> Iterator[Finding]:
+    places = Places(scope)
+    for page in pages(scope.view.all_nodes(Kind.DATASET)):
+        scope.breathe()
+        live = [record for record in page if not record.dropped]
+        yield from of_live_schemas(scope, [record.node for record in live])
+        places.take(live)
+    yield from places.findings()

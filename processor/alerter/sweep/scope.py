@@ -1,0 +1,70 @@
+"""What every look at the index shares.
+
+Rules kept here:
+- findings are a function of the index, the policy and the time; nothing is remembered between passes;
+- a subject whose judgement fails, whatever the reason, costs only itself: it is logged and counted, its alerts stay
+  as they are, and the pass goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import structlog
+
+from processor.detect.policy import Policy
+from processor.detect.words import shown
+from processor.index.view import View
+from processor.model.alert import Finding
+from processor.model.errors import LineageError
+from processor.model.identity import Node
+from processor.telemetry import metrics
+
+_PAGE = 500
+
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+
+class Scope(NamedTuple):
+    """What every judgement needs: the index, the policy, the time.
+
+    `breathe` is called again and again while a pass goes on; what it raises ends the pass. `stumbled` collects the
+    subjects whose judgement failed: nothing is known of them in this pass.
+    """
+
+    view: View
+    policy: Policy
+    now_us: int
+    breathe: Callable[[], None]
+    stumbled: set[Node]
+
+
+def spared(
+    scope: Scope,
+    judged: Sequence[_T],
+    judge: Callable[[Sequence[_T]], Iterable[Finding]],
+    subject_of: Callable[[_T], Node],
+) -> list[Finding]:
+    """What a judgement says; where it fails, each is judged by itself, and the one that fails is left out."""
+    try:
+        return list(judge(judged)) if judged else []
+    except LineageError:
+        raise
+    except Exception:  # noqa: BLE001  outermost for what is judged here: see the rules above
+        if len(judged) > 1:
+            return [finding for one in judged for finding in spared(scope, [one], judge, subject_of)]
+        subject = subject_of(judged[0])
+        scope.stumbled.add(subject)
+        metrics.JUDGEMENTS_FAILED.inc()
+        _log.exception("judgement.failed", subject=shown(str(subject)))
+        return []
+
+
+def pages(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """Cut a stream into lists."""
+    iterator = iter(items)
+    while page := list(islice(iterator, _PAGE)):
+        yield page

@@ -1,0 +1,84 @@
+"""What can be set for each kind of alert: a section of the policy file each, with its defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Hours = Annotated[float, msgspec.Meta(gt=0, le=24 * 366)]
+Factor = Annotated[float, msgspec.Meta(ge=1, le=1000)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Pattern = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every kind of alert has. `ignore`: subjects that never raise it."""
+
+    enabled: bool = True
+    ignore: tuple[Pattern, ...] = ()
+
+
+class SchemaDrift(Section, frozen=True):
+    """How patient drift is.
+
+    `info_hours`: how long a merely added column is told. `min_readers`: how many readers must agree
+    that a column is gone where nobody states to write the dataset.
+    """
+
+    info_hours: Hours = 24.0
+    min_readers: Count = 2
+
+
+class OrphanDataset(Section, frozen=True):
+    """Where a writer is expected.
+
+    `grace_hours`: time for a writer to show up. `min_siblings`, `sibling_share`: when a folder is a
+    place where datasets have writers.
+    """
+
+    grace_hours: Hours = 1.0
+    min_siblings: Count = 4
+    sibling_share: Share = 0.9
+
+
+class MissingSide(Section, frozen=True):
+    """`min_runs`: completed runs to learn from. `share`: how many of them must have had the side."""
+
+    min_runs: Count = 3
+    share: Share = 0.8
+
+
+class StuckRun(Section, frozen=True):
+    """How long a run may take.
+
+    Limit: `factor` times the p95 of at least `min_runs` durations, never below `floor_hours`; with fewer
+    runs `default_hours`. `give_up_days` later the run counts as abandoned and is told no more.
+    """
+
+    floor_hours: Hours = 1.0
+    factor: Factor = 3.0
+    min_runs: Count = 3
+    default_hours: Hours = 24.0
+    give_up_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
+
+
+class SilentJob(Section, frozen=True):
+    """How long a job may be silent.
+
+    Limit: the larger of `factor` times the p95 and `max_factor` times the largest of its gaps, never below
+    `floor_hours`. `min_runs` starts and `known_hours` since the job was first seen make a cadence; one
+    whose largest gap exceeds `irregular` times its median needs `irregular_runs`. A job silent for
+    `retire_factor` times its p95 gap, and at least `retire_days`, counts as retired.
+    """
+
+    floor_hours: Hours = 1.0
+    factor: Factor = 2.0
+    max_factor: Factor = 1.5
+    min_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 4
+    known_hours: Hours = 24.0
+    irregular: Factor = 3.0
+    irregular_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 12
+    retire_factor: Factor = 30.0
+    retire_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
