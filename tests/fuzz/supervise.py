@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ HANG_S = 20.0
 _WORKER = ("-m", "tests.fuzz.worker")
 _POLL_S = 0.5
 _REPLAY_S = 60.0
+_SAY_S = 10.0
 
 
 class Fuzz:
@@ -60,15 +62,15 @@ class Fuzz:
     def _one_child(self, first: int, scratch: Path) -> int:
         """Run a child to its end; the block at which the next one begins."""
         board = Board(scratch / "board")
-        with (scratch / "out").open("w+b") as out:
-            child = subprocess.Popen(self._command(first, scratch), stdout=out)
+        with (scratch / "out").open("w+b") as out, (scratch / "err").open("w+b") as err:
+            child = subprocess.Popen(self._command(first, scratch), stdout=out, stderr=err)
             is_hung = self._watch(child, board, scratch / "out")
             self._collect(scratch / "out", at=self._read)
         self.given += board.count
         self._read = 0
         if child.returncode == 0:
             return board.block + 1
-        self._keep(board.case, "hang" if is_hung else f"ended-{child.returncode}")
+        self._keep(board.case, "hang" if is_hung else f"ended-{child.returncode}", (scratch / "err").read_bytes())
         return board.block + 1
 
     def _command(self, first: int, scratch: Path) -> list[str]:
@@ -88,8 +90,7 @@ class Fuzz:
             if board.count != count:
                 count, since_s = board.count, _cpu_s(child.pid)
             elif _cpu_s(child.pid) - since_s > HANG_S and count > 0:
-                child.kill()
-                child.wait()
+                _end(child)
                 return True
         return False
 
@@ -115,14 +116,25 @@ class Fuzz:
         self.found.append(path)
         print(f"FOUND {what}: {path}", file=sys.stderr, flush=True)
 
-    def _keep(self, case: Case, why: str) -> None:
-        """Save what a child was reading when it died, made as small as some tries make it."""
+    def _keep(self, case: Case, why: str, last_words: bytes) -> None:
+        """Save what a child was reading when it died, made as small as some tries make it, and where it was."""
         name = hashlib.sha1(b"\0".join(case.parts), usedforsecurity=False).hexdigest()[:10]
         path = self._folder / f"{case.face}-{why}-{name}.case"
         save(case, path)
+        path.with_suffix(".txt").write_bytes(last_words)
         if why.startswith("ended--"):
             save(minimize(case, lambda tried: _dies(tried, self._folder / "tried")), path)
         self._found(path, why)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a child that hangs: first so that it says where it is."""
+    child.send_signal(signal.SIGABRT)
+    try:
+        child.wait(_SAY_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _dies(case: Case, path: Path) -> bool:

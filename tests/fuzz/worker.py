@@ -6,6 +6,7 @@ Its last words may be missing: what it was reading when it died stands on the bo
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import hashlib
 import json
@@ -35,6 +36,7 @@ class SlowError(AssertionError):
 def main() -> None:
     """Fuzz blocks from `--first` on until told to end, or replay the cases named."""
     given = arguments()
+    faulthandler.enable()
     _cap_memory()
     faces = Faces()
     gc.disable()  # what goes in circles is collected after some blocks; in between it costs a fifth of the time
