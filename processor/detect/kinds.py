@@ -1,6 +1,7 @@
 """Every detector behind one door for each thing that is looked at, with what the policy permits.
 
-Both the edge-triggered and the level-triggered path come through here, so they cannot differ.
+Both the edge-triggered and the level-triggered path come through here, so they cannot differ. Here the policy becomes
+the one that holds for the subject, so no detector need ask for its overrides.
 """
 
 from __future__ import annotations
@@ -30,22 +31,25 @@ JUDGED_ON_CHANGE = JOB_KINDS | SCHEMA_KINDS | {AlertKind.ORPHAN_DATASET}
 
 def of_job(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
     """All that is wrong with a job."""
-    found = (detect(history, policy, now_us) for detect in JOB_DETECTORS.values())
-    return _permitted((f for findings in found for f in findings), policy)
+    own = policy.for_(history.job)
+    found = (detect(history, own, now_us) for detect in JOB_DETECTORS.values())
+    return _permitted((f for findings in found for f in findings), own)
 
 
 def of_lanes(lanes: Sequence[Lane], policy: Policy, now_us: int, impact_of: ImpactOf) -> list[Finding]:
     """All that is wrong with what observers state of one dataset."""
     if not any(len(lane.versions) > 1 for lane in lanes):
         return []
-    if not policy.permits(AlertKind.SCHEMA_DRIFT, lanes[0].dataset):
+    own = policy.for_(lanes[0].dataset)
+    if not own.permits(AlertKind.SCHEMA_DRIFT, lanes[0].dataset):
         return []
-    return schema_drift.detect_dataset(lanes, policy, now_us, impact_of)
+    return schema_drift.detect_dataset(lanes, own, now_us, impact_of)
 
 
 def of_profile(profile: DatasetProfile, policy: Policy, now_us: int) -> list[Finding]:
     """All that is wrong with a dataset's place in the graph."""
-    return _permitted(orphan_dataset.detect(profile, policy, now_us), policy)
+    own = policy.for_(profile.dataset)
+    return _permitted(orphan_dataset.detect(profile, own, now_us), own)
 
 
 def _permitted(findings: Iterable[Finding], policy: Policy) -> list[Finding]:

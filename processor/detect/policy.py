@@ -1,28 +1,32 @@
 """What is allowed, expected and patient.
 
-`policy_text` reads it from one YAML file, which has a section for each kind of alert (its name), `sources`, and
-`version: 1`; all of it is optional. Patterns are shell globs, compared with `namespace` and with `namespace:name`;
-scheme and authority of a namespace are lowercase there.
+`policy_text` reads it from one YAML file, which has a section for each kind of alert (its name), `sources`,
+`overrides`, and `version: 1`; all of it is optional. Patterns are shell globs, compared with `namespace` and with
+`namespace:name`; scheme and authority of a namespace are lowercase there.
+
+Rules kept here:
+- an override sets single knobs for the subjects that it matches, and leaves the others as they are;
+- of several that match, each is laid over those before it: the last one wins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Literal
+from functools import lru_cache
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from processor.detect.knobs import MissingSide, OrphanDataset, Pattern, SchemaDrift, Section, SilentJob, StuckRun
+from processor.detect.overriding import overlaid, override_of
 from processor.model.alert import AlertKind
 from processor.model.identity import Node
 
 
-class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All of it; the defaults are the default policy. `sources`: datasets that nobody need write."""
+class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A section for each kind of alert, under the kind's name."""
 
-    version: Literal[1] = 1
-    sources: tuple[Pattern, ...] = ()
     schema_drift: SchemaDrift = SchemaDrift()
     orphan_dataset: OrphanDataset = OrphanDataset()
     missing_inputs: MissingSide = MissingSide()
@@ -30,14 +34,36 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     stuck_run: StuckRun = StuckRun()
     silent_job: SilentJob = SilentJob()
 
-    def section(self, kind: AlertKind) -> Section:
-        """The section of a kind of alert; it bears the kind's name."""
-        section: Section = getattr(self, kind.value)
+
+_Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)])
+
+
+class Policy(Sections, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All of it; the defaults are the default policy.
+
+    `sources`: datasets that nobody need write. `overrides`: other thresholds for the subjects that `match`.
+    """
+
+    version: Literal[1] = 1
+    sources: tuple[Pattern, ...] = ()
+    overrides: tuple[_Override, ...] = ()
+
+    def for_(self, subject: Node) -> Policy:
+        """The policy that holds for one subject: with the overrides that match it, and none left."""
+        if not self.overrides:
+            return self
+        which = tuple(n for n, override in enumerate(self.overrides) if matches(override.match, subject))
+        return _with_overrides(self, which)
+
+    def section(self, kind: AlertKind, subject: Node | None = None) -> Section:
+        """The section of a kind of alert, for that subject if one is named; it bears the kind's name."""
+        policy = self if subject is None else self.for_(subject)
+        section: Section = getattr(policy, kind.value)
         return section
 
     def permits(self, kind: AlertKind, subject: Node) -> bool:
         """Whether that kind may be raised about that subject."""
-        section = self.section(kind)
+        section = self.section(kind, subject)
         return section.enabled and not matches(section.ignore, subject)
 
     def is_source(self, dataset: Node) -> bool:
@@ -49,3 +75,9 @@ def matches(patterns: Iterable[str], node: Node) -> bool:
     """Whether a pattern names the node, or its whole namespace."""
     full = f"{node.namespace}:{node.name}"
     return any(fnmatchcase(node.namespace, p) or fnmatchcase(full, p) for p in patterns)
+
+
+@lru_cache(maxsize=256)
+def _with_overrides(policy: Policy, which: tuple[int, ...]) -> Policy:
+    held = overlaid(policy, [policy.overrides[n] for n in which])
+    return msgspec.structs.replace(held, overrides=())

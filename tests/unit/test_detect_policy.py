@@ -1,8 +1,10 @@
 import pytest
 
+from processor.detect import kinds
 from processor.detect.policy import Policy
 from processor.detect.policy_text import PolicyError, parse_policy
 from processor.model.alert import AlertKind
+from processor.model.history import JobHistory, OpenRun
 from processor.model.identity import dataset, job
 
 
@@ -38,6 +40,14 @@ def test_what_is_said_counts_and_the_rest_stays_default() -> None:
         ("a: b: c\n", 1, "mapping values"),
         ("sources: []\nversion: 1\nsources: [x]\n", 3, "twice"),
         ("silent_job:\n  factor: 2\n  factor: 3\n", 3, "twice"),
+        (
+            "overrides:\n- match: [a]\n- match: [b]\n  silent_job:\n    factor: 0.5\n",
+            5,
+            "overrides[1].silent_job.factor",
+        ),
+        ("overrides:\n- match: [a]\n  silent_job: {pace: 2}\n", 3, "pace"),
+        ("overrides:\n- silent_job: {}\n", 2, "match"),
+        ("overrides:\n- match: []\n", 2, "match"),
         ("- 1\n", 1, "object"),
         ("just words\n", 1, "object"),
         ("a: &x [*x]\n", 1, ""),
@@ -81,3 +91,46 @@ def test_a_pattern_names_a_whole_namespace_or_some_of_its_names() -> None:
 def test_a_tag_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(PolicyError, match="tags"):
         parse_policy(f"# a policy\n{text}\n")
+
+
+DAILY = job("airflow", "daily")
+ADHOC = job("airflow", "adhoc_7")
+OVERRIDES = """
+silent_job: {factor: 3}
+overrides:
+- match: ['airflow']
+  silent_job: {factor: 4, max_factor: 5}
+  stuck_run: {enabled: false}
+- match: ['airflow:adhoc_*', 'dev']
+  silent_job: {factor: 6}
+"""
+
+
+def test_overrides_set_single_knobs_of_what_they_match_and_the_last_one_wins() -> None:
+    policy = parse_policy(OVERRIDES)
+    assert (policy.for_(DAILY).silent_job.factor, policy.for_(DAILY).silent_job.max_factor) == (4, 5)
+    assert (policy.for_(ADHOC).silent_job.factor, policy.for_(ADHOC).silent_job.max_factor) == (6, 5)
+    elsewhere = policy.for_(job("dbt", "run")).silent_job
+    assert (elsewhere.factor, elsewhere.max_factor) == (3, Policy().silent_job.max_factor)
+
+
+def test_a_kind_can_be_switched_off_for_some_subjects() -> None:
+    policy = parse_policy(OVERRIDES)
+    assert not policy.permits(AlertKind.STUCK_RUN, DAILY)
+    assert policy.permits(AlertKind.STUCK_RUN, job("dbt", "run"))
+    assert policy.permits(AlertKind.SILENT_JOB, DAILY)
+
+
+def test_what_holds_for_a_subject_holds_whoever_asks_again() -> None:
+    held = parse_policy(OVERRIDES).for_(ADHOC)
+    assert held.for_(ADHOC) == held
+    assert held.section(AlertKind.SILENT_JOB) == parse_policy(OVERRIDES).section(AlertKind.SILENT_JOB, ADHOC)
+
+
+def test_detectors_judge_by_the_overrides_of_their_subject() -> None:
+    patient = parse_policy("overrides: [{match: ['shop'], stuck_run: {default_hours: 48}}]")
+    run = JobHistory(job("shop", "load"), open=(OpenRun("r", 0),))
+    day_us = 24 * 3_600_000_000
+    assert [f.kind for f in kinds.of_job(run, Policy(), day_us + 1)] == [AlertKind.STUCK_RUN]
+    assert kinds.of_job(run, patient, day_us + 1) == []
+    assert [f.kind for f in kinds.of_job(run, patient, 2 * day_us + 1)] == [AlertKind.STUCK_RUN]
