@@ -103,7 +103,7 @@ def surplus(there: Mapping[bytes, bytes], group: bytes, most: int) -> list[bytes
     versions = [f for f in there if f[:1] == b"v" and f[1:-FINGERPRINT_BYTES] == group]
     if len(versions) <= most:
         return []
-    newest = sorted(versions, key=lambda f: (joins.unpack_span(there[f]).last_hour, f), reverse=True)
+    newest = sorted(versions, key=lambda f: (joins.last_hour(there[f]), f), reverse=True)
     needed = set(_needed(there, group))
     gone = {f[-FINGERPRINT_BYTES:] for f in newest[most:]} - needed
     stated = {f[-FINGERPRINT_BYTES:] for f in there if f[:1] == b"v" and f[1:-FINGERPRINT_BYTES] != group}

@@ -9,6 +9,7 @@ Rules kept here:
 
 Stored forms (big-endian):
     S span      first seen >d · last seen, hours >i4 · evidence bits >I2
+    H hours     first seen >d · the newest RECENT_HOURS distinct hours since 1970, each >i4, newest first
     L latest    time >d · event digest 8 · payload      the newest wins
     E earliest  time >d · event digest 8 · payload      the oldest wins
     X maximum   time >d · anything that follows from the field
@@ -24,15 +25,15 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from processor.model.history import RECENT_RUNS
+from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS
 from processor.model.observation import Evidence, RunState
 
-HOUR_US = 3_600_000_000
 _SPAN = struct.Struct(">diH")
 _STAMP = struct.Struct(">d8s")
 _TIME = struct.Struct(">d")
 _RECENT = struct.Struct(">ddBHHH16s")
 _OPEN = struct.Struct(">dH")
+_HOUR = struct.Struct(">i")
 _STATES = (RunState.COMPLETE, RunState.FAIL, RunState.ABORT)
 _COUNT_MAX = 65_535
 _DROP = b"\x04DROP"
@@ -50,6 +51,13 @@ class Span(NamedTuple):
     def last_us(self) -> int:
         """Last seen, floored to its hour, but never before first seen."""
         return max(self.last_hour * HOUR_US, self.first_us)
+
+
+class Hours(NamedTuple):
+    """When a fact was seen first, and the newest hours (since 1970) in which it was seen, newest first."""
+
+    first_us: int
+    hours: tuple[int, ...]
 
 
 class Stamped(NamedTuple):
@@ -92,6 +100,21 @@ def unpack_span(data: bytes) -> Span:
     return Span(int(first), hour, Evidence(evidence))
 
 
+def pack_hours(time_us: int) -> bytes:
+    """The hours of one moment."""
+    return _TIME.pack(float(time_us)) + _HOUR.pack(time_us // HOUR_US)
+
+
+def unpack_hours(data: bytes) -> Hours:
+    """Inverse of `pack_hours`, after any number of joins."""
+    return Hours(unpack_time(data), tuple(hour for (hour,) in _HOUR.iter_unpack(data[_TIME.size :])))
+
+
+def last_hour(data: bytes) -> int:
+    """The hour in which a span's or an hours' fact was seen last."""
+    return int(_HOUR.unpack_from(data, _TIME.size)[0])
+
+
 def pack_stamped(time_us: int, digest: bytes, payload: bytes = b"") -> bytes:
     """A register's value; `digest` is 8 bytes."""
     return _STAMP.pack(float(time_us), digest) + payload
@@ -119,6 +142,12 @@ def _join_span(old: bytes, new: bytes) -> bytes:
     return _SPAN.pack(min(first, other_first), max(hour, other_hour), bits | other_bits)
 
 
+def _join_hours(old: bytes, new: bytes) -> bytes:
+    hours = {data[i : i + _HOUR.size] for data in (old, new) for i in range(_TIME.size, len(data), _HOUR.size)}
+    newest = sorted(hours, key=_HOUR.unpack, reverse=True)[:RECENT_HOURS]
+    return min(old[: _TIME.size], new[: _TIME.size], key=_TIME.unpack) + b"".join(newest)
+
+
 def _stamp(data: bytes) -> tuple[float, bytes]:
     time_us, digest = _STAMP.unpack_from(data)
     return time_us, digest
@@ -142,6 +171,7 @@ def _join_once(old: bytes, _new: bytes) -> bytes:
 
 JOINS: dict[str, Callable[[bytes, bytes], bytes]] = {
     "S": _join_span,
+    "H": _join_hours,
     "L": _join_latest,
     "E": _join_earliest,
     "X": _join_maximum,

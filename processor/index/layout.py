@@ -3,10 +3,11 @@
 Every record is a hash. `lineage:{b17}:g1:n:<hex id>` is bucket 17, generation 1, record n. A node's
 records live in the bucket of its id, a job's runs in the bucket of the job.
 
-    n:<node>      i identity · t span · T<frag> touch · B<frag> facets · w last write · d lifecycle
+    n:<node>      i identity · t span · T<frag> touch · B<frag> facets · w last write · h hours written
+                  · d lifecycle
     o:<node>      out-links: letter + other id [+ output id] → span
     i:<node>      in-links, likewise
-    s:<dataset>   l<lane> observer · c<lane> current schema · v<lane><fp> span · e<lane><fp> first run
+    s:<dataset>   l<lane> observer · c<lane> current schema · v<lane><fp> hours · e<lane><fp> first run
                   · b<fp> content
     m:<owner>     c<output> current mapping · v<output><fp> span · b<fp> content
                   · k<output> run of the newest explicit one · q<output><fp> run that stated it last
@@ -39,7 +40,7 @@ from processor.model.history import Observer
 from processor.model.identity import ID_BYTES, Kind, Node, hash_parts
 from processor.model.observation import EdgeType, Role
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of the stored forms; an index of another version is refused."""
 
 BUCKETS = 64

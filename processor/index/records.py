@@ -66,6 +66,7 @@ def node_record(there: Hash) -> NodeRecord:
         last_write_us=last_write,
         lifecycle=Lifecycle(state) if state else None,
         dropped=state == "DROP" and is_over,
+        written_hours=joins.unpack_hours(there[b"h"]).hours if b"h" in there else (),
     )
 
 
@@ -104,9 +105,9 @@ def _lane(dataset: Node, lane: bytes, versions: list[SchemaVersion], there: Hash
 
 
 def _version(lane: bytes, mark: bytes, columns: Columns, there: Hash) -> SchemaVersion:
-    span = joins.unpack_span(there[b"v" + lane + mark])
+    first_us, hours = joins.unpack_hours(there[b"v" + lane + mark])
     run_id = joins.unpack_stamped(there[b"e" + lane + mark]).payload.decode() or None
-    return SchemaVersion(mark, columns, span.first_us, span.last_us, run_id)
+    return SchemaVersion(mark, columns, first_us, hours, run_id)
 
 
 def job_history(record: NodeRecord, recent: Hash, opened: Iterable[OpenRun]) -> JobHistory:

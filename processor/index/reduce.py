@@ -171,6 +171,9 @@ class _Event:
     def span(self, evidence: int = 0) -> bytes:
         return joins.pack_span(self.seen.time_us, evidence)
 
+    def hours(self) -> bytes:
+        return joins.pack_hours(self.seen.time_us)
+
     # Nodes and their facets
 
     def node(self, node: Node, facets: Facets | None = None) -> Key:
@@ -221,6 +224,7 @@ class _Event:
         if self.is_written(fact):
             item = self.item(ItemKind.LIFECYCLE_CHANGED, REVIVED)
             self.writer.put(key, Op("W", b"w", joins.pack_time(self.seen.time_us), item))
+            self.writer.put(key, Op("H", b"h", self.hours()))
         if fact.lifecycle is not None:
             self.lifecycle(key, fact.lifecycle.state)
         if fact.columns is not None:
@@ -258,7 +262,7 @@ class _Event:
             return
         run_id = self.seen.run.run_id.encode() if self.seen.run else b""
         self.writer.put(key, Op("E", b"b" + mark, self.stamped(content)))
-        self.writer.put(key, Op("S", b"v" + lane + mark, self.span()))
+        self.writer.put(key, Op("H", b"v" + lane + mark, self.hours()))
         self.writer.put(key, Op("E", b"e" + lane + mark, self.stamped(run_id)))
 
     def mapping(self, fact: DatasetFact) -> None:

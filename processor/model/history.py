@@ -13,6 +13,13 @@ from processor.model.mapping import Mapping
 from processor.model.observation import EdgeType, Evidence, Lifecycle, Role, RunState
 from processor.model.tables import Columns
 
+HOUR_US = 3_600_000_000
+RECENT_HOURS = 14
+"""How many hours are kept of a statement or of a dataset's writes, newest first: two weeks of a daily one.
+
+With 14 a stored value is 64 bytes, the most that leaves a Redis hash in its small form.
+"""
+
 
 class Observer(NamedTuple):
     """Who states a schema: a job in a role (`namespace`, `name`), or a producer (`name` is its URI)."""
@@ -24,13 +31,21 @@ class Observer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SchemaVersion:
-    """One schema that an observer stated. `run_id` is the run that stated it first, if any."""
+    """One schema that an observer stated. `run_id` is the run that stated it first, if any.
+
+    `hours`: the newest hours since 1970 in which it was stated, newest first, at most `RECENT_HOURS`.
+    """
 
     fingerprint: bytes
     columns: Columns
     first_seen_us: int
-    last_seen_us: int
+    hours: tuple[int, ...]
     run_id: str | None = None
+
+    @property
+    def last_seen_us(self) -> int:
+        """Last seen, floored to its hour, but never before first seen."""
+        return max(self.hours[0] * HOUR_US, self.first_seen_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,11 @@ RECENT_RUNS = 32
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
-    """A node as the index knows it. `facets` holds the newest JSON of each kept facet by name."""
+    """A node as the index knows it. `facets` holds the newest JSON of each kept facet by name.
+
+    `written_hours`: the newest hours since 1970 in which a run that has not failed wrote the dataset,
+    newest first, at most `RECENT_HOURS`; `last_write_us` is the newest such event.
+    """
 
     node: Node
     first_seen_us: int
@@ -107,6 +126,7 @@ class NodeRecord:
     last_write_us: int | None = None
     lifecycle: Lifecycle | None = None
     dropped: bool = False
+    written_hours: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from processor.index.view import View
 from processor.local import Valkey, ValkeyCluster
 from processor.model.change import ItemKind
 from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError
+from processor.model.history import HOUR_US, RECENT_HOURS
 from processor.model.identity import Kind
 from processor.model.observation import Place, RunState
 from processor.model.tables import ColumnChange, ColumnChangeKind
@@ -282,6 +283,20 @@ def test_a_history_keeps_its_newest_versions_and_what_is_current(make_store: Cal
     assert [v.columns[1].path for v in kept] == [f"extra_{n}" for n in range(44, 300)]
     assert len(by_observer["ahead"].versions) == 1
     assert len(View(store).mappings([jb("ingest").id])[jb("ingest").id]) == 256
+
+
+def test_the_newest_hours_of_writes_and_of_schemas_are_kept(store: Store) -> None:
+    made, hours = table("raw.orders", schema=schema("id")), list(range(40))
+    random.Random(3).shuffle(hours)
+    for some in (hours[:3], hours[3:30], hours[30:]):
+        fill(store, *(event("ingest", "COMPLETE", hour * 60, run=hour, outputs=[made]) for hour in some))
+    fill(store, event("ingest", "FAIL", 50 * 60, run=50, outputs=[made]))
+    first = us(0) // HOUR_US
+    record, (lane,) = View(store).node(ds("raw.orders")), View(store).lanes(ds("raw.orders"))
+    assert record is not None
+    assert record.written_hours == tuple(first + hour for hour in range(39, 39 - RECENT_HOURS, -1))
+    assert lane.versions[0].first_seen_us == us(0)
+    assert lane.versions[0].hours == (first + 50, *record.written_hours[:-1])
 
 
 def test_reading_an_absent_record_is_empty(store: Store) -> None:

@@ -66,6 +66,20 @@ MUTANTS = (
         "tests/unit/test_joins.py",
     ),
     Mutant(
+        "the oldest hours are kept instead of the newest",
+        "processor/index/joins.py",
+        "sorted(hours, key=_HOUR.unpack, reverse=True)",
+        "sorted(hours, key=_HOUR.unpack)",
+        "tests/unit/test_joins.py",
+    ),
+    Mutant(
+        "an hour that both sides know is kept twice, in Redis",
+        _LUA,
+        "    if y >= x then j = j + 4 end",
+        "    if y > x then j = j + 4 end",
+        _ON_VALKEY,
+    ),
+    Mutant(
         "the newest finished run is dropped instead of the oldest",
         "processor/index/joins.py",
         "return min(recents, key=lambda f: (_TIME.unpack_from(recents[f]), f))",

@@ -42,7 +42,7 @@ def lane(states: list[Columns], observer: Observer = INGEST) -> Lane:
     for number, state in enumerate(states):
         mark = fingerprint(encode_columns(state))
         time_us = T0_US + number * HOUR_US
-        versions.setdefault(mark, SchemaVersion(mark, state, time_us, time_us, None))
+        versions.setdefault(mark, SchemaVersion(mark, state, time_us, (time_us // HOUR_US,)))
     return Lane(ORDERS, observer, tuple(versions.values()), mark, T0_US + len(states) * HOUR_US)
 
 

@@ -29,7 +29,7 @@ from processor.model.identity import Kind, Node
 from processor.model.observation import Place
 from tests.support.budget import within
 from tests.support.events import Json, observe
-from tests.support.histories import TIMES, drops, events, many_runs
+from tests.support.histories import TIMES, drops, events, many_hours, many_runs
 from tests.support.oracle import Oracle, differences, read, unannounced
 
 TOPIC = "lineage.events"
@@ -112,6 +112,10 @@ class Deliveries(RuleBasedStateMachine):
     @rule(event=events(), others=events(), partition=st.integers(0, PARTITIONS - 1))
     def send_at_one_time(self, event: Json, others: Json, partition: int) -> None:
         self.logs[partition] += [event, {**others, "eventTime": event["eventTime"]}]
+
+    @rule(some=many_hours(), partition=st.integers(0, PARTITIONS - 1))
+    def send_writes_in_many_hours(self, some: list[Json], partition: int) -> None:
+        self.logs[partition] += some
 
     @precondition(lambda self: not self.has_many)
     @rule(state=st.sampled_from(("COMPLETE", "FAIL")), is_at_once=st.booleans())

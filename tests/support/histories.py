@@ -160,6 +160,16 @@ def drops(draw: st.DrawFn) -> list[Json]:
     ]
 
 
+@st.composite
+def many_hours(draw: st.DrawFn) -> list[Json]:
+    """Writes of one dataset with one schema, in more hours than are kept, in any order."""
+    hours = draw(st.lists(st.integers(0, 23), min_size=16, max_size=20))
+    made = {"namespace": LAKE, "name": "a", "facets": {"schema": schema("id")}}
+    job = {"namespace": "shop", "name": JOBS[1], "facets": {}}
+    said = {"producer": PRODUCER, "eventType": "RUNNING", "job": job, "run": {"runId": run_id(0), "facets": {}}}
+    return [{**said, "eventTime": f"2026-03-01T{hour:02}:10:00Z", "inputs": [], "outputs": [made]} for hour in hours]
+
+
 def many_runs(state: str, times: tuple[str, str]) -> list[Json]:
     """More finished runs of one job than it keeps, with few ends among them."""
     job = {"namespace": "shop", "name": JOBS[0], "facets": {}}

@@ -32,7 +32,7 @@ def lane(*states: Columns, observer: Observer = INGEST) -> Lane:
         time_us = T0_US + number * HOUR_US
         mark = fingerprint(encode_columns(state)) if state else b""
         if mark and mark not in versions:
-            versions[mark] = SchemaVersion(mark, state, time_us, time_us, f"run-{number}")
+            versions[mark] = SchemaVersion(mark, state, time_us, (time_us // HOUR_US,), f"run-{number}")
     return Lane(ORDERS, observer, tuple(versions.values()), mark or None, T0_US + len(states) * HOUR_US)
 
 

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.index import joins
-from processor.model.history import RECENT_RUNS
+from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS
 from processor.model.observation import RunState
 
 TIMES = st.integers(-(2**50), 2**50)
 DIGESTS = st.binary(min_size=8, max_size=8)
+
+
+def hours_of(hours: list[int]) -> bytes:
+    """What statements in these hours come to, one after another."""
+    return reduce(joins.JOINS["H"], (joins.pack_hours(hour * HOUR_US) for hour in hours))
+
+
 VALUES = {
     "S": st.builds(joins.pack_span, TIMES, st.integers(0, 63)),
+    "H": st.lists(st.integers(-40, 40), min_size=1, max_size=30).map(hours_of),
     "L": st.builds(joins.pack_stamped, TIMES, DIGESTS, st.just(b"")),
     "E": st.builds(joins.pack_stamped, TIMES, DIGESTS, st.just(b"")),
     "X": st.builds(joins.pack_time, TIMES),
@@ -26,6 +36,13 @@ def test_a_join_does_not_care_about_order_grouping_or_repetition(letter: str, da
     assert join(a, b) == join(b, a)
     assert join(join(a, b), c) == join(a, join(b, c))
     assert join(a, a) == a
+
+
+@given(st.lists(st.integers(-40, 40), min_size=1, max_size=60))
+def test_of_the_hours_the_newest_are_kept_each_once_beside_the_first_of_all(hours: list[int]) -> None:
+    kept = joins.unpack_hours(hours_of(hours))
+    assert kept.first_us == min(hours) * HOUR_US
+    assert list(kept.hours) == sorted(set(hours), reverse=True)[:RECENT_HOURS]
 
 
 def test_latest_prefers_the_later_time_and_then_the_greater_digest() -> None:

@@ -48,11 +48,27 @@ local function later(a, b)
   return less(string.sub(b, 9, 16), string.sub(a, 9, 16))
 end
 
+local HOURS = 14 -- history.RECENT_HOURS
+local function hour_at(value, at)
+  if at > #value then return -math.huge end
+  return (struct.unpack('>i4', value, at))
+end
+
 local joins = {
   S = function(old, new)
     local first, hour, bits = struct.unpack('>di4I2', old)
     local first2, hour2, bits2 = struct.unpack('>di4I2', new)
     return struct.pack('>di4I2', math.min(first, first2), math.max(hour, hour2), bit.bor(bits, bits2))
+  end,
+  H = function(old, new)
+    local first, hours, i, j = math.min(time_of(old), time_of(new)), {}, 9, 9
+    while #hours < HOURS and (i <= #old or j <= #new) do
+      local x, y = hour_at(old, i), hour_at(new, j)
+      hours[#hours + 1] = struct.pack('>i4', math.max(x, y))
+      if x >= y then i = i + 4 end
+      if y >= x then j = j + 4 end
+    end
+    return struct.pack('>d', first) .. table.concat(hours)
   end,
   L = function(old, new) if later(new, old) then return new end return old end,
   E = function(old, new) if later(old, new) then return new end return old end,
@@ -156,10 +172,7 @@ end
 local MARK = 12
 local function group_of(field) return string.sub(field, 2, -MARK - 1) end
 local function mark_of(field) return string.sub(field, -MARK) end
-local function last_hour(span)
-  local _, hour = struct.unpack('>di4', span)
-  return hour
-end
+local function last_hour(value) return hour_at(value, 9) end
 
 local function drop_surplus(key, group, most)
   if redis.call('HLEN', key) <= most then return end
@@ -341,7 +354,7 @@ local function settle_run(bucket, settle, keep)
   if #fields > keep then redis.call('HDEL', settle.recent, fields[#fields]) end
 end
 
-local LEAST = { S = 14, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
+local LEAST = { S = 14, H = 12, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
 
 local n = tonumber(take())
 local work = {}

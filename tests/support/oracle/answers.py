@@ -1,6 +1,7 @@
 """What many events come to. Each answer is derived from the whole list of events, by its definition.
 
 - `first_seen` is the earliest event's time, `last_seen` the latest's, floored to its hour.
+- Of what is stated time and again the newest RECENT_HOURS hours are kept, each once.
 - A value is the one stated last: by event time, and of equal times by the event's digest.
 - A facet is replaced whole; of equal times the fragment with the greater fingerprint counts as later.
 - A DROP holds until a later write; a run's terminal state is the last one stated.
@@ -16,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from processor.model.history import RECENT_RUNS
+from processor.model.history import RECENT_HOURS, RECENT_RUNS
 from processor.model.identity import Kind, Node, run_key
 from processor.model.observation import EdgeType, Evidence, Role
 from tests.support.oracle.read import Event, Lineage, Link, Name, Stamp, Stated, name_of
@@ -76,6 +77,7 @@ class Schema(NamedTuple):
 
     columns: tuple[tuple[str, str | None], ...]
     seen: Seen
+    hours: tuple[int, ...]
     run_id: str | None
 
 
@@ -124,6 +126,10 @@ class Oracle:
     def last_write_us(self, name: Name) -> int | None:
         """The newest event of a run that has it as an output and has not failed."""
         return max((event.at.time_us for event, stated in self._stated(name) if _is_write(event, stated)), default=None)
+
+    def written_hours(self, name: Name) -> tuple[int, ...]:
+        """The newest hours in which a run that has not failed had it as an output."""
+        return _hours(event.at for event, stated in self._stated(name) if _is_write(event, stated))
 
     def lifecycle(self, name: Name) -> tuple[Stamp, str] | None:
         return _newest((event.at, s.lifecycle) for event, s in self._stated(name) if s.lifecycle)
@@ -179,7 +185,7 @@ class Oracle:
             if stated.columns and _observer(event, stated) == observer:
                 said.setdefault(_plain(stated), []).append((event.at, event.run_id))
         spelled = self._spellings(name)
-        return {p: Schema(spelled[p], _seen(at for at, _ in each), min(each)[1]) for p, each in said.items()}
+        return {p: _schema(spelled[p], each) for p, each in said.items()}
 
     def columns(self, name: Name) -> tuple[tuple[str, str | None], ...]:
         """The schema that stands: a writer's before a producer's before a reader's, then the newest."""
@@ -307,6 +313,15 @@ def _seen(stamps: Iterable[Stamp], evidence: Iterable[Evidence] = ()) -> Seen:
         together |= how
     first, last = min(times), max(times)
     return Seen(first, max(first, last // HOUR_US * HOUR_US), together)
+
+
+def _hours(stamps: Iterable[Stamp]) -> tuple[int, ...]:
+    return tuple(sorted({at.time_us // HOUR_US for at in stamps}, reverse=True)[:RECENT_HOURS])
+
+
+def _schema(columns: tuple[tuple[str, str | None], ...], said: list[tuple[Stamp, str | None]]) -> Schema:
+    stamps = [at for at, _ in said]
+    return Schema(columns, _seen(stamps), _hours(stamps), min(said)[1])
 
 
 def _spans(said: Iterable[tuple[K, Stamp, Evidence]]) -> dict[K, Seen]:

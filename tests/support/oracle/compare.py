@@ -10,7 +10,7 @@ from processor.index.aliases import aliases_of
 from processor.index.edges import all_edges
 from processor.index.layout import last_word, word_id
 from processor.index.view import Link, View
-from processor.model.history import KnownMapping, Lane, NodeRecord, RunRecord
+from processor.model.history import KnownMapping, Lane, NodeRecord, RunRecord, SchemaVersion
 from processor.model.identity import Kind, Node, run_key
 from processor.model.mapping import Mapping, Source
 from processor.model.observation import EdgeType
@@ -68,6 +68,7 @@ def _expected_node(oracle: Oracle, name: Name) -> Iterator[Fact]:
     yield f"{about}: last seen", seen.last_us
     yield f"{about}: facets", {key: msgspec.json.decode(text) for key, text in oracle.facets(name).items()}
     yield f"{about}: last write", oracle.last_write_us(name)
+    yield f"{about}: hours written", oracle.written_hours(name)
     yield f"{about}: life cycle", change[1] if change else None
     yield f"{about}: is dropped", oracle.is_dropped(name)
     yield f"{about}: is found by its last word", True
@@ -79,6 +80,7 @@ def _found_node(view: View, record: NodeRecord) -> Iterator[Fact]:
     yield f"{about}: last seen", record.last_seen_us
     yield f"{about}: facets", {key: msgspec.json.decode(data) for key, data in record.facets.items()}
     yield f"{about}: last write", record.last_write_us
+    yield f"{about}: hours written", record.written_hours
     yield f"{about}: life cycle", record.lifecycle.state if record.lifecycle else None
     yield f"{about}: is dropped", record.dropped
     yield f"{about}: is found by its last word", record.node.id in view.found_by(word_id(last_word(record.node.name)))
@@ -109,14 +111,18 @@ def _found_dataset(view: View, dataset: Node) -> Iterator[Fact]:
     yield f"{dataset}: its names", sorted(str(record.node) for record in names.values())
 
 
-def _version(version: Schema) -> tuple[object, int, int, str]:
-    return version.columns, version.seen.first_us, version.seen.last_us, version.run_id or ""
+def _version(version: Schema) -> tuple[object, ...]:
+    return version.columns, *version.seen[:2], version.hours, version.run_id or ""
 
 
 def _lane(lane: Lane) -> Sequence[object]:
     current = lane.version(lane.current)
-    versions = ((tuple(map(tuple, v.columns)), v.first_seen_us, v.last_seen_us, v.run_id or "") for v in lane.versions)
-    return lane.current_us, tuple(map(tuple, current.columns)) if current else None, sorted(versions, key=str)
+    versions = sorted(map(_kept_version, lane.versions), key=str)
+    return lane.current_us, tuple(map(tuple, current.columns)) if current else None, versions
+
+
+def _kept_version(kept: SchemaVersion) -> tuple[object, ...]:
+    return tuple(map(tuple, kept.columns)), kept.first_seen_us, kept.last_seen_us, kept.hours, kept.run_id or ""
 
 
 # Links
