@@ -1,4 +1,4 @@
-"""`up`, `down`, `show`, `export`, `digest`: questions about the index."""
+"""`up`, `down`, `path`, `show`, `export`, `digest`: questions about the index."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ def register(app: typer.Typer) -> None:
         ),
     )(down)
     app.command(
+        epilog=examples(
+            "lineage path raw.orders churn_model",
+            "lineage path raw.orders.discount marts.daily_revenue      by columns",
+            "lineage path raw.orders churn_model -o mermaid",
+        ),
+    )(path)
+    app.command(
         epilog=examples("lineage show acme.marts.fct_orders", "lineage show job:acme-dbt:dbt-run-acme -o json")
     )(show)
     app.command(epilog=examples("lineage export edges -o ndjson > edges.ndjson", "lineage export nodes -o json"))(
@@ -58,6 +65,27 @@ def down(
 ) -> None:
     """Show what depends on something."""
     _walk(node, "down", depth, columns, output)
+
+
+def path(
+    start: Annotated[str, typer.Argument(metavar="FROM", help="Where the data comes from: a NODE.")],
+    goal: Annotated[str, typer.Argument(metavar="TO", help="Where it arrives: a NODE.")],
+    depth: _DEPTH = 20,
+    output: GraphOutputOption = GraphOutput.TABLE,
+) -> None:
+    """Show the shortest ways from one node to another, and the columns that carry the data; exit 1 if there is none."""
+    from processor.cli.graphs import print_paths
+    from processor.cli.guard import NotFoundError
+    from processor.index.paths import paths
+
+    with opened() as index:
+        ends = found(index.view, start), found(index.view, goal)
+        ways = paths(index.view, *ends, depth=depth)
+        is_turned = not ways.graph.nodes and bool(paths(index.view, *reversed(ends), depth=depth).graph.nodes)
+    if not ways.graph.nodes:
+        hint = f"; the other way round it does: lineage path {goal} {start}" if is_turned else ""
+        raise NotFoundError(f"no data is known to flow from {start} to {goal}{hint}")
+    print_paths(*ends, ways, output)
 
 
 def show(node: NodeArgument, output: OutputOption = Output.TABLE) -> None:

@@ -6,28 +6,64 @@ from collections import Counter
 
 from processor.cli.guard import say
 from processor.cli.options import GraphOutput
+from processor.index.paths import Paths
 from processor.index.traverse import Direction, Graph
 from processor.model.identity import Node
 from processor.render import console
 from processor.render.graph import dot, mermaid
 from processor.render.records import Record, edge, node
-from processor.render.tree import lineage_tree
+from processor.render.tree import carried_table, lineage_tree
 
 
 def print_graph(start: Node, graph: Graph, direction: Direction, output: GraphOutput) -> None:
     """Print the graph to standard output, what was left out to standard error."""
-    nodes = [reached.node for reached in graph.nodes]
     if output is GraphOutput.TABLE:
         console.print_out(lineage_tree(start, graph, direction))
-    elif output is GraphOutput.DOT:
-        console.write_text(dot(nodes, graph.edges))
-    elif output is GraphOutput.MERMAID:
-        console.write_text(mermaid(nodes, graph.edges))
     elif output is GraphOutput.JSON:
         console.write_json(_document(start, graph, direction))
     else:
-        console.write_ndjson([_reached(graph, at) for at in range(len(graph.nodes))])
+        _print_other(graph, output)
     _talk(start, graph, direction)
+
+
+def _print_other(graph: Graph, output: GraphOutput) -> None:
+    """Print a graph in a form that knows no start."""
+    nodes = [reached.node for reached in graph.nodes]
+    if output is GraphOutput.DOT:
+        console.write_text(dot(nodes, graph.edges))
+    elif output is GraphOutput.MERMAID:
+        console.write_text(mermaid(nodes, graph.edges))
+    else:
+        console.write_ndjson([_reached(graph, at) for at in range(len(graph.nodes))])
+
+
+def print_paths(start: Node, goal: Node, ways: Paths, output: GraphOutput) -> None:
+    """Print the ways between two nodes."""
+    graph = ways.graph
+    if output is GraphOutput.TABLE:
+        console.print_out(lineage_tree(start, graph, Direction.DOWN))
+        if ways.carried:
+            console.print_out(carried_table(ways.carried))
+    elif output is GraphOutput.JSON:
+        console.write_json(_paths_document(start, goal, ways))
+    else:
+        _print_other(graph, output)
+    if graph.truncated:
+        say("cut short: there may be more ways")
+
+
+def _paths_document(start: Node, goal: Node, ways: Paths) -> Record:
+    return {
+        "from": node(start),
+        "to": node(goal),
+        "nodes": [_reached(ways.graph, at) for at in range(len(ways.graph.nodes))],
+        "edges": [edge(each) for each in ways.graph.edges],
+        "columns": [
+            {"job": node(each.job), "from": node(each.src), "to": node(each.dst), "direct": each.direct}
+            for each in ways.carried
+        ],
+        "truncated": ways.graph.truncated,
+    }
 
 
 def _document(start: Node, graph: Graph, direction: Direction) -> Record:

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from processor.index.paths import Carried
 from processor.index.traverse import Direction, Graph
 from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
 from processor.model.text import visible
 from processor.render.graph import node_order
+from processor.render.tables import folding_table
+from processor.render.text import plain, short
 
 _STYLES = {Kind.DATASET: "bold", Kind.JOB: "cyan", Kind.COLUMN: "green", Kind.RUN: "magenta"}
 _Step = tuple[Node, KnownEdge]
@@ -41,6 +45,15 @@ def lineage_tree(start: Node, graph: Graph, direction: Direction) -> Tree:
                 unfolded.add(neighbor)
                 waiting.append((neighbor, child))
     return root
+
+
+def carried_table(carried: Iterable[Carried]) -> Table:
+    """Which columns the jobs on a way carry on."""
+    table = folding_table("job", "column", "becomes")
+    for each in carried:
+        how = "" if each.direct else "  (indirect)"
+        table.add_row(*(plain(short(node)) for node in (each.job, each.src)), plain(f"{short(each.dst)}{how}"))
+    return table
 
 
 def title(node: Node) -> Text:

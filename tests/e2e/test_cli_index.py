@@ -55,6 +55,25 @@ def test_up_from_a_column_names_each_column_it_is_made_from(loaded: Lineage) -> 
     ]
 
 
+def test_path_names_the_jobs_and_the_columns_on_the_way(loaded: Lineage) -> None:
+    found = loaded.ok("path", "shop.public.orders", "marts.revenue", "-o", "json").json
+    assert [node["name"] for node in found["nodes"] if node["kind"] == "job"] == [
+        "daily.load_orders",
+        "marts.revenue.run",
+    ]
+    assert [(each["from"]["field"], each["to"]["field"]) for each in found["columns"]] == [
+        ("total", "amount"),
+        ("id", "order_id"),
+        ("amount", "revenue"),
+    ]
+
+
+def test_where_no_data_flows_the_way_back_is_named(loaded: Lineage) -> None:
+    refused = loaded("path", "marts.revenue", "shop.public.orders")
+    assert refused.code == 1
+    assert "the other way round it does: lineage path shop.public.orders marts.revenue" in refused.err
+
+
 def test_depth_limits_the_walk(loaded: Lineage) -> None:
     shallow = loaded.ok("up", "marts.revenue.revenue", "--depth", "1", "-o", "ndjson")
     assert [node["field"] for node in shallow.lines] == ["revenue", "amount"]
