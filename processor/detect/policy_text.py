@@ -1,9 +1,17 @@
-"""The policy file as YAML: read whole, or refused with a line and a reason."""
+"""The policy file as YAML: read whole, or refused with a line and a reason.
+
+Rules kept here:
+- a policy with one thing wrong is refused whole;
+- to find everything that is wrong, what was found is taken out of the tree and the rest is looked at again; lines and
+  positions stay those of the text.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import yaml
@@ -20,6 +28,10 @@ class PolicyError(UsageError):
         super().__init__(f"policy, line {line}: {reason}")
         self.line = line
         self.reason = reason
+
+
+MOST_PROBLEMS = 20
+"""More than this nobody reads at once."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -39,47 +51,113 @@ class _Loader(yaml.SafeLoader):
 def parse_policy(text: str) -> Policy:
     """Read a policy; an empty text is the default one. Raises PolicyError with line and reason."""
     try:
-        return _parse(text)
+        tree = _tree(text)
+        for error in _problems(tree):
+            raise error
+        return _policy(tree)
     except RecursionError:
-        raise PolicyError(1, "nested too deeply") from None
+        raise _too_deep() from None
 
 
-def _parse(text: str) -> Policy:
-    root, value = _load(text)
-    if root is None or value is None:
-        return Policy()
-    _refuse_doubles(root)
+def problems_in(text: str) -> list[PolicyError]:
+    """What is wrong with a policy, by line; at most `MOST_PROBLEMS`."""
     try:
-        return msgspec.convert(value, Policy)
-    except msgspec.ValidationError as error:
-        raise _located(str(error), root) from None
+        return sorted(islice(_problems(_tree(text)), MOST_PROBLEMS), key=lambda error: error.line)
+    except PolicyError as error:
+        return [error]
+    except RecursionError:
+        return [_too_deep()]
+
+
+def _too_deep() -> PolicyError:
+    return PolicyError(1, "nested too deeply")
+
+
+def _tree(text: str) -> yaml.Node | None:
+    try:
+        return _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = 1 if mark is None else mark.line + 1
+        raise PolicyError(line, error.problem or "not YAML") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise PolicyError(1, _first_line(error)) from None
+
+
+def _problems(root: yaml.Node | None) -> Iterator[PolicyError]:
+    """Everything that is wrong; what was told is taken out of the tree."""
+    if root is None:
+        return
+    yield from _doubles(root)
+    positions = dict(_positions(root))
+    while True:
+        try:
+            _policy(root)
+        except msgspec.ValidationError as error:
+            found = _located(str(error), root, positions)
+            yield found.error
+            if not found.take_out(root):
+                return
+        except PolicyError as error:
+            yield error
+            return
+        else:
+            return
+
+
+def _policy(root: yaml.Node | None) -> Policy:
+    value = None if root is None else _value(root)
+    try:
+        return Policy() if value is None else msgspec.convert(value, Policy)
+    except msgspec.ValidationError:
+        raise
     except ValueError as error:
         # Half a character without its other half; a number of more digits than Python reads.
         raise PolicyError(1, quoted(error)) from None
 
 
-def _load(text: str) -> tuple[yaml.Node | None, object]:
+def _value(root: yaml.Node) -> object:
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        return root, None if root is None else loader.construct_document(root)
+        return _Loader("").construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = 1 if mark is None else mark.line + 1
-        raise PolicyError(line, error.problem or "not YAML") from None
+        raise PolicyError(1 if mark is None else mark.line + 1, error.problem or "not YAML") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise PolicyError(1, next(iter(str(error).splitlines()), "not YAML")) from None
+        raise PolicyError(1, _first_line(error)) from None
 
 
-def _refuse_doubles(node: yaml.Node) -> None:
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "not YAML")
+
+
+def _doubles(node: yaml.Node) -> Iterator[PolicyError]:
     """YAML forbids a key twice; the loader would silently take the last."""
-    if isinstance(node, yaml.MappingNode):
+    if isinstance(node, yaml.SequenceNode):
+        for element in node.value:
+            yield from _doubles(element)
+    elif isinstance(node, yaml.MappingNode):
         known: set[object] = set()
-        for key, value in node.value:
+        for pair in list(node.value):
+            key, value = pair
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # to be refused when it is read: no key of ours
             if key.value in known:
-                raise PolicyError(key.start_mark.line + 1, f"`{key.value}` stands here twice")
-            known.add(key.value)
-            _refuse_doubles(value)
+                node.value.remove(pair)
+                yield PolicyError(key.start_mark.line + 1, f"`{key.value}` stands here twice")
+            else:
+                known.add(key.value)
+                yield from _doubles(value)
+
+
+def _positions(node: yaml.Node) -> Iterator[tuple[int, int]]:
+    """Where each element of a list stands in it, by the identity of its node: others may be taken out."""
+    children = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
+        children = [value for _, value in node.value]
+    for position, child in enumerate(children):
+        if isinstance(node, yaml.SequenceNode):
+            yield id(child), position
+        yield from _positions(child)
 
 
 _AT = re.compile(r"^(?P<reason>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
@@ -87,26 +165,45 @@ _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<position>\d+)\]")
 _UNKNOWN = re.compile(r"unknown field `(?P<key>.+)`")
 
 
-def _located(message: str, root: yaml.Node) -> PolicyError:
+class _Found(NamedTuple):
+    """What is wrong, and the entry of the tree that is to blame: a pair of a mapping, or an element of a list."""
+
+    error: PolicyError
+    parent: yaml.Node | None
+    entry: Any
+
+    def take_out(self, root: yaml.Node) -> bool:
+        """Take it out of the tree; False when it is the whole of it."""
+        if self.parent is None or self.entry is root:
+            return False
+        self.parent.value = [entry for entry in self.parent.value if entry is not self.entry]
+        return True
+
+
+def _located(message: str, root: yaml.Node, positions: dict[int, int]) -> _Found:
     """A msgspec message, its path turned into a line."""
     found = _AT.match(message)
     reason, path = (message, "") if found is None else (found["reason"], found["path"] or "")
     unknown = _UNKNOWN.search(reason)
     if unknown:
         path = f"{path}.{unknown['key']}"
-    where = path.lstrip(".")
-    return PolicyError(_line(root, path), f"{where}: {reason}" if where and not unknown else reason)
+    line, where, parent, entry = root.start_mark.line, "", None, root
+    for line, name, parent, entry in _steps(root, path, positions):  # noqa: B007  the last one counts
+        where += name
+    where = where.lstrip(".")
+    return _Found(PolicyError(line + 1, f"{where}: {reason}" if where and not unknown else reason), parent, entry)
 
 
-def _line(node: yaml.Node, path: str) -> int:
-    line = node.start_mark.line
+def _steps(node: yaml.Node, path: str, positions: dict[int, int]) -> Iterator[tuple[int, str, yaml.Node, Any]]:
+    """Line, name, parent and entry of each step of a path, as far as the tree has it."""
     for step in _STEP.finditer(path):
         if isinstance(node, yaml.MappingNode):
             pair = next((p for p in node.value if p[0].value == step["key"]), None)
             if pair is None:
-                break
-            line, node = pair[0].start_mark.line, pair[1]
+                return
+            yield pair[0].start_mark.line, f".{step['key']}", node, pair
+            node = pair[1]
         elif isinstance(node, yaml.SequenceNode) and step["position"]:
-            node = node.value[int(step["position"])]
-            line = node.start_mark.line
-    return line + 1
+            child = node.value[int(step["position"])]
+            yield child.start_mark.line, f"[{positions.get(id(child), step['position'])}]", node, child
+            node = child

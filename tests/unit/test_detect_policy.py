@@ -2,7 +2,8 @@ import pytest
 
 from processor.detect import kinds
 from processor.detect.policy import Policy
-from processor.detect.policy_text import PolicyError, parse_policy
+from processor.detect.policy_schema import policy_schema
+from processor.detect.policy_text import MOST_PROBLEMS, PolicyError, parse_policy, problems_in
 from processor.model.alert import AlertKind
 from processor.model.history import JobHistory, OpenRun
 from processor.model.identity import dataset, job
@@ -134,3 +135,58 @@ def test_detectors_judge_by_the_overrides_of_their_subject() -> None:
     assert [f.kind for f in kinds.of_job(run, Policy(), day_us + 1)] == [AlertKind.STUCK_RUN]
     assert kinds.of_job(run, patient, day_us + 1) == []
     assert [f.kind for f in kinds.of_job(run, patient, 2 * day_us + 1)] == [AlertKind.STUCK_RUN]
+
+
+BAD = """
+version: 1
+stuck_run:
+  factor: fast
+  speed: 3
+silent_job: {factor: 2, factor: 3}
+overrides:
+- silent_job: {}
+- match: [a]
+  silent_job:
+    factor: 0.5
+sources: [a, 7, b, 8]
+"""
+
+
+def test_everything_that_is_wrong_is_told_at_once_by_line() -> None:
+    found = [(error.line, error.reason.split(":")[0]) for error in problems_in(BAD)]
+    assert found == [
+        (4, "stuck_run.factor"),
+        (5, "Object contains unknown field `speed`"),
+        (6, "`factor` stands here twice"),
+        (8, "overrides[0]"),
+        (11, "overrides[1].silent_job.factor"),
+        (12, "sources[1]"),
+        (12, "sources[3]"),
+    ]
+
+
+def test_of_very_much_that_is_wrong_the_first_is_enough() -> None:
+    assert len(problems_in("".join(f"k{n}: 1\n" for n in range(100)))) == MOST_PROBLEMS
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "a: [", "7", "version: 2", "sources: 1", "a: *b", "[[" * 100_000, "? [1]\n: 2\n", "a: {a: a}"]
+)
+def test_a_policy_is_fine_where_nothing_is_wrong_and_only_there(text: str) -> None:
+    problems = problems_in(text)
+    if not problems:
+        assert parse_policy(text) == Policy()
+        return
+    with pytest.raises(PolicyError):
+        parse_policy(text)
+
+
+def test_the_schema_for_editors_knows_every_knob_and_what_it_means() -> None:
+    schema = policy_schema()
+    of_policy = schema["$defs"]["Policy"]["properties"]
+    assert {kind.value for kind in AlertKind} <= of_policy.keys()
+    factor = schema["$defs"]["SilentJob"]["properties"]["factor"]
+    assert (factor["minimum"], factor["default"]) == (1, 2)
+    assert "silent_job" in schema["$defs"]["Override"]["properties"]
+    assert schema["$defs"]["Override"]["required"] == ["match"]
+    assert of_policy["sources"]["description"] == "datasets that nobody need write."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from processor.detect.policy import Policy
+from processor.detect.policy_schema import policy_schema
 from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind
 from processor.model.errors import Reason
@@ -19,6 +21,11 @@ def test_the_documented_policy_is_the_default_with_nothing_left_out() -> None:
     assert parse_policy(text) == Policy()
     for name in (name for section in Policy.__struct_fields__ for name in _fields(section)):
         assert f"{name}:" in text
+
+
+def test_the_schema_for_editors_is_that_of_the_policy() -> None:
+    written = json.loads((DOCS / "policy.schema.json").read_text(encoding="utf-8"))
+    assert written == policy_schema(), "print it anew: python -m processor policy schema > docs/policy.schema.json"
 
 
 def _fields(section: str) -> tuple[str, ...]:
