@@ -7,7 +7,7 @@ Rules kept here:
 - what time alone brought about, time that runs back (a replay) does not take away;
 - a reaction judges the node of the change in the same way as the sweep does, with one exception:
   it resolves orphans but opens none, for what their siblings are only a sweep knows;
-- kinds that only a sweep can judge (all but `JUDGED_ON_CHANGE`) are left to it alone: nobody else moves their alerts;
+- what only a sweep can judge (`kinds.is_for_sweep`) is left to it alone: nobody else moves those alerts;
 - without a time nothing is judged (see `progress.now_us`);
 - nothing is done on what was read of an index that is not whole (see `progress.is_whole`): that is looked at before
   each time that alerts move.
@@ -28,7 +28,7 @@ from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.places import excused
 from processor.alerter.sweep.schemas import of_schemas
 from processor.alerter.sweep.scope import Scope
-from processor.detect.kinds import JOB_KINDS, JUDGED_ON_CHANGE, SCHEMA_KINDS
+from processor.detect.kinds import JOB_KINDS, SCHEMA_KINDS, is_for_sweep
 from processor.detect.policy import Policy
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Finding, Severity
@@ -139,7 +139,7 @@ def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> N
     before = {i: alert for job in jobs for i, alert in settling.store.about(job).items()}
     histories = scope.view.jobs([job.id for job in jobs])
     settling.fire(before, of_jobs(scope, histories.values()))
-    judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS)
+    judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS and not is_for_sweep(a.finding))
     settling.resolve(alert for i, alert in judged if i not in settling.held)
 
 
@@ -172,7 +172,7 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
     orphans = [finding for finding in findings if finding.kind is AlertKind.ORPHAN_DATASET]
     over = excused(scope, [orphan.subject for orphan in orphans])
     yield from (orphan for orphan in orphans if orphan.subject not in over)
-    yield from (finding for finding in findings if finding.kind not in JUDGED_ON_CHANGE)
+    yield from filter(is_for_sweep, findings)
 
 
 def _assure(view: View) -> None:

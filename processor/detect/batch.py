@@ -1,8 +1,9 @@
-"""Which jobs have runs that end."""
+"""Which jobs have runs that end, and which runs say what a job normally does."""
 
 from __future__ import annotations
 
-from processor.model.history import JobHistory
+from processor.model.history import FinishedRun, JobHistory
+from processor.model.observation import RunState
 
 _ENDLESS = frozenset({"STREAMING", "SERVICE"})
 
@@ -10,3 +11,8 @@ _ENDLESS = frozenset({"STREAMING", "SERVICE"})
 def is_endless(history: JobHistory) -> bool:
     """Whether the job's runs have no end by nature. Unstated means batch (OpenLineage jobType facet)."""
     return (history.processing_type or "").upper() in _ENDLESS
+
+
+def completed(history: JobHistory) -> list[FinishedRun]:
+    """The runs that ended well, newest first."""
+    return [run for run in history.finished if run.state is RunState.COMPLETE]

@@ -6,14 +6,16 @@ the one that holds for the subject, so no detector need ask for its overrides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from processor.detect import missing_lineage, orphan_dataset, schema_drift, silent_job, stuck_run
+from processor.detect import broken_lineage, missing_lineage, orphan_dataset, schema_drift, silent_job, stuck_run
+from processor.detect.peers import PeerTally
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile
 from processor.detect.schema_drift import ImpactOf
 from processor.model.alert import AlertKind, Finding
-from processor.model.history import JobHistory, Lane
+from processor.model.history import JobHistory, Lane, RunMembers
+from processor.model.identity import Node
 
 JobDetector = Callable[[JobHistory, Policy, int], list[Finding]]
 
@@ -23,16 +25,45 @@ JOB_DETECTORS: dict[AlertKind, JobDetector] = {
     AlertKind.STUCK_RUN: stuck_run.detect,
     AlertKind.SILENT_JOB: silent_job.detect,
 }
-JOB_KINDS = frozenset(JOB_DETECTORS)
+JOB_KINDS = frozenset(JOB_DETECTORS) | {AlertKind.BROKEN_LINEAGE}
 SCHEMA_KINDS = frozenset({AlertKind.SCHEMA_DRIFT})
 JUDGED_ON_CHANGE = JOB_KINDS | SCHEMA_KINDS | {AlertKind.ORPHAN_DATASET}
 """Kinds of which one change is reason enough to judge its node anew; the others are for a sweep alone."""
+
+
+def is_for_sweep(finding: Finding) -> bool:
+    """Whether only a sweep can tell if the finding still holds."""
+    is_of_peers = finding.alert_id == missing_lineage.peers_id(finding.kind, finding.subject)
+    return is_of_peers or finding.kind not in JUDGED_ON_CHANGE
 
 
 def of_job(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
     """All that is wrong with a job."""
     own = policy.for_(history.job)
     found = (detect(history, own, now_us) for detect in JOB_DETECTORS.values())
+    return _permitted((f for findings in found for f in findings), own)
+
+
+def of_edges(
+    history: JobHistory, runs: Sequence[RunMembers], named: Mapping[bytes, Node], policy: Policy
+) -> list[Finding]:
+    """All that is wrong with what a job's completed runs read and wrote; see `broken_lineage.detect`."""
+    own = policy.for_(history.job)
+    return _permitted(broken_lineage.detect(history, runs, named, own), own)
+
+
+def awaits_peers(history: JobHistory, policy: Policy) -> bool:
+    """Whether something of the job can be told by its peers alone."""
+    own = policy.for_(history.job)
+    sides = ((kind, missing_lineage.knobs_of(own, kind)) for kind in missing_lineage.SIDES)
+    return any(missing_lineage.awaits_peers(history, kind, knobs) for kind, knobs in sides)
+
+
+def of_peers(history: JobHistory, tally: PeerTally, policy: Policy) -> list[Finding]:
+    """All that a job lacks of what its peers have."""
+    known = ((kind, tally.peers(history, kind)) for kind in missing_lineage.SIDES)
+    own = policy.for_(history.job)
+    found = (missing_lineage.detect_by_peers(history, kind, peers, own) for kind, peers in known if peers)
     return _permitted((f for findings in found for f in findings), own)
 
 

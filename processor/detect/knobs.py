@@ -44,10 +44,23 @@ class OrphanDataset(Section, frozen=True):
 
 
 class MissingSide(Section, frozen=True):
-    """`min_runs`: completed runs to learn from. `share`: how many of them must have had the side."""
+    """`min_runs`: completed runs to learn from. `share`: how many of them must have had the side.
+
+    A job with fewer runs is judged by jobs of its integration and jobType: `min_peers` of them that have been learned,
+    of which `peer_share` have the side. `require`: jobs whose runs must have it, whatever was learned.
+    """
 
     min_runs: Count = 3
     share: Share = 0.8
+    min_peers: Count = 10
+    peer_share: Share = 0.95
+    require: tuple[Pattern, ...] = ()
+
+
+class BrokenLineage(Section, frozen=True):
+    """`runs`: an edge counts as the job's once this many completed runs in a row had it."""
+
+    runs: Annotated[int, msgspec.Meta(ge=3, le=31)] = 5
 
 
 class StuckRun(Section, frozen=True):

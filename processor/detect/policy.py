@@ -18,7 +18,16 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from processor.detect.knobs import MissingSide, OrphanDataset, Pattern, SchemaDrift, Section, SilentJob, StuckRun
+from processor.detect.knobs import (
+    BrokenLineage,
+    MissingSide,
+    OrphanDataset,
+    Pattern,
+    SchemaDrift,
+    Section,
+    SilentJob,
+    StuckRun,
+)
 from processor.detect.overriding import overlaid, override_of
 from processor.model.alert import AlertKind
 from processor.model.identity import Node
@@ -31,6 +40,7 @@ class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     orphan_dataset: OrphanDataset = OrphanDataset()
     missing_inputs: MissingSide = MissingSide()
     missing_outputs: MissingSide = MissingSide()
+    broken_lineage: BrokenLineage = BrokenLineage()
     stuck_run: StuckRun = StuckRun()
     silent_job: SilentJob = SilentJob()
 

@@ -10,7 +10,16 @@ import msgspec
 from processor.index import joins
 from processor.index.facets import read_facet
 from processor.index.layout import LANE_BYTES, LINK_TYPES, unpack_identity, unpack_observer
-from processor.model.history import FinishedRun, JobHistory, Lane, NodeRecord, OpenRun, RunRecord, SchemaVersion
+from processor.model.history import (
+    FinishedRun,
+    JobHistory,
+    Lane,
+    NodeRecord,
+    OpenRun,
+    RunMembers,
+    RunRecord,
+    SchemaVersion,
+)
 from processor.model.identity import ID_BYTES, Kind, Node
 from processor.model.observation import EdgeType, Evidence, Lifecycle, Role, RunState
 from processor.model.tables import Columns, decode_columns
@@ -159,6 +168,11 @@ def run_record(job: Node, there: Hash) -> RunRecord:
         nominal_us=_nominal(there.get(b"n")),
         error=joins.unpack_stamped(there[b"x"]).payload.decode() if b"x" in there else None,
     )
+
+
+def run_members(run: FinishedRun, there: Hash) -> RunMembers:
+    """Which datasets a run's record names."""
+    return RunMembers(run, *(frozenset(name[1:] for name in there if name[:1] == side) for side in (b"I", b"O", b"M")))
 
 
 def _run_state(there: Hash) -> RunState:

@@ -23,10 +23,20 @@ from processor.index.records import (
     link_of,
     node_record,
     open_run,
+    run_members,
     run_record,
 )
 from processor.index.store import Key, Store
-from processor.model.history import JobHistory, KnownMapping, Lane, NodeRecord, OpenRun, RunRecord
+from processor.model.history import (
+    FinishedRun,
+    JobHistory,
+    KnownMapping,
+    Lane,
+    NodeRecord,
+    OpenRun,
+    RunMembers,
+    RunRecord,
+)
 from processor.model.identity import ID_BYTES, Kind, Node, run_key
 from processor.model.mapping import EMPTY, Mapping, decode_mapping, together
 from processor.model.tables import Columns
@@ -137,6 +147,19 @@ class View:
         epochs = range(now, max(-1, now - self._store.keep.open_runs - 1), -1)
         segments = self._store.fetch([run_key_of(job.id, id_, epoch, buckets) for epoch in epochs])
         return next((run_record(job, there) for there in segments if there), None)
+
+    def members(self, job: Node, runs: Sequence[FinishedRun]) -> list[RunMembers]:
+        """What these runs of a job read and wrote, of those whose detail is still kept as it was when they ended.
+
+        That is looked for where a run ends whose events tell the time; more is not worth the reads.
+        """
+        buckets = self._store.buckets
+        places = [(run, epoch_of(run.ended_us) + step) for run in runs for step in (0, 1)]
+        keys = [run_key_of(job.id, run_key(job, run.run_id), epoch, buckets) for run, epoch in places]
+        found = zip(places, self._store.fetch(keys), strict=True)
+        return [
+            run_members(run, there) for (run, _), there in found if there and joins.signature(there) == run.signature
+        ]
 
     # Time
 

@@ -21,6 +21,7 @@ class AlertKind(StrEnum):
     ORPHAN_DATASET = "orphan_dataset"
     MISSING_INPUTS = "missing_inputs"
     MISSING_OUTPUTS = "missing_outputs"
+    BROKEN_LINEAGE = "broken_lineage"
     STUCK_RUN = "stuck_run"
     SILENT_JOB = "silent_job"
 

@@ -83,6 +83,15 @@ class FinishedRun(NamedTuple):
     signature: bytes
 
 
+class RunMembers(NamedTuple):
+    """Which datasets (ids) a finished run read and wrote, and for which outputs it stated columns' lineage."""
+
+    run: FinishedRun
+    inputs: frozenset[bytes]
+    outputs: frozenset[bytes]
+    mapped: frozenset[bytes]
+
+
 class OpenRun(NamedTuple):
     """A run that started and has not ended."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from processor.alerter.sweep.jobs import of_jobs
+from processor.alerter.sweep.jobs import of_all_jobs
 from processor.alerter.sweep.places import Places
 from processor.alerter.sweep.schemas import of_live_schemas
 from processor.alerter.sweep.scope import Scope, pages
@@ -14,7 +14,7 @@ from processor.model.identity import Kind
 
 def everything(scope: Scope) -> Iterator[Finding]:
     """Every finding, streamed, each once."""
-    yield from of_jobs(scope, scope.view.all_jobs())
+    yield from of_all_jobs(scope)
     yield from _of_datasets(scope)
 
 

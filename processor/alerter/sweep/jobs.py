@@ -1,21 +1,68 @@
-"""What is wrong with jobs."""
+"""What is wrong with jobs.
+
+Memory is bounded by the sorts of jobs there are, and by the jobs with too few runs to be judged by them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from processor.alerter.sweep.scope import Scope, spared
-from processor.detect import kinds
+from processor.alerter.sweep.scope import Scope, pages, spared
+from processor.detect import broken_lineage, kinds
+from processor.detect.batch import completed
+from processor.detect.peers import PeerTally
+from processor.index.aliases import aliases_of
+from processor.index.view import View
 from processor.model.alert import Finding
-from processor.model.history import JobHistory
+from processor.model.history import JobHistory, RunMembers
+from processor.model.identity import Node
 
 
 def of_jobs(scope: Scope, histories: Iterable[JobHistory]) -> Iterator[Finding]:
-    """What is wrong with these jobs."""
+    """What is wrong with these jobs, as far as each can be judged by itself."""
     for history in histories:
         scope.breathe()
         yield from spared(scope, [history], lambda some: _of_job(scope, some[0]), lambda history: history.job)
 
 
+def of_all_jobs(scope: Scope) -> Iterator[Finding]:
+    """What is wrong with all jobs: first each by itself, then by its peers where it has too few runs."""
+    tally, waiting = PeerTally(scope.policy), list[bytes]()
+    for history in scope.view.all_jobs():
+        yield from of_jobs(scope, [history])
+        tally.add(history)
+        if kinds.awaits_peers(history, scope.policy):
+            waiting.append(history.job.id)
+    for ids in pages(waiting):
+        scope.breathe()
+        yield from _of_peers(scope, list(scope.view.jobs(ids).values()), tally)
+
+
+def _of_peers(scope: Scope, histories: Sequence[JobHistory], tally: PeerTally) -> Iterable[Finding]:
+    def judge(some: Sequence[JobHistory]) -> Iterable[Finding]:
+        return (finding for history in some for finding in kinds.of_peers(history, tally, scope.policy))
+
+    return spared(scope, histories, judge, lambda history: history.job)
+
+
 def _of_job(scope: Scope, history: JobHistory) -> Iterable[Finding]:
-    return kinds.of_job(history, scope.policy, scope.now_us)
+    yield from kinds.of_job(history, scope.policy, scope.now_us)
+    if broken_lineage.is_worth_a_look(history):
+        runs = scope.view.members(history.job, completed(history))
+        yield from kinds.of_edges(history, runs, _named(scope, history.job, runs), scope.policy)
+
+
+def _named(scope: Scope, job: Node, runs: Sequence[RunMembers]) -> dict[bytes, Node]:
+    """What the runs lost and gained, of that what is neither dropped nor still used under another name."""
+    found = broken_lineage.losses(runs, scope.policy.for_(job).broken_lineage)
+    lost = {id_ for one in found for id_ in one.streaks}
+    records = scope.view.nodes(sorted(lost.union(*(one.gained for one in found))))
+    still = _used_otherwise(scope.view, lost, runs)
+    return {i: record.node for i, record in records.items() if not record.dropped and i not in still}
+
+
+def _used_otherwise(view: View, lost: set[bytes], runs: Sequence[RunMembers]) -> set[bytes]:
+    if not lost:
+        return set()
+    used = runs[0].inputs | runs[0].outputs
+    return {i for i, names in aliases_of(view, lost).items() if names & used}
