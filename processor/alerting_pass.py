@@ -13,7 +13,7 @@ import structlog
 from processor import wiring
 from processor.alerter.policy_file import load_policy
 from processor.alerter.recall import Recall
-from processor.alerter.reconcile import Outcome, reconcile
+from processor.alerter.reconcile import Hooks, Outcome, reconcile, runbooks
 from processor.alerter.records import alert_record
 from processor.alerter.redis_state import RedisAlerts
 from processor.alerter.state import Pending
@@ -45,7 +45,7 @@ def pass_over_alerts(settings: Settings) -> Outcome | None:
         now_us = view.now_us(time.time_ns() // 1000, settings.clock)
         if now_us is None:
             return None
-        outcome = reconcile(view, alerts, load_policy(settings.policy), now_us)
+        outcome = reconcile(view, alerts, load_policy(settings.policy), now_us, Hooks(runbooks(settings.runbooks_url)))
         _publish(settings, alerts)
     finally:
         store.close()

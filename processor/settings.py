@@ -19,11 +19,12 @@ from processor.decode.sniff import Format
 from processor.index.expiry import EPOCH_DAYS
 from processor.index.progress import Clock
 from processor.masking import masked_url
+from processor.model.alert import Severity
 from processor.model.errors import UsageError
-from processor.settings_checks import check_redis_url, check_registry_url, check_topic, read_input
+from processor.settings_checks import check_http_url, check_redis_url, check_topic, read_input
 from processor.settings_sources import PREFIX, EnvironmentSource, FileSource, refuse_unknown_variables, usage_error
 
-__all__ = ["Groups", "Http", "InputTopic", "Keep", "LogFormat", "RejectLimit", "Settings", "Topics", "load"]
+__all__ = ["Groups", "Http", "InputTopic", "Keep", "LogFormat", "RejectLimit", "Settings", "Sinks", "Topics", "load"]
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -42,6 +43,10 @@ CLASSIC_ONLY_KAFKA_KEYS: Final = ("session.timeout.ms", "heartbeat.interval.ms",
 
 TopicName = Annotated[str, AfterValidator(check_topic)]
 """A name that Kafka can have."""
+
+
+SinkUrl = Annotated[str, AfterValidator(check_http_url)]
+"""Where something listens over HTTP."""
 
 
 class _Part(BaseModel):
@@ -110,6 +115,37 @@ class Keep(_Part):
         return self
 
 
+class Sinks(_Part):
+    """Whom to tell of alerts beside the topic. An address may hold a secret, and Slack's is one."""
+
+    alertmanager_urls: Annotated[tuple[SinkUrl, ...], NoDecode] = Field(
+        (), description="base URL of every Alertmanager of a set, comma-separated"
+    )
+    webhook_url: SecretStr | None = Field(None, description="is sent each transition of an alert as JSON")
+    webhook_secret: SecretStr | None = Field(None, description="signs what the webhook is sent")
+    slack_url: SecretStr | None = Field(None, description="incoming webhook of Slack, or of what speaks its JSON")
+    slack_severity: Severity = Field(Severity.WARNING, description="the least severity that Slack hears of")
+    resend_s: float = Field(60.0, ge=1, le=3600, description="how often Alertmanager is told all that fires")
+
+    @field_validator("alertmanager_urls", mode="before")
+    @classmethod
+    def _parse_urls(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("webhook_url", "slack_url")
+    @classmethod
+    def _check_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_http_url(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _check_secret(self) -> Self:
+        if self.webhook_secret is not None and self.webhook_url is None:
+            raise ValueError("sinks.webhook_secret signs nothing without sinks.webhook_url; set both")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings. Immutable; make one with `load`, which turns what is wrong into a `UsageError`."""
 
@@ -155,6 +191,9 @@ class Settings(BaseSettings):
     policy: Path | None = Field(None, description="policy file (YAML): thresholds, declared sources, mutes")
     reconcile_interval_s: float = Field(30.0, gt=0, le=86_400, description="how often alerts are derived anew")
 
+    runbooks_url: str = Field("docs/runbooks", min_length=1, description="base URL (or folder) of the runbooks")
+    sinks: Sinks = Sinks()
+
     home: Path = Field(Path(".lineage"), description="folder of the embedded services and of caches")
     keep: Keep = Keep()
     http: Http = Http()
@@ -190,7 +229,7 @@ class Settings(BaseSettings):
     @field_validator("registry_url")
     @classmethod
     def _check_registry_url(cls, value: str | None) -> str | None:
-        return None if value is None else check_registry_url(value)
+        return None if value is None else check_http_url(value)
 
     @field_validator("kafka")
     @classmethod
@@ -260,6 +299,7 @@ class Settings(BaseSettings):
         values = self.model_dump(mode="json")
         values["redis_url"] = masked_url(self.redis_url) if self.redis_url else None
         values["registry_url"] = masked_url(self.registry_url) if self.registry_url else None
+        values["sinks"]["alertmanager_urls"] = [masked_url(url) for url in self.sinks.alertmanager_urls]
         values["kafka"] = {key: _shown_kafka(key, value) for key, value in self.kafka.items()}
         return values
 
@@ -287,8 +327,14 @@ def _flat(values: dict[str, Any]) -> dict[str, str]:
         if isinstance(value, BaseModel):
             flat |= _flat({f"{name}__{inner}": getattr(value, inner) for inner in value.model_fields_set})
         elif value is not None:
-            flat[name] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            flat[name] = _text(value)
     return flat
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _shown_kafka(key: str, value: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from processor.decode.sniff import Format
 
-__all__ = ["check_redis_url", "check_registry_url", "check_topic", "read_input"]
+__all__ = ["check_http_url", "check_redis_url", "check_topic", "read_input"]
 
 REDIS_SCHEMES: Final = (
     "redis",
@@ -44,7 +44,7 @@ def check_redis_url(url: str) -> str:
     return url
 
 
-def check_registry_url(url: str) -> str:
+def check_http_url(url: str) -> str:
     """Give the URL if it is one of HTTP with a host."""
     parts = _parts(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

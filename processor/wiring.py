@@ -9,9 +9,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
+from pydantic import SecretStr
 
 from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.reconcile import runbooks
 from processor.alerter.redis_state import RedisAlerts
+from processor.alerter.sinks.config import SinksConfig
 from processor.alerter.topic_log import TopicLog
 from processor.decode.decoder import build_decoder
 from processor.decode.limits import Limits
@@ -154,7 +157,24 @@ def alerter_config(settings: Settings) -> AlerterConfig:
         sweep_every_s=settings.reconcile_interval_s,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         largest_message_bytes=max(settings.topics.max_message_bytes, settings.max_value_bytes),
+        sinks=_sinks(settings),
     )
+
+
+def _sinks(settings: Settings) -> SinksConfig:
+    given = settings.sinks
+    return SinksConfig(
+        alertmanager_urls=given.alertmanager_urls,
+        webhook_url=_open(given.webhook_url),
+        webhook_secret=_open(given.webhook_secret),
+        slack_url=_open(given.slack_url),
+        slack_severity=given.slack_severity,
+        resend_s=given.resend_s,
+    )
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def alerter_parts(settings: Settings) -> AlerterParts:
@@ -163,12 +183,13 @@ def alerter_parts(settings: Settings) -> AlerterParts:
         open_view=lambda: View(MeteredStore(open_store(settings))),
         open_alerts=lambda: open_alerts(settings, open_store(settings)),
         open_log=lambda: open_alerts_log(settings),
+        runbook=runbooks(settings.runbooks_url),
     )
 
 
 def open_alerts(settings: Settings, store: RedisStore) -> RedisAlerts:
     """Open the alerts beside an index."""
-    return RedisAlerts(store.client, settings.redis_prefix)
+    return RedisAlerts(store.client, settings.redis_prefix, _sinks(settings).queued)
 
 
 def open_alerts_log(settings: Settings) -> TopicLog:

@@ -25,7 +25,7 @@ from processor.alerter.config import AlerterConfig
 from processor.alerter.engine import ASSIGNED, AbandonedError, Engine
 from processor.alerter.kafka_settings import KafkaSettings
 from processor.alerter.records import Incoming, Landed, Outgoing
-from processor.alerter.sinks import TooLargeError
+from processor.alerter.sinks.topic import TooLargeError
 from processor.model.errors import DependencyError, LineageError
 from processor.model.observation import Place
 from processor.telemetry import metrics
@@ -65,7 +65,7 @@ def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faus
 
 
 def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[Landed]]:
-    """Send records through the app's producer; see `sinks.Send`."""
+    """Send records through the app's producer; see `sinks.topic.Send`."""
 
     async def send(record: Outgoing) -> Landed:
         topic = app.topic(record.topic, key_serializer="raw", value_serializer="raw")
@@ -137,7 +137,12 @@ def _attach_timers(app: faust.App, engine: Engine, config: AlerterConfig) -> Non
 
     app.timer(config.publish_every_s, name="publish", traced=False)(publish)
     app.timer(config.sweep_every_s, name="sweep", traced=False)(sweep)
+
+    async def tell() -> None:
+        await _guarded(engine.tell_sinks)
+
     app.task(first_sweep)
+    app.task(tell)
 
 
 def _attach_assignment(app: faust.App, health: Health) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from processor.alerter.points import Reached, pass_by
 from processor.alerter.reconcile import RUNBOOKS, RunbookUrl
+from processor.alerter.sinks.config import SinksConfig
 from processor.alerter.state import AlertStore
 from processor.alerter.topic_log import AlertLog, NoLog
 from processor.index.progress import Clock
@@ -22,7 +23,7 @@ class AlerterConfig:
     `kafka` holds librdkafka's settings. `lease_s`: how long a dead alerter keeps another from publishing;
     what is sent within `send_timeout_s` is there, or given up, before another may lead. `largest_message_bytes`: what
     the topics of dead letters and alerts take.
-    `keep_resolved_days`: how long a resolved alert is kept, and its key on the topic.
+    `keep_resolved_days`: how long a resolved alert is kept, and its key on the topic. `sinks`: whom else to tell.
     """
 
     kafka: dict[str, str]
@@ -39,6 +40,7 @@ class AlerterConfig:
     largest_message_bytes: int = 32 * 1024 * 1024
     shutdown_timeout_s: float = 20.0
     keep_resolved_days: float = 30.0
+    sinks: SinksConfig = field(default_factory=SinksConfig)
 
     def __post_init__(self) -> None:
         if self.lease_s < 4 * self.publish_every_s:

@@ -18,7 +18,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, repeat
@@ -32,7 +32,8 @@ from processor.alerter.policy_file import PolicyFile
 from processor.alerter.recall import Recall
 from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, react, reconcile
 from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_letter_without_bytes, tombstone, unreadable
-from processor.alerter.sinks import LogSink, Send, Sink, TooLargeError, TopicSink, first_wave
+from processor.alerter.sinks.crew import Crew
+from processor.alerter.sinks.topic import LogSink, Send, TooLargeError, TopicSink, first_wave
 from processor.alerter.state import AlertStore
 from processor.index.view import View
 from processor.model.change import Change
@@ -78,7 +79,7 @@ class Engine:
         self._reached = parts.reached
         self._recall = Recall(self._alerts, parts.open_log(), parts.reached)
         self._topic = TopicSink(send, config.alerts_topic, parts.reached)
-        self._others: Sequence[Sink] = (LogSink(),)
+        self._log_sink = LogSink()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="alerter")
         self._publishing = asyncio.Lock()
         self._recalling = asyncio.Lock()
@@ -87,6 +88,8 @@ class Engine:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._leads = False
         self._led_s = 0.0
+        self._told_until_s = 0.0
+        self._crew = Crew(config.sinks, self._alerts, self._may_tell, parts.reached)
         self._rest_until_s = 0.0
 
     async def handle(self, record: Incoming) -> None:
@@ -151,6 +154,17 @@ class Engine:
                 self._leads = False
                 self._missed("publish", error)
 
+    async def tell_sinks(self) -> None:
+        """Tell the sinks beside the topic, while this alerter leads, until it is to end."""
+        telling, ending = asyncio.ensure_future(self._crew.run()), asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait({telling, ending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            telling.cancel()
+            ending.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
+
     def abandon(self) -> None:
         """Wait for no dependency any more."""
         self._ending.set()
@@ -161,12 +175,14 @@ class Engine:
             await self._thread(self._alerts.release, self._holder)
         except DependencyError as error:
             _log.info("lease.kept", reason=str(error), until_s=self._config.lease_s)
+        self._crew.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _lead(self) -> bool:
         """Take or renew the lease: before each wave, for a wave takes less time than the lease lasts."""
         self._led_s = time.monotonic()
         self._leads = await self._thread(self._lease)
+        self._told_until_s = self._led_s + self._config.lease_s if self._leads else 0.0
         self._health.holds(REDIS)
         self._reached(Point.LEASED)
         return self._leads
@@ -179,6 +195,10 @@ class Engine:
     def _lease_s_left(self) -> float:
         return self._led_s + self._config.lease_s - time.monotonic()
 
+    def _may_tell(self) -> bool:
+        """Whether the lease is still held; that Kafka is away keeps nobody from telling what is known."""
+        return time.monotonic() < self._told_until_s
+
     async def _publish_wave(self) -> bool:
         """Send what may be sent at once. Whether there may be more to send now."""
         waiting = first_wave(await self._thread(self._alerts.pending, _PAGE))
@@ -190,9 +210,9 @@ class Engine:
             return True
         delivered = await self._topic.deliver(waiting)
         self._reached(Point.DELIVERED)
-        for sink in self._others:
-            await sink.deliver(delivered.transitions)
+        self._log_sink.deliver(delivered.transitions)
         await self._thread(self._alerts.confirm, delivered.transitions, delivered.landed)
+        self._crew.wake()
         self._reached(Point.CONFIRMED)
         return len(delivered.transitions) == len(waiting)
 

@@ -32,6 +32,8 @@ class Point(StrEnum):
     """It has confirmed all that were sent together."""
     CONFIRMED = "confirmed"
     """The outbox no longer holds them."""
+    TOLD = "told"
+    """A sink has taken a transition, its queue still holds it."""
     ACKNOWLEDGED = "acknowledged"
     """The change will be committed."""
     BURIED = "buried"

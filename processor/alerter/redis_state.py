@@ -1,7 +1,8 @@
 """Alerts in Redis or Valkey, beside the index.
 
 Keys, all in one slot so that a step is atomic on a cluster too; `step.lua` says what they hold:
-`{prefix}:{alerts}:alert:ID`, `…:firing`, `…:about:NODE`, `…:resolved`, `…:order`, `…:outbox`, `…:known`, `…:lease`.
+`{prefix}:{alerts}:alert:ID`, `…:firing`, `…:about:NODE`, `…:resolved`, `…:order`, `…:outbox`, `…:known`, `…:lease`,
+and for each sink with a queue `…:told:SINK:order`, `…:told:SINK:queue`.
 Whatever the server or the network does wrong is a DependencyError; retrying is the caller's.
 """
 
@@ -12,27 +13,37 @@ from importlib import resources
 from typing import cast
 
 import msgspec
+import structlog
 from redis.exceptions import NoScriptError
 
 from processor.alerter.life import Step
 from processor.alerter.records import Landed
-from processor.alerter.state import LostReadingError, Note, Pending, decode, encode
+from processor.alerter.state import QUEUE_LIMIT, LostReadingError, Note, Pending, decode, encode
 from processor.index.connect import Client, as_dependency
 from processor.index.pipeline import run_all
 from processor.model.alert import Alert, Status
 from processor.model.identity import Node
+from processor.telemetry import metrics
+
+_log = structlog.get_logger(__name__)
 
 _CHUNK = 500
 _READING = b"reading"
 _RESOLVED_SHOWN = 10_000
+_QUEUEING = ("confirm", "restore")
 _SCRIPTS = resources.files("processor.alerter").joinpath("scripts")
 
 
 class RedisAlerts:
     """An `AlertStore` over a redis-py client. The client's own retries are expected to be off."""
 
-    def __init__(self, client: Client, prefix: str = "lineage") -> None:
+    def __init__(
+        self, client: Client, prefix: str = "lineage", sinks: Sequence[str] = (), queue_limit: int = QUEUE_LIMIT
+    ) -> None:
+        """Work under a prefix; `sinks`: names of those that have a queue."""
         self._client = client
+        self._sinks = tuple(sinks)
+        self._queue_limit = queue_limit
         self._base = f"{prefix}:{{alerts}}"
         self._shas: dict[str, str] = {}
 
@@ -71,17 +82,38 @@ class RedisAlerts:
     def pending(self, limit: int) -> list[Pending]:
         """See `AlertStore`."""
         with as_dependency():
-            members = self._client.zrange(self._key("order"), 0, limit - 1)
-            blobs = self._client.hmget(self._key("outbox"), members) if members else []
-        return [p for m, data in zip(members, blobs, strict=True) if (p := _pending(m, data))]
+            return self._first("order", "outbox", limit)
 
     def confirm(self, transitions: Iterable[Pending], landed: Iterable[Landed] = ()) -> None:
         """See `AlertStore`."""
-        members = [f"{t.alert_id}:{t.version:010d}" for t in transitions]
+        members = [_member(each) for each in transitions]
         places = [figure for place in sorted(landed) for figure in place]
         if members:
             keys = [self._key(name) for name in ("order", "outbox", "known")]
-            self._call("confirm", keys, [len(members), *members, *places])
+            arguments = [self._queue_limit, len(members), *members, *places]
+            _count_superseded(self._call("confirm", [*keys, *self._queues()], arguments))
+
+    def to_tell(self, sink: str, limit: int) -> list[Pending]:
+        """See `AlertStore`."""
+        with as_dependency():
+            return self._first(f"told:{sink}:order", f"told:{sink}:queue", limit)
+
+    def untold(self, sink: str) -> int:
+        """See `AlertStore`."""
+        with as_dependency():
+            return int(self._client.zcard(self._key(f"told:{sink}:order")))
+
+    def told(self, sink: str, transitions: Iterable[Pending]) -> None:
+        """See `AlertStore`."""
+        members = [_member(each) for each in transitions]
+        if members:
+            self._call("told", [self._key(f"told:{sink}:order"), self._key(f"told:{sink}:queue")], members)
+
+    def ended(self, since_us: int, limit: int) -> list[Alert]:
+        """See `AlertStore`."""
+        with as_dependency():
+            ids = self._client.zrevrangebyscore(self._key("resolved"), "+inf", since_us // 1000, start=0, num=limit)
+        return [a for a in self.get([i.decode() for i in ids]).values() if a.status is Status.RESOLVED]
 
     def known(self) -> dict[int, int]:
         """See `AlertStore`."""
@@ -97,7 +129,8 @@ class RedisAlerts:
     def restore(self, reader: str, number: int, alert: Alert) -> bool:
         """See `AlertStore`."""
         said = (alert.finding.alert_id, alert.version, alert.status.value, encode(alert))
-        answer = self._call("restore", [*self._keys_of(alert), self._key("known")], [*said, reader, number])
+        keys = [*self._keys_of(alert), self._key("known"), *self._queues()]
+        answer = self._call("restore", keys, [*said, reader, number, self._queue_limit])
         if answer < 0:
             raise LostReadingError
         return answer == 1
@@ -160,6 +193,14 @@ class RedisAlerts:
         keys = [self._alert(alert.finding.alert_id), self._key("firing"), self._about(alert.finding.subject)]
         return [*keys, self._key("resolved"), self._key("order"), self._key("outbox")]
 
+    def _queues(self) -> list[str]:
+        return [self._key(f"told:{sink}:{part}") for sink in self._sinks for part in ("order", "queue")]
+
+    def _first(self, order: str, bodies: str, limit: int) -> list[Pending]:
+        members = self._client.zrange(self._key(order), 0, limit - 1)
+        blobs = self._client.hmget(self._key(bodies), members) if members else []
+        return [p for m, data in zip(members, blobs, strict=True) if (p := _pending(m, data))]
+
     def _members(self, name: str) -> dict[str, Alert]:
         with as_dependency():
             ids = sorted(i.decode() for i in self._client.smembers(name))
@@ -178,9 +219,20 @@ class RedisAlerts:
                 return cast("int", self._client.evalsha(self._load(script), len(keys), *keys, *arguments))
 
     def _load(self, script: str) -> str:
-        text = _SCRIPTS.joinpath(f"{script}.lua").read_text("utf-8")
+        parts = ["queue", script] if script in _QUEUEING else [script]
+        text = "\n".join(_SCRIPTS.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
         self._shas[script] = str(self._client.script_load(text))
         return self._shas[script]
+
+
+def _member(transition: Pending) -> str:
+    return f"{transition.alert_id}:{transition.version:010d}"
+
+
+def _count_superseded(count: int) -> None:
+    if count:
+        metrics.SINK_DROPPED.labels("queues", "superseded").inc(count)
+        _log.warning("sink.queue_full", superseded=count)
 
 
 def _pending(member: bytes, data: bytes | None) -> Pending | None:

@@ -7,7 +7,10 @@ Rules kept here:
 - the topic is the lasting record, the store what is known of it: `known` says how far, and advances in the same step
   as `confirm`. A store that was emptied or went back in time knows less than the topic holds, and is told (`restore`);
   what was said in public stands against what was judged meanwhile;
-- at most one holder of the lease sweeps and publishes.
+- at most one holder of the lease sweeps, publishes and tells the sinks;
+- a sink with a queue is told of all that the topic has: a transition enters the queues in the step in which it leaves
+  the outbox because the topic has it. In a queue with `queue_limit` entries or more, one that enters takes the place of
+  those of its alert that stand there: so the newest of each alert stays, and there are never many more.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from processor.alerter.records import Landed
 from processor.model.alert import Alert, Severity, Status
 from processor.model.errors import DependencyError
 from processor.model.identity import Node
+
+QUEUE_LIMIT = 10_000
 
 
 class Pending(NamedTuple):
@@ -72,6 +77,18 @@ class AlertStore(Protocol):
 
         `landed`: where their records stand. What is `known` of the topic goes on as far as they follow on it.
         """
+
+    def to_tell(self, sink: str, limit: int) -> list[Pending]:
+        """The oldest transitions in a sink's queue."""
+
+    def untold(self, sink: str) -> int:
+        """How many there are."""
+
+    def told(self, sink: str, transitions: Iterable[Pending]) -> None:
+        """Take transitions out of a sink's queue."""
+
+    def ended(self, since_us: int, limit: int) -> list[Alert]:
+        """Alerts that were resolved since a time by the store's own clock, the newest first."""
 
     def known(self) -> dict[int, int]:
         """Up to which offset of each partition the store knows the alerts topic; empty when it knows nothing."""
@@ -137,7 +154,10 @@ def decode(data: bytes) -> Alert | None:
 class MemoryAlerts:
     """An `AlertStore` in this process, for tests and for a single question over a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, sinks: Sequence[str] = (), queue_limit: int = QUEUE_LIMIT) -> None:
+        """Make it empty; `sinks`: names of those that have a queue."""
+        self._queues: dict[str, dict[tuple[str, int], Alert]] = {sink: {} for sink in sinks}
+        self._queue_limit = queue_limit
         self._alerts: dict[str, Alert] = {}
         self._outbox: dict[tuple[str, int], Alert] = {}
         self._notes: dict[str, dict[str, Note]] = {}
@@ -186,10 +206,37 @@ class MemoryAlerts:
     def confirm(self, transitions: Iterable[Pending], landed: Iterable[Landed] = ()) -> None:
         """See `AlertStore`."""
         for transition in transitions:
-            self._outbox.pop((transition.alert_id, transition.version), None)
+            alert = self._outbox.pop((transition.alert_id, transition.version), None)
+            if alert:
+                self._queue(alert)
         for partition, offset in sorted(landed):
             if self._known.get(partition) == offset:
                 self._known[partition] = offset + 1
+
+    def _queue(self, alert: Alert) -> None:
+        for queue in self._queues.values():
+            if len(queue) >= self._queue_limit:
+                _take_out(queue, alert.finding.alert_id, alert.version - 1)
+            queue[alert.finding.alert_id, alert.version] = alert
+
+    def to_tell(self, sink: str, limit: int) -> list[Pending]:
+        """See `AlertStore`."""
+        return [Pending(*key, alert) for key, alert in list(self._queues[sink].items())[:limit]]
+
+    def untold(self, sink: str) -> int:
+        """See `AlertStore`."""
+        return len(self._queues[sink])
+
+    def told(self, sink: str, transitions: Iterable[Pending]) -> None:
+        """See `AlertStore`."""
+        for transition in transitions:
+            self._queues[sink].pop((transition.alert_id, transition.version), None)
+
+    def ended(self, since_us: int, limit: int) -> list[Alert]:
+        """See `AlertStore`."""
+        times = ((self._resolved_us[i], a) for i, a in self._alerts.items() if a.status is Status.RESOLVED)
+        newest = sorted(((us, a) for us, a in times if us >= since_us), key=lambda each: -each[0])
+        return [alert for _, alert in newest[:limit]]
 
     def known(self) -> dict[int, int]:
         """See `AlertStore`."""
@@ -209,9 +256,10 @@ class MemoryAlerts:
             waiting = self._outbox.get((alert_id, alert.version))
             is_other = waiting is not None and _said(waiting) != _said(alert)
             if stored and alert.version <= stored.version and not is_other:
-                self._withdraw(alert_id, alert.version)
+                for sent in reversed(_take_out(self._outbox, alert_id, alert.version)):
+                    self._queue(sent)
                 return False
-            self._withdraw(alert_id, stored.version if stored else 0)
+            _take_out(self._outbox, alert_id, stored.version if stored else 0)
             self._alerts[alert_id] = alert
             if alert.status is Status.RESOLVED:
                 self._resolved_us[alert_id] = time.time_ns() // 1000
@@ -233,11 +281,6 @@ class MemoryAlerts:
     def _check_reading(self, reader: str, number: int) -> None:
         if self._reading != (reader, number):
             raise LostReadingError
-
-    def _withdraw(self, alert_id: str, version: int) -> None:
-        for each in range(version, 0, -1):
-            if self._outbox.pop((alert_id, each), None) is None:
-                return
 
     def expired(self, before_us: int, limit: int) -> list[str]:
         """See `AlertStore`."""
@@ -270,6 +313,15 @@ class MemoryAlerts:
     def release(self, holder: str) -> None:
         """See `AlertStore`."""
         self._holder = None if self._holder == holder else self._holder
+
+
+def _take_out(queue: dict[tuple[str, int], Alert], alert_id: str, version: int) -> list[Alert]:
+    """Take out this version and those right before it, the newest first."""
+    taken = list[Alert]()
+    while alert := queue.pop((alert_id, version), None):
+        taken.append(alert)
+        version -= 1
+    return taken
 
 
 def _said(alert: Alert) -> tuple[Status, Severity, int, int | None]:

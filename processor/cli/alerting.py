@@ -62,13 +62,15 @@ def reconcile(
 ) -> None:
     """Derive all alerts from the index: open what holds, resolve what does not."""
     from processor.alerter.policy_file import load_policy
+    from processor.alerter.reconcile import Hooks, runbooks
     from processor.alerter.reconcile import reconcile as reconcile_once
     from processor.render.times import parse_time
 
     asked_us = parse_time(now) if now else None
     with opened() as index:
         store, policy = _alerts_of(index), load_policy(index.settings.policy)
-        outcome = reconcile_once(index.view, store, policy, _now_us(index) if asked_us is None else asked_us)
+        now_us, hooks = _now_us(index) if asked_us is None else asked_us, Hooks(runbooks(index.settings.runbooks_url))
+        outcome = reconcile_once(index.view, store, policy, now_us, hooks)
         _let_go(index, store)
     _print(list(outcome.transitions), output)
     say(f"{len(outcome.opened)} opened, {len(outcome.resolved)} resolved, {outcome.firing} firing")

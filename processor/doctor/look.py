@@ -17,6 +17,7 @@ from processor import wiring
 from processor.alerter.policy_file import load_policy
 from processor.doctor.checks import Check, bad, good, unknown
 from processor.doctor.kafka import of_kafka
+from processor.doctor.sinks import of_sinks
 from processor.index.connect import fullness, memory_of_masters
 from processor.index.layout import FORMAT_VERSION
 from processor.indexer.fullness import NEARLY_FULL
@@ -32,8 +33,8 @@ _ANY_ID: Final = 1
 
 
 def diagnose(settings: Settings) -> list[Check]:
-    """Look at settings, Kafka, Redis and the registry; the parts at the same time, the result in that order."""
-    looks: list[Callable[[Settings], Iterator[Check]]] = [_of_settings, of_kafka, _of_redis, _of_registry]
+    """Look at settings, Kafka, Redis, the registry and the sinks, all at the same time; the result is in that order."""
+    looks: list[Callable[[Settings], Iterator[Check]]] = [_of_settings, of_kafka, _of_redis, _of_registry, of_sinks]
     with ThreadPoolExecutor(len(looks)) as pool:
         found = pool.map(lambda look: list(look(settings)), looks)
         return [check for checks in found for check in checks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
@@ -17,6 +18,7 @@ from processor.render.text import plain, short
 from processor.render.times import minute, rfc3339
 
 SEVERITY_STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
+_TIMES = frozenset({"started_at", "ends_at", "at", "until"})
 _ORDER = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]
 _SHOWN_COLUMNS = 12
 _SEVERITY_WIDTH = 8
@@ -25,11 +27,20 @@ _KIND_WIDTH = 15
 
 def alert_record(alert: Alert) -> Record:
     """The JSON form: as `schemas/lineage_alert.avsc` says, times in RFC 3339."""
-    times = {
-        "started_at": rfc3339(alert.started_us),
-        "ends_at": None if alert.ends_us is None else rfc3339(alert.ends_us),
+    fields: Record = _with_times(alert_fields(alert))
+    return fields
+
+
+def _with_times(value: Any) -> Any:  # noqa: ANN401  any JSON
+    """The fields that are times, as people write them."""
+    if isinstance(value, list):
+        return [_with_times(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: rfc3339(inner) if name in _TIMES and isinstance(inner, int) else _with_times(inner)
+        for name, inner in value.items()
     }
-    return {**alert_fields(alert), **times}
 
 
 def in_order(alerts: Iterable[Alert]) -> list[Alert]:

@@ -98,6 +98,14 @@ ALERTS_RESTORED: Final = _counter(
     "alerts_restored_total", "Alerts that the alerts topic knew and Redis had lost or had otherwise"
 )
 SINK_ERRORS: Final = _counter("sink_errors_total", "Alerts that could not be delivered at once", "sink")
+SINK_TOLD: Final = _counter("sink_told_total", "Alerts that a sink has taken, those told again included", "sink")
+SINK_DROPPED: Final = _counter(
+    "sink_dropped_total",
+    "Messages that a sink will never get: refused by it, or superseded in a full queue",
+    "sink",
+    "reason",
+)
+SINK_WAITING: Final = _gauge("sink_queue_entries", "Transitions that wait to be told", "sink")
 INDEX_NODES: Final = _gauge("index_nodes", "Nodes of the index at the last sweep", "kind")
 INDEX_EDGES: Final = _gauge("index_edges", "Edges of the index at the last sweep", "type")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from processor.alerter.points import Point
 from processor.alerter.reconcile import reconcile
 from processor.alerter.records import alert_record
+from processor.alerter.sinks.config import WEBHOOK
 from processor.alerter.state import MemoryAlerts
 from processor.detect.policy import Policy
 from processor.index.progress import Progress, encode_progress
@@ -84,11 +87,42 @@ def publish(plant: Plant) -> None:
     assert plant.producer.flush(30) == 0
 
 
-def plant_of(kafka: KafkaCluster, redis_url: str, point: Point, folder: Path) -> Plant:
+class Hook:
+    """A webhook that many alerters are told of, each by its path."""
+
+    def __init__(self) -> None:
+        heard: dict[str, set[str]] = defaultdict(set)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                heard[self.path].add(self.headers["Idempotency-Key"])
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.heard = heard
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture(scope="module")
+def hook() -> Iterator[Hook]:
+    made = Hook()
+    threading.Thread(target=made.server.serve_forever, daemon=True).start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def plant_of(kafka: KafkaCluster, redis_url: str, point: Point, folder: Path, hook: Hook) -> Plant:
     """Alerts that fire, changes that are to be read, and, for some points, a Redis that has lost the alerts."""
     made = Plant(kafka, redis_url, f"{point}-", folder)
     kept_days = 0.0 if point in OLD else made.child.keep_resolved_days
     made.child = replace(made.child, session_ms=1200, lease_s=2.0, sweep_every_s=0.3, keep_resolved_days=kept_days)
+    made.child = replace(made.child, webhook_url=f"{hook.url}/{point}")
     made.index(*BEFORE)
     publish(made)
     made.store.set_progress({b"t:0": encode_progress(Progress(us(60), 0, time.time_ns() // 1000))})
@@ -106,20 +140,21 @@ def kill_and_start_again(plant: Plant, point: Point) -> None:
         plant.wait(lambda: plant.committed() == plant.produced())
         plant.wait(lambda: plant.alerts.firing().keys() == judged(*BEFORE, *AFTER).keys())
         plant.wait(lambda: plant.alerts.pending(1) == [] and plant.alerts.known() != {})
+        plant.wait(lambda: plant.child.alerts().untold(WEBHOOK) == 0)
         if point in OLD:
             plant.wait(lambda: list(Consumer(plant).last.values()).count(None) == 2)
 
 
 @pytest.fixture(scope="module")
 def passed(
-    kafka: KafkaCluster, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+    kafka: KafkaCluster, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory, hook: Hook
 ) -> Iterator[dict[Point, Future[Plant]]]:
     """Every point at once, each with topics and an index of its own: most of the time is spent waiting."""
     with valkey.client() as client:
         client.flushall()
 
     def suffer(point: Point) -> Plant:
-        plant = plant_of(kafka, valkey.url, point, tmp_path_factory.mktemp(point))
+        plant = plant_of(kafka, valkey.url, point, tmp_path_factory.mktemp(point), hook)
         kill_and_start_again(plant, point)
         return plant
 
@@ -128,8 +163,14 @@ def passed(
 
 
 @pytest.mark.parametrize("point", Point)
-def test_killed_at_any_point_and_started_again(passed: dict[Point, Future[Plant]], point: Point) -> None:
-    check(passed[point].result())
+def test_killed_at_any_point_and_started_again(passed: dict[Point, Future[Plant]], point: Point, hook: Hook) -> None:
+    plant = passed[point].result()
+    check(plant)
+    values = (message.value() for message in plant.read(plant.config.alerts_topic))
+    said = [decode_alert(bytes(value)) for value in values if value]
+    before = {f"{alert_id}:1" for alert_id in judged(*BEFORE)}
+    # Once for each that is forgotten and fires anew is enough: the key is the same.
+    assert {f"{told.finding.alert_id}:{told.version}" for told in said} - before == hook.heard[f"/{point}"] - before
 
 
 def check(plant: Plant) -> None:

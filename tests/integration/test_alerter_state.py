@@ -22,6 +22,7 @@ from processor.model.identity import Node, dataset
 
 ORDERS = dataset("postgres://shop:5432", "public.orders")
 STAGING = dataset("postgres://shop:5432", "staging.orders")
+SINKS = ("webhook", "slack")
 _HOUR_US = 3_600_000_000
 
 
@@ -35,15 +36,15 @@ def cluster() -> Iterator[ValkeyCluster]:
 def open_alerts(request: pytest.FixtureRequest) -> Callable[[], AlertStore]:
     """Opens the store under test; each call opens the same one anew where that is possible."""
     if request.param == "memory":
-        twin = MemoryAlerts()
+        twin = MemoryAlerts(SINKS, queue_limit=3)
         return lambda: twin
     if request.param == "valkey":
         url: str = request.getfixturevalue("redis_url")
-        return lambda: RedisAlerts(connect(url))
+        return lambda: RedisAlerts(connect(url), "lineage", SINKS, queue_limit=3)
     servers: ValkeyCluster = request.getfixturevalue("cluster")
     client = connect(servers.url)
     client.flushall()
-    return lambda: RedisAlerts(client)
+    return lambda: RedisAlerts(client, "lineage", SINKS, queue_limit=3)
 
 
 @pytest.fixture
@@ -156,6 +157,61 @@ def test_notes_stay_with_their_alert_through_its_life(alerts: AlertStore) -> Non
     end_one(alerts, alert)
     assert alerts.notes("a1") == {"muted": note}
     assert alerts.notes("a2") == {}
+
+
+def queued(alerts: AlertStore, sink: str = "webhook") -> list[tuple[str, int]]:
+    waiting = alerts.to_tell(sink, 100)
+    assert alerts.untold(sink) == len(waiting)
+    assert all(each.version == each.alert.version for each in waiting)
+    return [(each.alert_id, each.version) for each in waiting]
+
+
+def test_what_the_topic_has_stands_in_the_queue_of_each_sink_until_it_is_told(alerts: AlertStore) -> None:
+    end_one(alerts, open_one(alerts, "a1"))
+    assert queued(alerts) == []
+    waiting = alerts.pending(10)
+    alerts.confirm(waiting[:1])
+    alerts.confirm(waiting)
+    assert queued(alerts, "webhook") == queued(alerts, "slack") == [("a1", 1), ("a1", 2)]
+    alerts.told("webhook", alerts.to_tell("webhook", 1))
+    assert queued(alerts, "webhook") == [("a1", 2)]
+    assert queued(alerts, "slack") == [("a1", 1), ("a1", 2)]
+    alerts.told("slack", [])
+    alerts.told("slack", waiting)
+    alerts.confirm(waiting)
+    assert queued(alerts, "slack") == []
+
+
+def test_a_full_queue_keeps_the_newest_of_each_alert(alerts: AlertStore) -> None:
+    known = end_one(alerts, open_one(alerts, "a1"))
+    open_one(alerts, "a2")
+    refire(alerts, known)
+    open_one(alerts, "a3")
+    for each in sorted(alerts.pending(10), key=lambda each: (each.version, each.alert_id)):
+        alerts.confirm([each])
+    assert sorted(queued(alerts)) == [("a1", 3), ("a2", 1), ("a3", 1)]
+
+
+def test_what_was_sent_by_one_who_did_not_come_to_confirm_it_is_told_the_sinks(alerts: AlertStore) -> None:
+    topic = Topic()
+    ended = end_one(alerts, open_one(alerts))
+    for each in alerts.pending(10):
+        topic.write("a1", each.alert)
+    Recall(alerts, topic).refresh()
+    assert alerts.pending(10) == []
+    assert alerts.get(["a1"]) == {"a1": ended}
+    assert queued(alerts) == [("a1", 1), ("a1", 2)]
+
+
+def test_what_was_resolved_lately_is_found_the_newest_first(alerts: AlertStore) -> None:
+    first = end_one(alerts, open_one(alerts, "a1"))
+    time.sleep(0.002)
+    second = end_one(alerts, open_one(alerts, "a2"))
+    open_one(alerts, "a3")
+    now_us = time.time_ns() // 1000
+    assert alerts.ended(now_us - _HOUR_US, 10) == [second, first]
+    assert alerts.ended(now_us - _HOUR_US, 1) == [second]
+    assert alerts.ended(now_us + _HOUR_US, 10) == []
 
 
 def test_one_at_a_time_holds_the_lease(open_alerts: Callable[[], AlertStore]) -> None:

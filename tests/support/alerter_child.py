@@ -19,8 +19,10 @@ from confluent_kafka.admin import AdminClient
 
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.points import Reached, pass_by
+from processor.alerter.reconcile import runbooks
 from processor.alerter.redis_state import RedisAlerts
 from processor.alerter.run import run_alerter
+from processor.alerter.sinks.config import SinksConfig
 from processor.alerter.topic_log import TopicLog
 from processor.index.connect import connect
 from processor.index.redis import RedisStore
@@ -43,6 +45,10 @@ class Child:
     sweep_every_s: float = 3600.0
     policy_file: str | None = None
     hangs: bool = False
+    alertmanager_url: str | None = None
+    webhook_url: str | None = None
+    resend_s: float = 60.0
+    runbooks_url: str = "docs/runbooks"
 
     def config(self) -> AlerterConfig:
         return AlerterConfig(
@@ -61,14 +67,23 @@ class Child:
             send_timeout_s=self.lease_s * 7 / 8,
             keep_resolved_days=self.keep_resolved_days,
             shutdown_timeout_s=10.0,
+            sinks=self.sinks(),
         )
+
+    def sinks(self) -> SinksConfig:
+        peers = (self.alertmanager_url,) if self.alertmanager_url else ()
+        return SinksConfig(alertmanager_urls=peers, webhook_url=self.webhook_url, resend_s=self.resend_s)
+
+    def alerts(self) -> RedisAlerts:
+        return RedisAlerts(connect(self.redis_url, timeout_s=2.0), self.redis_prefix, self.sinks().queued)
 
     def parts(self, reached: Reached = pass_by) -> AlerterParts:
         view = _HangingView if self.hangs else View
         return AlerterParts(
             open_view=lambda: view(RedisStore(connect(self.redis_url, timeout_s=2.0), self.redis_prefix)),
-            open_alerts=lambda: RedisAlerts(connect(self.redis_url, timeout_s=2.0), self.redis_prefix),
+            open_alerts=self.alerts,
             open_log=self.open_log,
+            runbook=runbooks(self.runbooks_url),
             reached=reached,
         )
 

@@ -10,7 +10,7 @@ from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.engine import Engine
 from processor.alerter.reconcile import react
 from processor.alerter.records import Incoming, Outgoing
-from processor.alerter.sinks import Send, TooLargeError
+from processor.alerter.sinks.topic import Send, TooLargeError
 from processor.alerter.state import MemoryAlerts, Pending
 from processor.detect.policy import Policy
 from processor.index.memory import MemoryStore

@@ -21,7 +21,7 @@ from processor.alerter.policy_file import PolicyFile, load_policy
 from processor.alerter.records import Incoming, Outgoing, dead_letter, unreadable
 from processor.alerter.redis_state import RedisAlerts
 from processor.alerter.run import remove_folders_of_the_dead
-from processor.alerter.sinks import TooLargeError, TopicSink, first_wave
+from processor.alerter.sinks.topic import TooLargeError, TopicSink, first_wave
 from processor.alerter.state import MemoryAlerts, Pending, decode, encode
 from processor.detect.policy import Policy
 from processor.model.alert import Affected, Alert, AlertKind, ColumnDrift, Finding, Impact, Severity, Status

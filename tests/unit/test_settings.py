@@ -9,6 +9,7 @@ import pytest
 
 from processor.decode.sniff import Format
 from processor.index.progress import Clock
+from processor.model.alert import Severity
 from processor.model.errors import UsageError
 from processor.settings import InputTopic, Settings, load
 from processor.settings_sources import environment_for_child
@@ -257,3 +258,38 @@ def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(os, "environ", child)
     assert load() == settings.changed(supervised=True)
     assert child["PATH"] == os.environ["PATH"]
+
+
+def test_sinks_are_read_from_the_environment_and_go_on_to_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {
+        "SINKS__ALERTMANAGER_URLS": "http://am-0:9093, https://user:pw-1@am-1:9093/prefix",
+        "SINKS__WEBHOOK_URL": "https://hooks.example/pw-2",
+        "SINKS__WEBHOOK_SECRET": "pw-3",
+        "SINKS__SLACK_URL": "https://slack.example/services/pw-4",
+        "SINKS__SLACK_SEVERITY": "critical",
+    }
+    settings = given(monkeypatch, **variables)
+    assert settings.sinks.alertmanager_urls == ("http://am-0:9093", "https://user:pw-1@am-1:9093/prefix")
+    assert settings.sinks.slack_severity is Severity.CRITICAL
+    assert "pw-" not in f"{settings!r}{settings.shown()}"
+    told = settings.to_environment()
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert load() == settings
+    assert told["LINEAGE_SINKS__WEBHOOK_SECRET"].startswith("pw-")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SINKS__ALERTMANAGER_URLS", "am-0:9093"),
+        ("SINKS__WEBHOOK_URL", "ftp://pw-1@host"),
+        ("SINKS__SLACK_URL", "slack"),
+        ("SINKS__WEBHOOK_SECRET", "pw-1"),
+        ("SINKS__SLACK_SEVERITY", "grave"),
+    ],
+)
+def test_a_sink_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    said = wrong(monkeypatch, **{variable: value})
+    assert "sinks" in said.lower()
+    assert "pw-1" not in said

@@ -2,7 +2,9 @@
 --
 -- KEYS  1 alert  2 firing  3 subject  4 resolved  5 order  6 outbox (see step.lua)
 --       7 known (hash: partition -> next offset, and `reading`: who reads the topic now, and how far he is)
+--       8… the queues of the sinks, two keys each (see queue.lua)
 -- ARGV  1 id  2 version  3 status  4 the alert  5 who reads  6 number of this record in his reading, from 1 on
+--       7 limit of a queue
 -- Returns 1 when the store has taken it over, 0 when it knew, -1 when it is no longer the store that the reading
 -- began with: it was emptied meanwhile, went back in time, or somebody else reads.
 
@@ -12,16 +14,18 @@ if redis.call('HGET', KEYS[7], 'reading') ~= ARGV[5] .. ':' .. (number - 1) then
 end
 redis.call('HSET', KEYS[7], 'reading', ARGV[5] .. ':' .. number)
 
-local function member(of_version)
-  return id .. ':' .. string.format('%010d', of_version)
-end
-
--- No longer to be sent: this version and the ones before it.
+-- No longer to be sent: this version and the ones before it. Gives them, the newest first.
 local function withdraw(from)
+  local withdrawn = {}
   for v = from, 1, -1 do
-    if redis.call('HDEL', KEYS[6], member(v)) == 0 then return end
-    redis.call('ZREM', KEYS[5], member(v))
+    local member = member_of(id, v)
+    local body = redis.call('HGET', KEYS[6], member)
+    if not body then break end
+    redis.call('HDEL', KEYS[6], member)
+    redis.call('ZREM', KEYS[5], member)
+    withdrawn[#withdrawn + 1] = {member, body}
   end
+  return withdrawn
 end
 
 local function says_the_same(a, b)
@@ -31,10 +35,14 @@ local function says_the_same(a, b)
 end
 
 local stored = tonumber(redis.call('HGET', KEYS[1], 'v') or '0')
-local waiting = redis.call('HGET', KEYS[6], member(version))
+local waiting = redis.call('HGET', KEYS[6], member_of(id, version))
 local is_other = waiting and not says_the_same(waiting, ARGV[4])
 if version <= stored and not is_other then
-  withdraw(version)
+  -- The topic has them, and whoever sent them did not come to confirm it: the sinks are still to be told.
+  local sent = withdraw(version)
+  for i = #sent, 1, -1 do
+    queue_all(8, sent[i][1], sent[i][2], tonumber(ARGV[7]))
+  end
   return 0
 end
 

@@ -1,4 +1,4 @@
-"""Whoever is to hear of alerts.
+"""The topic of alerts, and the log.
 
 Rules kept here:
 - the topic is the record: a transition leaves the outbox once the topic has it;
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 
@@ -43,13 +42,6 @@ class Delivered:
 
     transitions: list[Pending] = field(default_factory=list)
     landed: list[Landed] = field(default_factory=list)
-
-
-class Sink(Protocol):
-    """Hears of transitions that the topic has, in order."""
-
-    async def deliver(self, transitions: Sequence[Pending]) -> None:
-        """Tell of them."""
 
 
 class TopicSink:
@@ -95,8 +87,8 @@ def _is_done(transition: Pending, answer: Landed | BaseException | None) -> bool
 class LogSink:
     """One structured log line for each transition."""
 
-    async def deliver(self, transitions: Sequence[Pending]) -> None:
-        """See `Sink`."""
+    def deliver(self, transitions: Sequence[Pending]) -> None:
+        """Tell of what the topic has."""
         for transition in transitions:
             _tell(transition.alert)
 

@@ -1,0 +1,1 @@
+"""Whoever is to hear of alerts: the topic first, then the log, Alertmanager, a webhook, Slack."""
