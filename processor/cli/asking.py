@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from processor.cli.opened import found, opened
-from processor.cli.options import GraphOutput, GraphOutputOption, NodeArgument, Output, OutputOption, examples
+from processor.cli.options import AtOption, GraphOutput, GraphOutputOption, NodeArgument, Output, OutputOption, examples
+
+if TYPE_CHECKING:
+    from processor.index.view import View
 
 _DEPTH = Annotated[int, typer.Option("--depth", "-d", min=1, help="How many jobs to go along at most.")]
 _COLUMNS = Annotated[bool, typer.Option("--columns", "-c", help="Walk the dataset's columns instead of the dataset.")]
@@ -34,6 +37,7 @@ def register(app: typer.Typer) -> None:
             "lineage down acme.raw.orders",
             "lineage down raw.orders.discount         one column",
             "lineage down raw.orders --columns        all of its columns",
+            "lineage down raw.orders --at 2d          as it was two days ago",
             "lineage down raw.orders -o dot | dot -Tsvg > orders.svg",
         ),
     )(down)
@@ -54,23 +58,34 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    node: NodeArgument, depth: _DEPTH = 20, columns: _COLUMNS = False, output: GraphOutputOption = GraphOutput.TABLE
+    node: NodeArgument,
+    depth: _DEPTH = 20,
+    columns: _COLUMNS = False,
+    at: AtOption = None,
+    output: GraphOutputOption = GraphOutput.TABLE,
 ) -> None:
     """Show where something comes from."""
-    _walk(node, "up", depth, columns, output)
+    with opened(at) as index:
+        _walk(index.view, node, "up", depth, columns, output)
 
 
 def down(
-    node: NodeArgument, depth: _DEPTH = 20, columns: _COLUMNS = False, output: GraphOutputOption = GraphOutput.TABLE
+    node: NodeArgument,
+    depth: _DEPTH = 20,
+    columns: _COLUMNS = False,
+    at: AtOption = None,
+    output: GraphOutputOption = GraphOutput.TABLE,
 ) -> None:
     """Show what depends on something."""
-    _walk(node, "down", depth, columns, output)
+    with opened(at) as index:
+        _walk(index.view, node, "down", depth, columns, output)
 
 
 def path(
     start: Annotated[str, typer.Argument(metavar="FROM", help="Where the data comes from: a NODE.")],
     goal: Annotated[str, typer.Argument(metavar="TO", help="Where it arrives: a NODE.")],
     depth: _DEPTH = 20,
+    at: AtOption = None,
     output: GraphOutputOption = GraphOutput.TABLE,
 ) -> None:
     """Show the shortest ways from one node to another, and the columns that carry the data; exit 1 if there is none."""
@@ -78,7 +93,7 @@ def path(
     from processor.cli.guard import NotFoundError
     from processor.index.paths import paths
 
-    with opened() as index:
+    with opened(at) as index:
         ends = found(index.view, start), found(index.view, goal)
         ways = paths(index.view, *ends, depth=depth)
         is_turned = not ways.graph.nodes and bool(paths(index.view, *reversed(ends), depth=depth).graph.nodes)
@@ -88,13 +103,13 @@ def path(
     print_paths(*ends, ways, output)
 
 
-def show(node: NodeArgument, output: OutputOption = Output.TABLE) -> None:
+def show(node: NodeArgument, at: AtOption = None, output: OutputOption = Output.TABLE) -> None:
     """Show what is known of a dataset, a job or a column."""
     from processor.cli.describe import describe
     from processor.render import console
     from processor.render.description import description
 
-    with opened() as index:
+    with opened(at) as index:
         record = describe(index.view, found(index.view, node))
     if output is Output.TABLE:
         console.print_out(description(record))
@@ -106,6 +121,7 @@ def show(node: NodeArgument, output: OutputOption = Output.TABLE) -> None:
 
 def export(
     what: Annotated[Exported, typer.Argument(help="What to export.", show_default=False)],
+    at: AtOption = None,
     output: OutputOption = Output.NDJSON,
 ) -> None:
     """Print every dataset and job, or every edge, in a stable order."""
@@ -113,7 +129,7 @@ def export(
     from processor.render import console
 
     nodes = what is Exported.NODES
-    with opened() as index:
+    with opened(at) as index:
         if output is Output.TABLE:
             console.print_out(exporting.node_table(index.view) if nodes else exporting.edge_table(index.view))
             return
@@ -139,14 +155,13 @@ def digest(output: OutputOption = Output.TABLE) -> None:
         console.write_ndjson([{"digest": found_digest}])
 
 
-def _walk(text: str, direction: str, depth: int, columns: bool, output: GraphOutput) -> None:
+def _walk(view: View, text: str, direction: str, depth: int, columns: bool, output: GraphOutput) -> None:
     from processor.cli.graphs import print_graph
     from processor.index.columns import column_lineage
     from processor.index.traverse import Direction, lineage
     from processor.model.identity import Kind
 
-    with opened() as index:
-        start = found(index.view, text)
-        walk = column_lineage if columns or start.kind is Kind.COLUMN else lineage
-        graph = walk(index.view, start, direction, depth=depth)
+    start = found(view, text)
+    walk = column_lineage if columns or start.kind is Kind.COLUMN else lineage
+    graph = walk(view, start, direction, depth=depth)
     print_graph(start, graph, Direction(direction), output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,17 +27,26 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def opened() -> Iterator[Opened]:
-    """The index, wherever it is."""
+def opened(at: str | None = None) -> Iterator[Opened]:
+    """The index, wherever it is; with `at`, as it was at that time."""
     from processor import settings, wiring
+    from processor.index.past import PastView
     from processor.index.view import View
 
+    at_us = None if at is None else moment(at)
     with with_redis(settings.load()) as chosen:
         store = wiring.open_store(chosen)
         try:
-            yield Opened(chosen, store, View(store))
+            yield Opened(chosen, store, View(store) if at_us is None else PastView(store, at_us))
         finally:
             store.close()
+
+
+def moment(text: str) -> int:
+    """A time that a person gave, or an age counted back from now, in microseconds since 1970."""
+    from processor.render.times import parse_moment
+
+    return parse_moment(text, time.time_ns() // 1000)
 
 
 def found(view: View, text: str) -> Node:

@@ -29,6 +29,10 @@ class GraphOutput(StrEnum):
 
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")]
 GraphOutputOption = Annotated[GraphOutput, typer.Option("-o", "--output", help="Form of the output.")]
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", help="As of this time (RFC 3339), or so long ago: 90m, 2h, 3d, 4w."),
+]
 NodeArgument = Annotated[
     str,
     typer.Argument(

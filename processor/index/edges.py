@@ -32,6 +32,15 @@ def all_edges(view: View) -> Iterator[KnownEdge]:
         yield from _edges_of(view, page)
 
 
+def edges_around(view: View, node: Node) -> Iterator[KnownEdge]:
+    """Those that touch a dataset or a job, or a column of it."""
+    links = [*view.in_links([node.id])[node.id], *view.out_links([node.id])[node.id]]
+    beside = view.nodes([node.id, *(i for link in links for i in (link.other, link.owner) if i)])
+    for edge in _edges_of(view, list(beside.values())):
+        if node in (edge.src.dataset, edge.dst.dataset):
+            yield edge
+
+
 def _edges_of(view: View, page: list[NodeRecord]) -> Iterator[KnownEdge]:
     records = {record.node.id: record for record in page}
     links = view.out_links(list(records))

@@ -74,6 +74,7 @@ def node_record(there: Hash) -> NodeRecord:
         facets=_facets(there),
         last_write_us=last_write,
         lifecycle=Lifecycle(state) if state else None,
+        lifecycle_us=change.time_us if change else None,
         dropped=state == "DROP" and is_over,
         written_hours=joins.unpack_hours(there[b"h"]).hours if b"h" in there else (),
     )

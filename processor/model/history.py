@@ -125,7 +125,8 @@ class NodeRecord:
     """A node as the index knows it. `facets` holds the newest JSON of each kept facet by name.
 
     `written_hours`: the newest hours since 1970 in which a run that has not failed wrote the dataset,
-    newest first, at most `RECENT_HOURS`; `last_write_us` is the newest such event.
+    newest first, at most `RECENT_HOURS`; `last_write_us` is the newest such event. `lifecycle_us`: when `lifecycle` was
+    stated.
     """
 
     node: Node
@@ -134,6 +135,7 @@ class NodeRecord:
     facets: dict[str, bytes] = field(default_factory=dict)
     last_write_us: int | None = None
     lifecycle: Lifecycle | None = None
+    lifecycle_us: int | None = None
     dropped: bool = False
     written_hours: tuple[int, ...] = ()
 

@@ -74,6 +74,31 @@ def test_where_no_data_flows_the_way_back_is_named(loaded: Lineage) -> None:
     assert "the other way round it does: lineage path shop.public.orders marts.revenue" in refused.err
 
 
+def test_the_index_is_asked_as_it_was(loaded: Lineage) -> None:
+    then = loaded.ok("down", "raw.orders", "--at", "2026-03-02T07:30:00Z", "-o", "ndjson")
+    assert {node["name"] for node in then.lines} == {"raw.orders", "marts.revenue.run", "marts.revenue"}
+    assert "no time" in loaded("down", "raw.orders", "--at", "yesterday").err
+    assert loaded("down", "raw.orders", "--at", "2026-03-01T00:00:00Z").code == 1
+
+
+def test_diff_tells_what_came_between_two_times(loaded: Lineage) -> None:
+    found = loaded.ok("diff", "--from", "2026-03-02T06:30:00Z", "--to", "2026-03-02T07:30:00Z", "-o", "json").json
+    assert [node["name"] for node in found["nodes_came"]] == ["marts.revenue", "marts.revenue.run"]
+    assert [(edge["type"], edge["to"]["name"]) for edge in found["edges_came"]] == [
+        ("derives", "marts.revenue"),
+        ("reads", "marts.revenue.run"),
+        ("writes", "marts.revenue"),
+    ]
+    shown = loaded.ok("diff", "raw.orders", "--from", "2026-03-02T06:30:00Z").out
+    assert "marts.revenue.run" in shown
+    assert "revenue_report" not in shown
+
+
+def test_diff_wants_times_in_order(loaded: Lineage) -> None:
+    refused = loaded("diff", "--from", "1h", "--to", "2h")
+    assert (refused.code, "is not before" in refused.err) == (2, True)
+
+
 def test_depth_limits_the_walk(loaded: Lineage) -> None:
     shallow = loaded.ok("up", "marts.revenue.revenue", "--depth", "1", "-o", "ndjson")
     assert [node["field"] for node in shallow.lines] == ["revenue", "amount"]
