@@ -35,6 +35,7 @@ _TEXTS: Final = (
     b"\x00",
     b"00000001-0000-4000-8000-000000000001",
 )
+_MOST_VALUES = 20_000
 _DEEPEST = 40
 
 
@@ -174,16 +175,19 @@ class DataMaker:
         self._random = random
         self._texts = texts
         self._schema = schema
+        self._left = _MOST_VALUES
         self._named = {
             found["name"]: found for found in _walk(schema) if isinstance(found.get("name"), str) and "type" in found
         }
 
     def data(self) -> bytes:
-        """One value."""
+        """One value, of bounded size however often the schema refers to itself."""
+        self._left = _MOST_VALUES
         return self._value(self._schema, 0)
 
     def _value(self, schema: Any, depth: int) -> bytes:  # noqa: ANN401 - as above
-        if depth > _DEEPEST or self._random.random() < 0.01:
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0 or self._random.random() < 0.01:
             return bytes([int(self._random.random() * 256)])
         if isinstance(schema, list):
             at = int(self._random.random() * len(schema))

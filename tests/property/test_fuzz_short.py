@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from random import Random
 
+from tests.fuzz.avro import DataMaker
 from tests.fuzz.board import load
 from tests.fuzz.cases import Case
 from tests.fuzz.supervise import Fuzz
@@ -43,3 +45,9 @@ def test_a_crash_is_survived_and_its_input_is_kept(tmp_path: Path) -> None:
 def test_an_input_is_cut_down_to_what_makes_it_fail() -> None:
     case = Case("openlineage", (b"some words before the culprit and some behind", b"schema"))
     assert minimize(case, lambda tried: b"culprit" in tried.parts[0]) == Case("openlineage", (b"culprit", b""))
+
+
+def test_a_value_stays_small_however_often_its_schema_refers_to_itself() -> None:
+    field = {"type": "Tree"}
+    tree = {"type": "record", "name": "Tree", "fields": [{"name": name, **field} for name in "abcdefgh"]}
+    assert len(DataMaker(Random(1), tree).data()) < 100_000
