@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from processor.detect import broken_lineage, missing_lineage, orphan_dataset, schema_drift, silent_job, stuck_run
+from processor.detect import (
+    broken_lineage,
+    missing_column_lineage,
+    missing_lineage,
+    orphan_dataset,
+    schema_drift,
+    silent_job,
+    stuck_run,
+)
 from processor.detect.peers import PeerTally
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile
 from processor.detect.schema_drift import ImpactOf
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory, Lane, RunMembers
-from processor.model.identity import Node
+from processor.model.identity import Kind, Node
 
 JobDetector = Callable[[JobHistory, Policy, int], list[Finding]]
 
@@ -25,7 +33,7 @@ JOB_DETECTORS: dict[AlertKind, JobDetector] = {
     AlertKind.STUCK_RUN: stuck_run.detect,
     AlertKind.SILENT_JOB: silent_job.detect,
 }
-JOB_KINDS = frozenset(JOB_DETECTORS) | {AlertKind.BROKEN_LINEAGE}
+JOB_KINDS = frozenset(JOB_DETECTORS) | {AlertKind.BROKEN_LINEAGE, AlertKind.MISSING_COLUMN_LINEAGE}
 SCHEMA_KINDS = frozenset({AlertKind.SCHEMA_DRIFT})
 JUDGED_ON_CHANGE = JOB_KINDS | SCHEMA_KINDS | {AlertKind.ORPHAN_DATASET}
 """Kinds of which one change is reason enough to judge its node anew; the others are for a sweep alone."""
@@ -34,7 +42,8 @@ JUDGED_ON_CHANGE = JOB_KINDS | SCHEMA_KINDS | {AlertKind.ORPHAN_DATASET}
 def is_for_sweep(finding: Finding) -> bool:
     """Whether only a sweep can tell if the finding still holds."""
     is_of_peers = finding.alert_id == missing_lineage.peers_id(finding.kind, finding.subject)
-    return is_of_peers or finding.kind not in JUDGED_ON_CHANGE
+    is_of_policy = finding.kind is AlertKind.MISSING_COLUMN_LINEAGE and finding.subject.kind is Kind.DATASET
+    return is_of_peers or is_of_policy or finding.kind not in JUDGED_ON_CHANGE
 
 
 def of_job(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
@@ -50,6 +59,20 @@ def of_edges(
     """All that is wrong with what a job's completed runs read and wrote; see `broken_lineage.detect`."""
     own = policy.for_(history.job)
     return _permitted(broken_lineage.detect(history, runs, named, own), own)
+
+
+def of_mappings(
+    history: JobHistory, runs: Sequence[RunMembers], outputs: Iterable[missing_column_lineage.Output], policy: Policy
+) -> list[Finding]:
+    """All that is wrong with what a job states of its outputs' columns; see `missing_column_lineage.detect`."""
+    own = policy.for_(history.job)
+    return _permitted(missing_column_lineage.detect(history, runs, outputs, own), own)
+
+
+def of_required(dataset: missing_column_lineage.MappedDataset, policy: Policy) -> list[Finding]:
+    """What a dataset lacks of the column lineage that the policy demands."""
+    own = policy.for_(dataset.dataset)
+    return _permitted(missing_column_lineage.detect_required(dataset, own), own)
 
 
 def awaits_peers(history: JobHistory, policy: Policy) -> bool:

@@ -57,6 +57,17 @@ class MissingSide(Section, frozen=True):
     require: tuple[Pattern, ...] = ()
 
 
+class MissingColumnLineage(Section, frozen=True):
+    """`min_runs`: completed runs to learn from. `share`: how many of them must have stated an output's columns.
+
+    `require`: datasets each of whose columns must have parents.
+    """
+
+    min_runs: Count = 3
+    share: Share = 0.8
+    require: tuple[Pattern, ...] = ()
+
+
 class BrokenLineage(Section, frozen=True):
     """`runs`: an edge counts as the job's once this many completed runs in a row had it."""
 

@@ -20,6 +20,7 @@ import msgspec
 
 from processor.detect.knobs import (
     BrokenLineage,
+    MissingColumnLineage,
     MissingSide,
     OrphanDataset,
     Pattern,
@@ -41,6 +42,7 @@ class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     missing_inputs: MissingSide = MissingSide()
     missing_outputs: MissingSide = MissingSide()
     broken_lineage: BrokenLineage = BrokenLineage()
+    missing_column_lineage: MissingColumnLineage = MissingColumnLineage()
     stuck_run: StuckRun = StuckRun()
     silent_job: SilentJob = SilentJob()
 

@@ -7,6 +7,7 @@ in batches of keys, one round trip each; nothing is written. Only what never cha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -41,7 +42,7 @@ from processor.model.identity import ID_BYTES, Kind, Node, run_key
 from processor.model.mapping import EMPTY, Mapping, decode_mapping, together
 from processor.model.tables import Columns
 
-__all__ = ["Link", "View", "current_columns"]
+__all__ = ["Link", "View", "current_columns", "current_of"]
 
 _PAGE = 500
 _MAPPINGS_BYTES = 16 * 1024 * 1024
@@ -107,14 +108,22 @@ class View:
     def mappings(self, owners: Sequence[bytes]) -> dict[bytes, list[KnownMapping]]:
         """Every mapping that these owners ever stated, by owner id."""
         hashes = self._fetch("m", owners)
-        stated = {o: there for o, there in zip(owners, hashes, strict=True) if there}
+        return self._named({o: there for o, there in zip(owners, hashes, strict=True) if there})
+
+    def _named(self, stated: dict[bytes, Hash]) -> dict[bytes, list[KnownMapping]]:
         outputs = {name[1 : 1 + ID_BYTES] for there in stated.values() for name in there if name[:1] == b"v"}
         names = self.nodes([*stated, *outputs])
         return {owner: list(self._known(names, owner, there)) for owner, there in stated.items()}
 
     def current_mappings(self, owners: Sequence[bytes]) -> dict[bytes, dict[bytes, KnownMapping]]:
         """The mappings that hold now: by owner id, then by output id."""
-        return {owner: _current(known) for owner, known in self.mappings(owners).items()}
+        return {owner: current_of(known) for owner, known in self.mappings(owners).items()}
+
+    def remapped(self, owners: Sequence[bytes]) -> dict[bytes, list[KnownMapping]]:
+        """`mappings` of those outputs only of which an owner ever stated several."""
+        hashes = self._fetch("m", owners)
+        found = {owner: _several(there) for owner, there in zip(owners, hashes, strict=True) if there}
+        return self._named({owner: there for owner, there in found.items() if there})
 
     # Jobs and runs
 
@@ -234,7 +243,7 @@ class View:
         return self._mappings[mark]
 
 
-def _current(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
+def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
     """The mapping that holds for each output: what one run stated explicitly, in parts, is one."""
     found: dict[bytes, KnownMapping] = {}
     for one in known:
@@ -242,6 +251,15 @@ def _current(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
             there = found.get(one.output.id)
             found[one.output.id] = replace(one, mapping=together(there.mapping, one.mapping)) if there else one
     return found
+
+
+def _several(there: Hash) -> Hash:
+    """A mapping record without the versions of outputs that have one only; empty if all have."""
+    versions = Counter(name[1 : 1 + ID_BYTES] for name in there if name[:1] == b"v")
+    alone = {output for output, count in versions.items() if count == 1}
+    if len(alone) == len(versions):
+        return {}
+    return {name: value for name, value in there.items() if name[:1] != b"v" or name[1 : 1 + ID_BYTES] not in alone}
 
 
 def _current_marks(output: bytes, there: Hash) -> frozenset[bytes]:

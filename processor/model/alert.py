@@ -22,6 +22,7 @@ class AlertKind(StrEnum):
     MISSING_INPUTS = "missing_inputs"
     MISSING_OUTPUTS = "missing_outputs"
     BROKEN_LINEAGE = "broken_lineage"
+    MISSING_COLUMN_LINEAGE = "missing_column_lineage"
     STUCK_RUN = "stuck_run"
     SILENT_JOB = "silent_job"
 

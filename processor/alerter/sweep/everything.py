@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from processor.alerter.sweep.jobs import of_all_jobs
+from processor.alerter.sweep.outputs import of_required
 from processor.alerter.sweep.places import Places
 from processor.alerter.sweep.schemas import of_live_schemas
 from processor.alerter.sweep.scope import Scope, pages
@@ -24,5 +25,6 @@ def _of_datasets(scope: Scope) -> Iterator[Finding]:
         scope.breathe()
         live = [record for record in page if not record.dropped]
         yield from of_live_schemas(scope, [record.node for record in live])
+        yield from of_required(scope, live)
         places.take(live)
     yield from places.findings()

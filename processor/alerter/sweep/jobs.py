@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from processor.alerter.sweep.outputs import outputs_in_doubt
 from processor.alerter.sweep.scope import Scope, pages, spared
 from processor.detect import broken_lineage, kinds
 from processor.detect.batch import completed
@@ -14,25 +15,27 @@ from processor.detect.peers import PeerTally
 from processor.index.aliases import aliases_of
 from processor.index.view import View
 from processor.model.alert import Finding
-from processor.model.history import JobHistory, RunMembers
+from processor.model.history import JobHistory, KnownMapping, RunMembers
 from processor.model.identity import Node
+
+_PAGE = 50
 
 
 def of_jobs(scope: Scope, histories: Iterable[JobHistory]) -> Iterator[Finding]:
     """What is wrong with these jobs, as far as each can be judged by itself."""
-    for history in histories:
+    for page in pages(histories, _PAGE):
         scope.breathe()
-        yield from spared(scope, [history], lambda some: _of_job(scope, some[0]), lambda history: history.job)
+        yield from spared(scope, page, lambda some: _of_jobs(scope, some), lambda history: history.job)
 
 
 def of_all_jobs(scope: Scope) -> Iterator[Finding]:
     """What is wrong with all jobs: first each by itself, then by its peers where it has too few runs."""
     tally, waiting = PeerTally(scope.policy), list[bytes]()
-    for history in scope.view.all_jobs():
-        yield from of_jobs(scope, [history])
-        tally.add(history)
-        if kinds.awaits_peers(history, scope.policy):
-            waiting.append(history.job.id)
+    for page in pages(scope.view.all_jobs()):
+        yield from of_jobs(scope, page)
+        for history in page:
+            tally.add(history)
+        waiting += [history.job.id for history in page if kinds.awaits_peers(history, scope.policy)]
     for ids in pages(waiting):
         scope.breathe()
         yield from _of_peers(scope, list(scope.view.jobs(ids).values()), tally)
@@ -45,11 +48,21 @@ def _of_peers(scope: Scope, histories: Sequence[JobHistory], tally: PeerTally) -
     return spared(scope, histories, judge, lambda history: history.job)
 
 
-def _of_job(scope: Scope, history: JobHistory) -> Iterable[Finding]:
-    yield from kinds.of_job(history, scope.policy, scope.now_us)
-    if broken_lineage.is_worth_a_look(history):
-        runs = scope.view.members(history.job, completed(history))
+def _of_jobs(scope: Scope, histories: Sequence[JobHistory]) -> Iterator[Finding]:
+    remapped = scope.view.remapped([history.job.id for history in histories])
+    for history in histories:
+        yield from kinds.of_job(history, scope.policy, scope.now_us)
+        yield from _of_runs(scope, history, remapped.get(history.job.id, ()))
+
+
+def _of_runs(scope: Scope, history: JobHistory, remapped: Sequence[KnownMapping]) -> Iterator[Finding]:
+    """What a job's runs lost. What they read and wrote is asked only where the newest differs from others."""
+    differs = broken_lineage.is_worth_a_look(history)
+    runs = scope.view.members(history.job, completed(history)) if differs else []
+    if runs:
         yield from kinds.of_edges(history, runs, _named(scope, history.job, runs), scope.policy)
+    outputs = outputs_in_doubt(scope, history, runs, remapped)
+    yield from kinds.of_mappings(history, runs, outputs, scope.policy)
 
 
 def _named(scope: Scope, job: Node, runs: Sequence[RunMembers]) -> dict[bytes, Node]:

@@ -63,8 +63,8 @@ def spared(
         return []
 
 
-def pages(items: Iterable[_T]) -> Iterator[list[_T]]:
+def pages(items: Iterable[_T], size: int = _PAGE) -> Iterator[list[_T]]:
     """Cut a stream into lists."""
     iterator = iter(items)
-    while page := list(islice(iterator, _PAGE)):
+    while page := list(islice(iterator, size)):
         yield page
