@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from processor.decode.checks import checks_of
 from processor.decode.event import TypedEvent
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
 from processor.decode.memo import Memo
@@ -56,7 +57,7 @@ def normalize(event: TypedEvent) -> Observation:
         return _dataset_event(event, body, problems)
     own = job(body.job.namespace, body.job.name)
     explicit = explicit_lineage(body.job.facets.lineage, own)
-    facts = list(_facts(body, explicit, problems))
+    facts = list(_facts(body, own, explicit, problems))
     problems += job_problems(body.job.facets, "/job/facets")
     if event.kind == "run":
         problems += run_problems(body.run.facets, "/run/facets")
@@ -114,9 +115,11 @@ def _nominal(facet: Part) -> tuple[int, int | None] | None:
 # Datasets
 
 
-def _facts(body: Part, explicit: Explicit | None, problems: list[FacetProblem]) -> Iterator[DatasetFact]:
+def _facts(body: Part, own: Node, explicit: Explicit | None, problems: list[FacetProblem]) -> Iterator[DatasetFact]:
     for position, part in enumerate(body.inputs or ()):
         fact = _fact(part, Role.READER, f"/inputs/{position}", problems)
+        if checks := checks_of(part, own):
+            fact = replace(fact, facets={**fact.facets, **checks})
         yield fact if fact.mapping is None else replace(fact, mapping=None, explicit=False)
     governed = set[Node]()
     for position, part in enumerate(body.outputs or ()):

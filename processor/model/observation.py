@@ -21,6 +21,10 @@ Facets = dict[str, bytes | None]
 """Facets by name: JSON as it came, or None where the event takes the facet back (`_deleted`)."""
 
 
+CHECKS = "dataQualityAssertions"
+"""The facet with what checks of a dataset found. `CHECKS@job` is what that job found when it read the dataset."""
+
+
 class Evidence(IntFlag):
     """How an edge is known; several may hold at once. Bits are stored: never renumber."""
 

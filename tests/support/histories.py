@@ -124,6 +124,21 @@ def _listed(draw: st.DrawFn, kinds: dict[str, st.SearchStrategy[object]]) -> lis
     return [{**each, "facets": draw(_facets(kinds))} for each in found]
 
 
+CHECKS: tuple[list[Json], ...] = (
+    [{"assertion": "not_null", "success": True}],
+    [{"assertion": "not_null", "success": False, "severity": "warn"}, {"assertion": "unique", "success": False}],
+    [],
+)
+
+
+@st.composite
+def _inputs(draw: st.DrawFn) -> list[Json]:
+    """Datasets that are read; now and then they are checked on the way."""
+    checked = st.sampled_from(CHECKS).map(lambda found: {"dataQualityAssertions": facet(assertions=found)})
+    found = draw(_listed(FACETS))
+    return [each | draw(st.one_of(st.just({}), checked.map(lambda c: {"inputFacets": c}))) for each in found]
+
+
 @st.composite
 def events(draw: st.DrawFn) -> Json:
     """Any event: mostly of a run, now and then of a job or a dataset alone."""
@@ -133,7 +148,7 @@ def events(draw: st.DrawFn) -> Json:
     if kind == "dataset":
         return {**said, "dataset": {**draw(datasets()), "facets": draw(_facets(OUTPUT_FACETS))}}
     job = {"namespace": "shop", "name": draw(st.sampled_from(JOBS)), "facets": draw(_facets(JOB_FACETS))}
-    said |= {"job": job, "inputs": draw(_listed(FACETS)), "outputs": draw(_listed(OUTPUT_FACETS))}
+    said |= {"job": job, "inputs": draw(_inputs()), "outputs": draw(_listed(OUTPUT_FACETS))}
     if kind == "job":
         return said
     state = draw(st.sampled_from(("START", "COMPLETE", "RUNNING", "FAIL", "ABORT", "OTHER", None)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from processor.index.edges import all_edges
@@ -181,6 +182,50 @@ def test_a_facet_no_schema_describes_is_kept_as_it_came() -> None:
     record = View(memory(event(outputs=[table("t", acme=facet(shelf=[1, {"b": 2}]))]))).node(ds("t"))
     assert record is not None
     assert b'"shelf":[1,{"b":2}]' in record.facets["acme"]
+
+
+def checked(job: str, minutes: float, *assertions: Json, among: str = "inputFacets") -> Json:
+    part = table("t")
+    part.setdefault(among, {})["dataQualityAssertions"] = facet(assertions=list(assertions))
+    return event(job, minutes=minutes, run=int(minutes), inputs=[part])
+
+
+def kept_checks(*values: Json) -> dict[str, Json]:
+    record = View(memory(*values)).node(ds("t"))
+    assert record is not None
+    found = {name: data for name, data in record.facets.items() if name.startswith("dataQualityAssertions@")}
+    return {name.partition("@")[2]: msgspec.json.decode(data) for name, data in found.items()}
+
+
+PASSED = {"assertion": "unique", "success": True}
+FAILED = {"assertion": "not_null", "column": "id", "success": False, "severity": "error"}
+WARNED = {"assertion": "fresh", "success": False, "severity": "warn"}
+
+
+@pytest.mark.parametrize("among", ["inputFacets", "facets"])
+def test_what_a_check_of_an_input_found_is_kept_that_blocks_first(among: str) -> None:
+    assert kept_checks(checked("test", 0, WARNED, FAILED, PASSED, among=among)) == {
+        "shop:test": {
+            "checks": 3,
+            "failed": [
+                {"assertion": "not_null", "column": "id", "blocks": True},
+                {"assertion": "fresh", "blocks": False},
+            ],
+        }
+    }
+
+
+def test_a_check_takes_back_what_the_same_job_had_found_and_no_others() -> None:
+    story = [checked("one", 0, FAILED), checked("two", 1, FAILED), checked("one", 2, PASSED)]
+    for order in (story, story[::-1]):
+        found = kept_checks(*order)
+        assert (found["shop:one"]["failed"], len(found["shop:two"]["failed"])) == ([], 1)
+
+
+def test_of_very_many_checks_that_failed_those_that_block_are_kept() -> None:
+    many = [{**WARNED, "column": f"c{n}"} for n in range(1000)]
+    record = kept_checks(checked("test", 0, *many, FAILED))["shop:test"]
+    assert (record["checks"], len(record["failed"]), record["failed"][0]["blocks"]) == (1001, 50, True)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -177,7 +177,8 @@ def _datasets(event: Json, explicit: dict[Name, Lineage] | None) -> Iterator[Sta
     if event.get("dataset"):
         yield _stated(event["dataset"], Role.PRODUCER, None)
     for part in event.get("inputs") or ():
-        yield _stated(part, Role.READER, None)
+        stated = _stated(part, Role.READER, None)
+        yield replace(stated, facets=stated.facets | _checks(part, name_of("job", event["job"])))
     listed = []
     for part in event.get("outputs") or ():
         listed.append(name_of("dataset", part))
@@ -185,6 +186,24 @@ def _datasets(event: Json, explicit: dict[Name, Lineage] | None) -> Iterator[Sta
     for name, lineage in (explicit or {}).items():
         if name not in listed:
             yield Stated(name, Role.WRITER, {}, lineage=lineage, is_explicit=True)
+
+
+def _checks(part: Json, job: Name) -> dict[str, str | None]:
+    """What the run found when it checked an input."""
+    facet = (part.get("inputFacets") or {}).get("dataQualityAssertions")
+    if facet is None:
+        return {}
+    failed = [
+        {
+            "blocks": check.get("severity") != "warn",
+            **{key: check[key] for key in ("assertion", "column") if key in check},
+        }
+        for check in facet["assertions"]
+        if not check["success"]
+    ]
+    blocking_first = [check for blocks in (True, False) for check in failed if check["blocks"] is blocks]
+    said = _spelled({"checks": len(facet["assertions"]), "failed": blocking_first})
+    return {f"dataQualityAssertions@{job.namespace}:{job.name}": said}
 
 
 def _stated(part: Json, role: Role, explicit: dict[Name, Lineage] | None) -> Stated:
