@@ -10,7 +10,14 @@ from typing import Any, Final
 
 from processor.settings import Settings
 
-__all__ = ["admin_config", "alerts_log_config", "consumer_config", "producer_config", "reader_config"]
+__all__ = [
+    "admin_config",
+    "alerts_log_config",
+    "api_producer_config",
+    "consumer_config",
+    "producer_config",
+    "reader_config",
+]
 
 # librdkafka's own defaults, and how much a response may hold at all.
 _FETCH_BYTES: Final = 50 * 1024 * 1024
@@ -18,6 +25,7 @@ _RECEIVE_BYTES: Final = 100_000_000
 _MOST_RECEIVE_BYTES: Final = 2_147_483_647
 # What a response holds besides records; librdkafka asks for no less than 512.
 _ENVELOPE_BYTES: Final = 1024 * 1024
+_QUEUED_KBYTES: Final = 128 * 1024
 _LARGEST_MESSAGE: Final = 1_000_000_000
 _DEFAULTS: Final[dict[str, Any]] = {
     # A broker that comes back is found within a second, whatever it was that took it away.
@@ -101,6 +109,13 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     given = _without(_OF_CONSUMERS, settings.require_kafka())
     largest = {"message.max.bytes": _LARGEST_MESSAGE}
     return {**_DEFAULTS, **_PRODUCER, "client.id": "lineage-indexer", **given, **largest, **_PRODUCER_MUST}
+
+
+def api_producer_config(settings: Settings) -> dict[str, Any]:
+    """Configure a producer for events that a client waits for: what is late is let go, and what waits is bounded."""
+    late_ms = int(settings.api.send_timeout_s * 1000)
+    own = {"client.id": "lineage-api", "queue.buffering.max.kbytes": _QUEUED_KBYTES, "message.timeout.ms": late_ms}
+    return {**producer_config(settings), **own, "linger.ms": settings.kafka.get("linger.ms", 2)}
 
 
 def admin_config(settings: Settings) -> dict[str, Any]:

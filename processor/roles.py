@@ -41,6 +41,7 @@ class Role(StrEnum):
 
     INDEXER = "indexer"
     ALERTER = "alerter"
+    API = "api"
 
 
 def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False, reached: Reached = pass_by) -> int:
@@ -58,6 +59,8 @@ def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False, r
         if role is Role.ALERTER:
             return run_alerter(settings)
         with _asked_to_stop(settings.shutdown_timeout_s) as stop:
+            if role is Role.API:
+                return run_api(settings, stop)
             return run_indexer(settings, stop, until_caught_up=until_caught_up, reached=reached)
     except BrokenClientError as error:
         _log.error("ending, to start anew", error=str(error))
@@ -99,6 +102,31 @@ def run_alerter(settings: Settings) -> int:
         if stop.is_set():  # the alerter's own handlers would not hear of it
             return 0
         return run(wiring.alerter_config(settings), wiring.alerter_parts(settings), health)
+
+
+def run_api(settings: Settings, stop: threading.Event) -> int:
+    """Answer questions and take events over HTTP until asked to stop.
+
+    It starts whether or not Kafka and Redis are there: who asks for one that is away is told to come again.
+    """
+    from processor.api import app, server  # noqa: PLC0415  the web framework takes a second to load
+
+    health, broken = wiring.api_health(settings), threading.Event()
+
+    def on_broken() -> None:
+        broken.set()
+        stop.set()
+
+    with ExitStack() as stack:
+        _serve(stack, settings.http.host, settings.http.api_port, health)
+        sender = wiring.api_sender(settings, on_broken)
+        stack.callback(sender.close, settings.shutdown_timeout_s / 4)
+        api = wiring.api(settings, sender)
+        stack.callback(api.close)
+        listener = server.listen(settings.api.host, settings.api.port)
+        _log.info("serving the API", url=f"http://{listener.host}:{listener.port}")
+        server.serve(app.build(api), listener, health, stop, settings.shutdown_timeout_s / 2)
+    return BROKEN if broken.is_set() else 0
 
 
 def _spare_the_collector() -> None:

@@ -39,6 +39,8 @@ def _check(role: Role | None, workers: int, *, until_caught_up: bool) -> None:
         raise UsageError("--workers must be at least 1")
     if role is Role.ALERTER and workers > 1:
         raise UsageError("--workers is for the indexer; one alerter leads, others would only stand by")
+    if role is Role.API and (workers > 1 or until_caught_up):
+        raise UsageError("--workers and --until-caught-up are for the indexer")
     if role is Role.ALERTER and until_caught_up:
         raise UsageError("--until-caught-up is for the indexer; use `lineage reconcile` for one pass over the alerts")
 
@@ -51,6 +53,7 @@ def _children(settings: Settings, role: Role | None, workers: int, *, until_caug
             yield Child(f"indexer {number + 1}", ("run", "--role", Role.INDEXER.value, *goal), environment)
     if role is None and not until_caught_up:
         yield Child("alerter", ("run", "--role", Role.ALERTER.value), _environment(settings))
+        yield Child("api", ("run", "--role", Role.API.value), _environment(settings))
 
 
 def _of_worker(settings: Settings, number: int, workers: int) -> Settings:

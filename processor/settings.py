@@ -21,10 +21,30 @@ from processor.index.progress import Clock
 from processor.masking import masked_url
 from processor.model.alert import Severity
 from processor.model.errors import UsageError
-from processor.settings_checks import check_http_url, check_redis_url, check_topic, read_input
+from processor.settings_checks import (
+    check_http_url,
+    check_origins,
+    check_redis_url,
+    check_tokens,
+    check_topic,
+    listed,
+    read_input,
+)
 from processor.settings_sources import PREFIX, EnvironmentSource, FileSource, refuse_unknown_variables, usage_error
 
-__all__ = ["Groups", "Http", "InputTopic", "Keep", "LogFormat", "RejectLimit", "Settings", "Sinks", "Topics", "load"]
+__all__ = [
+    "Api",
+    "Groups",
+    "Http",
+    "InputTopic",
+    "Keep",
+    "LogFormat",
+    "RejectLimit",
+    "Settings",
+    "Sinks",
+    "Topics",
+    "load",
+]
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -94,8 +114,37 @@ class Http(_Part):
     """Where each process serves /metrics, /livez and /readyz; port 0 takes any free one and logs it."""
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 in a container")
+    api_port: int = Field(9639, ge=0, le=65_535, description="API; it answers questions on api.port")
     indexer_port: int = Field(9641, ge=0, le=65_535, description="first indexer; each further one takes the next port")
     alerter_port: int = Field(9640, ge=0, le=65_535, description="alerter")
+
+
+class Api(_Part):
+    """The HTTP API. Tokens are for those who may read, and for those who may send events; comma-separated."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 in a container")
+    port: int = Field(9600, ge=0, le=65_535, description="port; 0 takes any free one and logs it")
+    read_tokens: SecretStr = Field(SecretStr(""), description="bearer tokens that may read; none at all: anybody may")
+    write_tokens: SecretStr = Field(SecretStr(""), description="bearer tokens that may send events")
+    read_only: bool = Field(default=False, description="take no events")
+    cors_origins: str = Field("", description="origins whose pages may ask, comma-separated; none by default")
+    max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="largest body, as sent and unpacked")
+    max_events: int = Field(1000, ge=1, le=100_000, description="most events in one request")
+    timeout_s: float = Field(10.0, gt=0, le=300, description="what a question may take")
+    send_timeout_s: float = Field(15.0, gt=0, le=300, description="what Kafka's confirmation of events may take")
+    threads: int = Field(4, ge=1, le=256, description="questions that are answered at a time")
+
+    @field_validator("read_tokens", "write_tokens")
+    @classmethod
+    def _check_tokens(cls, value: SecretStr) -> SecretStr:
+        check_tokens(listed(value.get_secret_value()))
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        check_origins(listed(value))
+        return value
 
 
 class Keep(_Part):
@@ -197,6 +246,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".lineage"), description="folder of the embedded services and of caches")
     keep: Keep = Keep()
     http: Http = Http()
+    api: Api = Api()
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: LogFormat = Field("auto", description="auto: console at a terminal, else JSON")
     registry_url: str | None = Field(None, description="schema registry (Confluent's API) for Avro with a schema id")

@@ -8,7 +8,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from processor.decode.sniff import Format
 
-__all__ = ["check_http_url", "check_redis_url", "check_topic", "read_input"]
+__all__ = [
+    "check_http_url",
+    "check_origins",
+    "check_redis_url",
+    "check_tokens",
+    "check_topic",
+    "listed",
+    "read_input",
+]
 
 REDIS_SCHEMES: Final = (
     "redis",
@@ -22,6 +30,7 @@ REDIS_SCHEMES: Final = (
 # Source: org.apache.kafka.common.internals.Topic.
 _HOST: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d{1,5})?")
 _ENCODE: Final = "in user and password, write / ? # @ % as %2F %3F %23 %40 %25"
+_TOKEN_CHARS: Final = 16
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -67,6 +76,27 @@ def _parts(url: str) -> SplitResult:
     if is_cut or parts.fragment or not all(map(_HOST.fullmatch, hosts)) or not all("=" in each for each in options):
         raise ValueError(f"it must be scheme://user:password@host:port/path?name=value; {_ENCODE}")
     return parts
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def check_tokens(tokens: tuple[str, ...]) -> None:
+    """Refuse what can be guessed or cannot stand in a header. Nothing of it is quoted."""
+    if any(len(token) < _TOKEN_CHARS for token in tokens):
+        raise ValueError(f"a token has at least {_TOKEN_CHARS} characters")
+    if not all(token.isascii() and token.isprintable() and " " not in token for token in tokens):
+        raise ValueError("a token is printable ASCII without spaces")
+
+
+def check_origins(origins: tuple[str, ...]) -> None:
+    """Refuse what is no origin: `https://host:port`, or `*`."""
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}"):
+            raise ValueError(f"{origin[:200]!r} is no origin: https://host or https://host:port")
 
 
 def read_input(text: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from confluent_kafka import Consumer, KafkaException, Producer
@@ -20,6 +20,7 @@ from processor.decode.decoder import build_decoder
 from processor.decode.limits import Limits
 from processor.decode.observe import Observe, observer
 from processor.decode.schemas import SchemaSource, read_schemas
+from processor.decode.sniff import Format
 from processor.index.connect import Client, connect
 from processor.index.expiry import DAY_US, EPOCH_DAYS, Keep
 from processor.index.generations import Generation, Generations
@@ -32,17 +33,32 @@ from processor.indexer.points import Reached, pass_by
 from processor.indexer.publisher import Publisher
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.source import Source
-from processor.kafka_config import admin_config, alerts_log_config, consumer_config, producer_config
+from processor.kafka_config import (
+    admin_config,
+    alerts_log_config,
+    api_producer_config,
+    consumer_config,
+    producer_config,
+)
 from processor.model.errors import UsageError
 from processor.resources import schemas_dir
 from processor.settings import Settings
+from processor.settings_checks import listed
 from processor.telemetry.health import Health
 from processor.telemetry.store import MeteredStore
+
+if TYPE_CHECKING:
+    from processor.api.config import ApiConfig
+    from processor.api.parts import Api
+    from processor.api.sender import Sender
 
 __all__ = [
     "alerter_config",
     "alerter_health",
     "alerter_parts",
+    "api",
+    "api_health",
+    "api_sender",
     "generation_opener",
     "generations",
     "indexer",
@@ -185,6 +201,65 @@ def alerter_parts(settings: Settings) -> AlerterParts:
         open_log=lambda: open_alerts_log(settings),
         runbook=runbooks(settings.runbooks_url),
     )
+
+
+def api_health(settings: Settings) -> Health:
+    """Health of the API."""
+    from processor.api.server import CONDITIONS as OF_API  # noqa: PLC0415  loads a web framework
+
+    return Health(OF_API, livez_timeout_s=settings.livez_timeout_s)
+
+
+def api_config(settings: Settings) -> ApiConfig:
+    """Tell the API what it needs to know."""
+    from processor.api.config import ApiConfig  # noqa: PLC0415  as above
+
+    given = settings.api
+    return ApiConfig(
+        topic=_topic_for_json(settings),
+        read_tokens=listed(given.read_tokens.get_secret_value()),
+        write_tokens=listed(given.write_tokens.get_secret_value()),
+        read_only=given.read_only,
+        cors_origins=listed(given.cors_origins),
+        max_body_bytes=given.max_body_bytes,
+        max_held_bytes=4 * given.max_body_bytes,
+        max_events=given.max_events,
+        timeout_s=given.timeout_s,
+        send_timeout_s=given.send_timeout_s,
+        threads=given.threads,
+    )
+
+
+def api_sender(settings: Settings, on_broken: Callable[[], None]) -> Sender:
+    """Make what sends events that came over HTTP; raises as `open_publisher` does."""
+    from processor.api.sender import Sender  # noqa: PLC0415  as above
+
+    config = api_producer_config(settings)
+    return Sender(_producer(config), _topic_for_json(settings), settings.api.send_timeout_s, on_broken)
+
+
+def api(settings: Settings, sender: Sender) -> Api:
+    """Put the API together: each thread that reads the index opens its own connection."""
+    from processor.api.parts import Api, ApiParts  # noqa: PLC0415  as above
+
+    def open_index() -> tuple[RedisStore, RedisAlerts]:
+        store = open_store(settings)
+        return store, open_alerts(settings, store)
+
+    def open_observe() -> Observe:
+        schemas = read_schemas(schemas_dir(), settings.facet_schemas)
+        limits = Limits(value_bytes=settings.max_value_bytes)
+        return observer(build_decoder(Format.OPENLINEAGE, schemas, None, limits))
+
+    return Api(api_config(settings), ApiParts(open_index, open_observe, sender))
+
+
+def _topic_for_json(settings: Settings) -> str:
+    """The first input topic whose records may be JSON."""
+    for each in settings.input_topics:
+        if each.format in (Format.AUTO, Format.OPENLINEAGE):
+            return each.topic
+    raise UsageError("no input topic takes JSON, so the API has nowhere to send events: add one to LINEAGE_INPUTS")
 
 
 def open_alerts(settings: Settings, store: RedisStore) -> RedisAlerts:

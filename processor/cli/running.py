@@ -16,6 +16,7 @@ class Role(StrEnum):
 
     INDEXER = "indexer"
     ALERTER = "alerter"
+    API = "api"
 
 
 def register(app: typer.Typer) -> None:

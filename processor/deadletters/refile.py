@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from processor.deadletters.file import KeptFile
 from processor.deadletters.letter import DeadLetter
 from processor.deadletters.redrive import settle
+from processor.decode.keys import message_key
 from processor.indexer.publisher import Outgoing, Publisher
-from processor.load.keys import message_key
 from processor.load.reader import Entry
 from processor.model.dead_letter import with_attempt
 from processor.model.errors import Rejected

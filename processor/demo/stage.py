@@ -52,12 +52,12 @@ def staged(on_progress: OnProgress) -> Iterator[Stage]:
         )
         valkey = started.enter_context(Valkey(on_progress=on_progress))
         kafka = started.enter_context(KafkaCluster(on_progress=on_progress))
-        ports = free_ports(2)
+        ports = free_ports(4)
         _use_settings(folder / _SETTINGS_FILE, _settings(kafka.bootstrap, valkey.url, ports))
         _create_topics(on_progress)
         worker = _start_worker(folder, on_progress)
         started.callback(worker.stop, _STOP_GRACE_S)
-        indexer, alerter = (f"http://{HOST}:{port}" for port in ports)
+        indexer, alerter = (f"http://{HOST}:{port}" for port in ports[:2])
         for url in (indexer, alerter):
             _wait_until_ready(url, worker)
         yield Stage(kafka.bootstrap, valkey.url, indexer, alerter, worker)
@@ -81,6 +81,10 @@ replication = 1
 [http]
 indexer_port = {ports[0]}
 alerter_port = {ports[1]}
+api_port = {ports[2]}
+
+[api]
+port = {ports[3]}
 """
 
 

@@ -78,6 +78,11 @@ class View:
         """How many datasets or jobs there are."""
         return sum(len(ids) for ids in self._all_ids(kind))
 
+    def ids(self, kind: Kind) -> Iterator[bytes]:
+        """The id of every dataset or every job, streamed in pages, in no order."""
+        for ids in self._all_ids(kind):
+            yield from ids
+
     # Links
 
     def out_links(self, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from processor.decode.keys import message_key
 from processor.decode.observe import Observe
 from processor.indexer.publisher import Outgoing, Publisher
-from processor.load.keys import message_key
 from processor.load.reader import Entry
 from processor.load.tally import OnRejected, Tally, batches
 

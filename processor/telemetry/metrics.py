@@ -109,6 +109,11 @@ SINK_WAITING: Final = _gauge("sink_queue_entries", "Transitions that wait to be 
 INDEX_NODES: Final = _gauge("index_nodes", "Nodes of the index at the last sweep", "kind")
 INDEX_EDGES: Final = _gauge("index_edges", "Edges of the index at the last sweep", "type")
 
+# API.
+HTTP_REQUESTS: Final = _counter("http_requests_total", "Requests to the API", "route", "method", "status")
+HTTP_SECONDS: Final = _histogram("http_request_seconds", "Time of requests to the API", _SECONDS, "route", "method")
+EVENTS_TAKEN: Final = _counter("http_events_total", "Lineage events taken over HTTP, confirmed by Kafka")
+
 BUILD.labels(version=__version__, python=platform.python_version()).set(1)
 ProcessCollector(registry=REGISTRY)
 REGISTRY.register(PLATFORM_COLLECTOR)

@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 from processor.decode import Limits, RegisteredSchema, build_decoder, read_schemas
+from processor.decode.keys import message_key
 from processor.decode.limits import MIB
 from processor.decode.observe import Observe, Observed, observer
 from processor.decode.sniff import SCHEMA_ID_HEADER, Headers
@@ -17,7 +18,6 @@ from processor.index.digest import digest
 from processor.index.memory import MemoryStore
 from processor.index.reduce import reduce
 from processor.load import read
-from processor.load.keys import message_key
 from processor.model.codec import UnreadableRecordError, decode_alert, decode_change, encode_alert, encode_change
 from processor.model.errors import Reason, Rejected, UsageError
 from processor.resources import schemas_dir

@@ -172,7 +172,7 @@ def test_a_start_that_fails_says_what_it_waits_for(guarded: Guarded, locked: Val
         registry_url=f"http://lineage:{REGISTRY_PASSWORD}@127.0.0.1:9",
         kafka=kafka,
         create_topics=True,
-        http=Http(indexer_port=0, alerter_port=0),
+        http=Http(indexer_port=0, alerter_port=0, api_port=0),
         log_format="json",
         log_level="debug",
         redis_timeout_s=2,

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from processor.decode import build_decoder, read_schemas
+from processor.decode.keys import message_key
 from processor.decode.observe import observer
 from processor.index.digest import digest
 from processor.index.memory import MemoryStore
 from processor.load import Entry, read
 from processor.load.documents import document_values
 from processor.load.into_index import load_into
-from processor.load.keys import message_key
 from processor.load.stream import Peek, as_raw
 from processor.model.errors import Reason, Rejected, UsageError
 from processor.resources import schemas_dir
@@ -298,6 +298,6 @@ def test_keys_are_those_of_the_real_client(event: dict[str, Any], key: bytes | N
     assert message_key(json.dumps(event).encode()) == key
 
 
-@pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b'{"run": 3}'])
+@pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b'{"run": 3}', b'{"a":' * 100_000])
 def test_what_has_no_key_is_sent_without_one(value: bytes | None) -> None:
     assert message_key(value) is None

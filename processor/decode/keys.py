@@ -43,7 +43,7 @@ def message_key(value: bytes | None) -> bytes | None:
     """The key, or None where the value is no OpenLineage JSON: Kafka then chooses the partition."""
     try:
         event = _decoder.decode(value or b"")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     if event.run is not None and event.job is not None:
         return _key("run", _root(event.run) or event.job)

@@ -1,0 +1,53 @@
+"""All routes, put together into one ASGI application."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from processor import __version__
+from processor.api import events
+from processor.api.guard import Guard
+from processor.api.parts import Api
+from processor.api.problems import HANDLERS
+
+__all__ = ["build"]
+
+_ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (*events.ROUTES,)
+_DESCRIPTION: Final = (
+    "Questions about datasets, jobs, columns, their lineage and the alerts about them, and lineage events taken in."
+    " A NODE is `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME`, `column:NAMESPACE:NAME:FIELD`, percent-encoded, or"
+    " any trailing part of a name that is unique."
+)
+
+
+def build(api: Api) -> ASGIApp:
+    """Make the application."""
+    app = Litestar(
+        [*_ROUTES],
+        dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
+        exception_handlers=HANDLERS,
+        cors_config=_cors(api.config.cors_origins),
+        openapi_config=OpenAPIConfig(
+            title="Lineage",
+            version=__version__,
+            description=_DESCRIPTION,
+            path="/api/v2",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            use_handler_docstrings=True,
+        ),
+        request_max_body_size=None,
+        logging_config=None,
+        debug=False,
+    )
+    return Guard(app, api.config)
+
+
+def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
+    return CORSConfig(allow_origins=list(origins), allow_methods=["GET", "POST", "PUT", "DELETE"]) if origins else None

@@ -1,0 +1,48 @@
+"""`POST /api/v1/lineage` and `POST /api/v2/events`: lineage events for the topic, over HTTP."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, post
+
+from processor.api.forms import PROBLEMS, Taken
+from processor.api.intake import Accepted
+from processor.api.parts import Api, TheApi
+from processor.telemetry import metrics
+
+__all__ = ["ROUTES"]
+
+_AnyRequest = Request[Any, Any, Any]
+
+
+@post("/api/v1/lineage", status_code=HTTPStatus.CREATED, include_in_schema=False)
+async def take_lineage(request: _AnyRequest, api: TheApi) -> Response[bytes]:
+    """As Marquez takes events: one, or an array of them; the answer has no body."""
+    await _take(api, request)
+    return Response(b"", status_code=HTTPStatus.CREATED)
+
+
+@post("/api/v2/events", status_code=HTTPStatus.CREATED, responses=PROBLEMS["events"], tags=["events"])
+async def take_events(request: _AnyRequest, api: TheApi) -> Response[bytes]:
+    """Take one OpenLineage event, or an array of them.
+
+    All of them keep the contract, or none is taken. 201 says that Kafka has confirmed each.
+    """
+    accepted = await _take(api, request)
+    taken = Taken(len(accepted.records), list(accepted.dropped))
+    return Response(msgspec.json.encode(taken), status_code=HTTPStatus.CREATED, media_type="application/json")
+
+
+async def _take(api: Api, request: _AnyRequest) -> Accepted:
+    with api.bodies.held() as body:
+        data, is_packed = await api.bodies.read(body, request)
+        accepted = await api.read(data, is_packed=is_packed)
+        await api.sender.send(accepted.records)
+    metrics.EVENTS_TAKEN.inc(len(accepted.records))
+    return accepted
+
+
+ROUTES: Final = (take_lineage, take_events)

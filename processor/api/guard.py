@@ -1,0 +1,153 @@
+"""What stands around every request: who may ask, what is counted, what the answer's headers forbid a browser.
+
+Rules kept here:
+- once any token is set, every request carries one of its scope; tokens are compared in constant time;
+- a token, a body or a query is in no log line; a metric's labels are route templates, never what was asked for;
+- path parameters are handed on as they were sent, still percent-encoded: a namespace is full of slashes.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from processor.api.config import ApiConfig
+from processor.api.problems import problem_body
+from processor.telemetry import metrics
+
+__all__ = ["Guard"]
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS: Final = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-site"),
+    (b"cache-control", b"private, no-cache"),
+)
+_log = structlog.get_logger(__name__)
+
+
+class Guard:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: ASGIApp, config: ApiConfig) -> None:
+        self._app = app
+        self._config = config
+        self._read = tuple(token.encode() for token in config.read_tokens)
+        self._write = tuple(token.encode() for token in config.write_tokens)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; whatever else the server speaks goes through."""
+        kind = str(scope["type"])
+        if kind == "http":
+            await self._serve(scope, receive, send)
+        elif kind == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await send(cast("Any", {"type": "websocket.close", "code": 1000}))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = cast("Any", {**scope, "path": _as_sent(scope)})
+        watched = _Watched(send)
+        started_s = time.perf_counter()
+        try:
+            refusal = self._refusal(inner)
+            if refusal is None:
+                await self._app(inner, receive, watched)
+            else:
+                await _refuse(watched, str(inner["path"]), *refusal)
+        finally:
+            _tell(inner, watched, time.perf_counter() - started_s)
+
+    def _refusal(self, scope: dict[str, Any]) -> tuple[HTTPStatus, str] | None:
+        """Why a request is not let in, if so."""
+        method = str(scope["method"])
+        if method == "OPTIONS" and self._config.cors_origins:
+            return None
+        if self._read or self._write:
+            token = _token(scope["headers"])
+            writes = method not in _SAFE
+            if not _is_among(token, self._write if writes else self._read):
+                known = _is_among(token, self._read if writes else self._write)
+                return _FORBIDDEN if known else _UNAUTHORIZED
+        if self._config.read_only and method not in _SAFE:
+            return _READ_ONLY
+        return None
+
+
+_UNAUTHORIZED: Final = (HTTPStatus.UNAUTHORIZED, "a token is needed: Authorization: Bearer …")
+_FORBIDDEN: Final = (HTTPStatus.FORBIDDEN, "the token is not for this: it lacks the scope")
+_READ_ONLY: Final = (HTTPStatus.FORBIDDEN, "this API is read-only")
+
+
+class _Watched:
+    """Sends on, with our headers, and takes note of what is answered."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.sent_bytes = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = int(message["status"])
+            there = {name.lower() for name, _ in message["headers"]}
+            also = [pair for pair in _HEADERS if pair[0] not in there]
+            message["headers"] = [*message["headers"], *also]
+        elif message["type"] == "http.response.body":
+            self.sent_bytes += len(message["body"])
+        await self._send(message)
+
+
+async def _refuse(send: _Watched, path: str, status: HTTPStatus, detail: str) -> None:
+    media_type, body = problem_body(path, status, detail)
+    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send(cast("Any", {"type": "http.response.start", "status": int(status), "headers": headers}))
+    await send(cast("Any", {"type": "http.response.body", "body": body, "more_body": False}))
+
+
+def _tell(scope: dict[str, Any], watched: _Watched, took_s: float) -> None:
+    route = str(scope.get("path_template") or "none")
+    method = str(scope["method"]) if scope["method"] in _METHODS else "other"
+    metrics.HTTP_REQUESTS.labels(route, method, watched.status).inc()
+    metrics.HTTP_SECONDS.labels(route, method).observe(took_s)
+    _log.info(
+        "request",
+        method=method,
+        route=route,
+        path=str(scope["path"])[:300],
+        status=watched.status,
+        bytes=watched.sent_bytes,
+        took_ms=round(took_s * 1000, 1),
+    )
+
+
+def _as_sent(scope: Scope) -> str:
+    """The path, still encoded."""
+    raw = scope.get("raw_path") or b""
+    return raw.partition(b"?")[0].decode("latin-1") or scope["path"]
+
+
+def _token(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    given = next((value for name, value in headers if name.lower() == b"authorization"), b"")
+    scheme, _, token = given.partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _is_among(token: bytes, known: tuple[bytes, ...]) -> bool:
+    """Compare with each, however the others came out, so that the time tells nothing."""
+    found = False
+    for each in known:
+        found |= hmac.compare_digest(token, each)
+    return found

@@ -1,0 +1,70 @@
+"""What a request is served with."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from processor.api.asker import Asker
+from processor.api.body import Bodies
+from processor.api.config import ApiConfig, OpenIndex, OpenObserve
+from processor.api.intake import Accepted, Intake, OutgoingEvent
+
+__all__ = ["Api", "ApiParts", "TheApi"]
+
+
+class Sends(Protocol):
+    """What sends events; `sender.Sender` does it."""
+
+    async def send(self, records: tuple[OutgoingEvent, ...]) -> None:
+        """Return once all are confirmed. Raises `ProblemError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """What wiring makes."""
+
+    open_index: OpenIndex
+    open_observe: OpenObserve
+    sender: Sends
+
+
+class Api:
+    """The parts, put together; close it at the end."""
+
+    def __init__(self, config: ApiConfig, parts: ApiParts) -> None:
+        """Open nothing yet: a connection is made by whoever needs it first."""
+        self.config = config
+        self.asker = Asker(parts.open_index, config)
+        self.bodies = Bodies(config)
+        self.sender = parts.sender
+        self._open_observe = parts.open_observe
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._of_thread = threading.local()
+
+    async def read(self, body: bytes, *, is_packed: bool) -> Accepted:
+        """Hold a body's events to the contract, beside the event loop. Raises `ProblemError`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, partial(self._read, body, is_packed=is_packed))
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self.asker.close()
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, body: bytes, *, is_packed: bool) -> Accepted:
+        intake: Intake | None = getattr(self._of_thread, "intake", None)
+        if intake is None:
+            intake = self._of_thread.intake = Intake(self._open_observe(), self.config)
+        return intake.read(body, is_packed=is_packed)
+
+
+TheApi: TypeAlias = NamedDependency[SkipValidation[Api]]
+"""The `Api`, as a handler asks for it."""

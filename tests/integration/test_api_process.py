@@ -1,0 +1,128 @@
+"""`lineage run --role api` on real Kafka and Valkey: events from OpenLineage's own client, answered when kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from openlineage.client import OpenLineageClient
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.transport.http import HttpCompression, HttpConfig, HttpTransport
+
+from processor.local import KafkaCluster
+from tests.support.events import at, run_id
+from tests.support.indexing import Running, World, encoded, pipelines
+from tests.waiting import eventually
+
+
+@dataclass
+class Served:
+    """An API that runs."""
+
+    world: World
+    running: Running
+    url: str
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+        """Status, headers and body of an answer."""
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=60)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(data) if data else None
+        finally:
+            connection.close()
+
+
+@contextmanager
+def serving(world: World) -> Iterator[Served]:
+    with world.process("run", "--role", "api") as running:
+        assert eventually(lambda: bool(running.logged("serving the API"))), running.text
+        assert eventually(running.is_ready), running.text
+        yield Served(world, running, str(running.logged("serving the API")[0]["url"]))
+        running.send(signal.SIGTERM)
+        assert running.wait() == 0, running.text
+
+
+@pytest.fixture
+def world(kafka: KafkaCluster, redis_url: str, topic_prefix: str) -> World:
+    return World.make(kafka.bootstrap, redis_url, topic_prefix)
+
+
+def test_openlineage_python_by_http(world: World) -> None:
+    event = RunEvent(
+        eventType=RunState.COMPLETE,
+        eventTime=at(0),
+        run=Run(runId=run_id(0)),
+        job=Job("shop", "load"),
+        producer="https://example.com",
+        inputs=[InputDataset("postgres://shop", "raw")],
+        outputs=[OutputDataset("postgres://shop", "stg")],
+    )
+    with serving(world) as api:
+        for compression in (None, HttpCompression.GZIP):
+            transport = HttpTransport(HttpConfig(url=api.url, compression=compression))
+            client = OpenLineageClient(transport=transport)
+            client.emit(event)
+            client.close()
+        one, other = world.read(world.settings.topics.events)
+        assert one.key == b"run:shop/load"
+        assert one.value == other.value
+        world.catch_up()
+        assert world.behind() == 0
+
+
+def test_a_batch_is_kept_before_it_is_confirmed_and_one_bad_event_stops_it(world: World) -> None:
+    events = encoded(pipelines(100))
+    with serving(world) as api:
+        assert api.ask("POST", "/api/v2/events", b"[" + b",".join(events) + b"]")[0] == 201
+        assert sorted(each.value or b"" for each in world.read(world.settings.topics.events)) == sorted(events)
+        status, _, problem = api.ask("POST", "/api/v2/events", b"[" + events[0] + b",{}]")
+        assert (status, problem["event"]) == (400, 1)
+        assert len(world.read(world.settings.topics.events)) == 100
+        assert api.running.metric("lineage_processor_http_events_total") == 100
+
+
+def test_kafka_frozen_is_told_within_the_time_and_nothing_is_claimed(
+    kafka: KafkaCluster, redis_url: str, topic_prefix: str
+) -> None:
+    world = World.make(kafka.bootstrap, redis_url, topic_prefix, api={"port": 0, "send_timeout_s": 2.0})
+    [event] = encoded(pipelines(1))
+    with serving(world) as api:
+        assert api.ask("POST", "/api/v1/lineage", event)[0] == 201
+        kafka.pause(0)
+        try:
+            status, headers, _ = api.ask("POST", "/api/v1/lineage", event)
+            assert (status, headers["retry-after"]) == (503, "2")
+            assert api.running.get("/livez")[0] == 200
+        finally:
+            kafka.resume(0)
+        assert eventually(lambda: api.ask("POST", "/api/v1/lineage", event)[0] == 201)
+
+
+def test_a_port_that_is_taken_is_said_and_ends_it(world: World) -> None:
+    with serving(world) as api:
+        port = urlsplit(api.url).port
+        second = World(world.settings.changed(api=world.settings.api.model_copy(update={"port": port})))
+        with second.process("run", "--role", "api") as running:
+            assert running.wait() == 2
+            assert "LINEAGE_API__PORT" in running.text
+
+
+def test_all_roles_run_together(world: World) -> None:
+    with world.process("run") as running:
+        assert eventually(lambda: bool(running.logged("serving the API"))), running.text
+        url = str(running.logged("serving the API")[0]["url"])
+        api = Served(world, running, url)
+        assert eventually(lambda: api.ask("GET", "/api/v2/openapi.json")[0] == 200)
+        os.kill(running.process.pid, signal.SIGTERM)
+        assert running.wait() == 0, running.text
