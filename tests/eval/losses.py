@@ -1,0 +1,121 @@
+"""Lineage that is lost: inputs, outputs, one of several inputs, columns' parents; and writers."""
+
+from __future__ import annotations
+
+from processor.model.identity import Kind, Node, dataset
+from tests.eval.casting import Cast
+from tests.eval.estate import Job, Source, Style, Unit
+from tests.eval.label import Label
+from tests.eval.spelling import Engine
+from tests.eval.timing import DAY_US, HOUR_US, Rhythm, Schedule, at
+
+_LINGER_US = 6 * HOUR_US
+
+
+def lose_inputs(cast: Cast, day: float, days: float | None) -> None:
+    """A job states no inputs any more, and so no parents of its columns."""
+    job = cast.job(lambda job: bool(job.inputs))
+    label = _label(cast, job, "missing_inputs", frozenset({job.node}), day, days)
+    label.beside("missing_column_lineage", *cast.around(job))
+    _switch(cast, job, "hides_inputs", day, days)
+
+
+def lose_outputs(cast: Cast, day: float, days: float | None) -> None:
+    """A job states no outputs any more."""
+    job = cast.job(lambda job: bool(job.outputs) and bool(job.inputs))
+    label = _label(cast, job, "missing_outputs", frozenset({job.node}), day, days)
+    label.beside("silent_dataset", *cast.nodes(job.outputs))
+    label.beside("orphan_dataset", *cast.nodes(job.outputs))
+    _switch(cast, job, "hides_outputs", day, days)
+
+
+def lose_columns(cast: Cast, day: float, days: float | None) -> None:
+    """A job states no parents of its columns any more."""
+    job = cast.job(lambda job: any(job.mappings.values()))
+    _label(cast, job, "missing_column_lineage", cast.around(job), day, days)
+    _switch(cast, job, "hides_mappings", day, days)
+
+
+def break_edge(cast: Cast, day: float, days: float | None) -> None:
+    """One of several inputs of a job is not stated any more."""
+    job = cast.job(lambda job: len(job.inputs) > 1)
+    gone = cast.chance.choice(job.inputs)
+    label = _label(cast, job, "broken_lineage", cast.around(job) | set(cast.nodes([gone])), day, days)
+    label.beside("missing_column_lineage", *cast.around(job))
+    cast.world.act(at(day), lambda _: job.unseen.add(gone))
+    if days is not None:
+        cast.world.act(at(day + days), lambda _: job.unseen.discard(gone))
+
+
+def lose_writer(cast: Cast, day: float) -> None:
+    """The job that writes a table writes another one from now on, while the table is read on."""
+    job = cast.job(lambda job: len(job.outputs) == 1 and any(cast.is_regular(each) for each in cast.downstream(job)))
+    old = cast.company.tables[job.outputs[0]]
+    label = Label("lost writer", "orphan_dataset", frozenset({old.node}), at(day))
+    label.beside("broken_lineage", job.node, old.node)
+    label.beside("silent_dataset", old.node)
+    cast.world.label(label, job)
+
+    def begin(_: int) -> None:
+        new = type(old)(f"{old.key}_next", old.namespace, f"{old.name}_next", old.engine, dict(old.columns))
+        cast.company.tables[new.key] = new
+        job.outputs = [new.key]
+        job.mappings = {new.key: job.mappings.get(old.key, {})}
+
+    cast.world.act(at(day), begin)
+
+
+def orphan(cast: Cast, day: float) -> None:
+    """A new job reads a table that nobody writes, where all others have a writer."""
+    model = cast.job(lambda job: job.style in {Style.SPARK, Style.DBT_MODEL})
+    sibling = cast.company.tables[model.outputs[0]]
+    separator = "/" if "/" in sibling.name else "."
+    name = f"{sibling.name.rpartition(separator)[0]}{separator}by_hand_{cast.chance.randrange(1000)}"
+    lost = type(sibling)(f"orphan:{name}", sibling.namespace, name, sibling.engine, {"id": "long", "note": "text"})
+    cast.company.tables[lost.key] = lost
+    reader = fresh_job(cast, f"reads_by_hand_{cast.chance.randrange(10_000)}", [lost.key, model.outputs[0]], day)
+    cast.world.label(Label("sibling without writer", "orphan_dataset", frozenset({lost.node}), at(day)), reader)
+
+
+def fork(cast: Cast, day: float) -> None:
+    """A new job reads a table under another name than the one that it is written under."""
+    writer = cast.job(lambda job: job.style is Style.SPARK)
+    table = cast.company.tables[writer.outputs[0]]
+    reader = fresh_job(cast, f"reads_fork_{cast.chance.randrange(10_000)}", [table.key], day)
+    name = cast.chance.choice((("s3a://acme-lake", table.name), ("s3://acme-lake", f"/{table.name}")))
+    reader.called[table.key] = name
+    other = dataset(*name)
+    subjects = frozenset({table.node, other, *_namespaces(table.node, other)})
+    label = Label("forked name", "fragmented_namespace", subjects, at(day))
+    label.beside("orphan_dataset", other)
+    cast.world.label(label, reader)
+
+
+def fresh_job(cast: Cast, name: str, inputs: list[str], day: float, *, rhythm: Rhythm = Rhythm.DAILY) -> Job:
+    """A job that begins on a day: it reads these and writes a table of its own."""
+    columns = {"id": "long", "result": "text"}
+    first = cast.company.tables[inputs[0]]
+    made = type(first)(f"made:{name}", "s3://acme-lake", f"sandbox/{name}/out", Engine.SPARK, dict(columns))
+    cast.company.tables[made.key] = made
+    plain = [column for column, there in first.columns.items() if isinstance(there, str)]
+    mapping = {column: [Source(first.key, plain[0])] for column in columns}
+    one = Job(f"fresh.{name}", "acme-spark", name, Style.SPARK, inputs, [made.key], {made.key: mapping}, 8.0)
+    schedule = Schedule(rhythm, cast.chance.randrange(24), cast.chance.randrange(60))
+    cast.adopt(Unit(schedule, [one], first_day=day))
+    cast.take(one)
+    return one
+
+
+def _namespaces(*nodes: Node) -> set[Node]:
+    return {Node(Kind.NAMESPACE, node.namespace, "") for node in nodes}
+
+
+def _label(cast: Cast, job: Job, kind: str, subjects: frozenset[Node], day: float, days: float | None) -> Label:
+    until_us = None if days is None else at(day) + int(days * DAY_US)
+    return cast.world.label(Label(kind, kind, subjects, at(day), until_us, linger_us=_LINGER_US), job)
+
+
+def _switch(cast: Cast, job: Job, flag: str, day: float, days: float | None) -> None:
+    cast.world.act(at(day), lambda _: setattr(job, flag, True))
+    if days is not None:
+        cast.world.act(at(day + days), lambda _: setattr(job, flag, False))

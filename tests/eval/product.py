@@ -1,0 +1,60 @@
+"""The product's own code under simulated time: decode → reduce → index → announce → react, and sweeps.
+
+The index and the alerts are kept in memory by the twins of what keeps them in Redis. Nothing is reached past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from processor.alerter.reconcile import react, reconcile
+from processor.alerter.state import MemoryAlerts
+from processor.decode import build_decoder, read_schemas
+from processor.decode.observe import observer
+from processor.detect.policy import Policy
+from processor.index.announce import change_of
+from processor.index.memory import MemoryStore
+from processor.index.reduce import reduce
+from processor.index.view import View
+from processor.model.alert import Alert
+from processor.model.observation import Place
+from processor.resources import schemas_dir
+
+_PAGE = 1000
+_TOPIC = "lineage.events"
+
+
+class Product:
+    """An indexer and an alerter, driven from outside."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._observe = observer(build_decoder("auto", read_schemas(schemas_dir())))
+        self._store = MemoryStore()
+        self._view = View(self._store)
+        self._alerts = MemoryAlerts()
+        self._offset = 0
+
+    def take(self, values: Sequence[bytes], now_us: int) -> None:
+        """Index records that arrived, and react to what they changed."""
+        sourced = []
+        for value in values:
+            seen = self._observe(value, ())
+            assert not seen.rejected, (seen.rejected, value)
+            self._offset += 1
+            place = Place(_TOPIC, 0, self._offset, now_us)
+            sourced += [(observation, place) for observation in seen.observations]
+        entries = self._store.apply(reduce(sourced, self._store.buckets, now_us))
+        for entry in entries:
+            react(change_of(entry, self._store), self._view, self._alerts, self._policy, now_us)
+        self._store.confirm(entries)
+
+    def sweep(self, now_us: int) -> None:
+        """Derive all alerts anew."""
+        reconcile(self._view, self._alerts, self._policy, now_us)
+
+    def published(self) -> Iterator[Alert]:
+        """What was to be published since this was asked last."""
+        while waiting := self._alerts.pending(_PAGE):
+            yield from (each.alert for each in waiting)
+            self._alerts.confirm(waiting)
