@@ -10,7 +10,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
 UV ?= uv
 
-.PHONY: help run test lint check bench mutants chaos fuzz fmt clean lock
+.PHONY: help run test lint check bench eval mutants chaos fuzz fmt clean lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -48,6 +48,11 @@ check: lint test ## Both: what must pass before a commit
 
 bench: $(STAMP) ## Measure what an event costs, against a yardstick of the same run
 	@$(BIN)/python -m tests.bench
+
+SEEDS ?= 20
+
+eval: $(STAMP) ## Measure how right the alerts are, on SEEDS=20 histories of which it is known what went wrong in them
+	@$(BIN)/python -m tests.eval --seeds $(SEEDS)
 
 mutants: $(STAMP) ## Break a copy of the source in many places, one at a time: a test has to notice each
 	@$(BIN)/python -m tests.mutants
