@@ -224,6 +224,9 @@ class Engine:
             await self._send(tombstone(self._config.alerts_topic, alert_id))
             self._reached(Point.ENDING)
         await self._thread(self._alerts.forget, old)
+        for mute in await self._thread(self._alerts.mutes):
+            if mute.until_us < before_us:
+                await self._thread(self._alerts.unmute, mute.mute_id)
         if old:
             self._reached(Point.FORGOTTEN)
 

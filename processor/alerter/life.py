@@ -5,14 +5,20 @@ Rules kept here:
 - `version` grows by one with each transition that is published: it fires, its severity changes, it is
   resolved. So consumers drop what they had by (alert_id, version);
 - it starts when its condition began to hold, in event time, and never before its last end;
-- a finding that reads differently without being graver is kept up to date, unpublished.
+- a finding that reads differently without being graver is kept up to date, unpublished;
+- what people say of an alert is a step of its life. Who acknowledges a drift accepts it as the new normal: it is
+  resolved, and stays so while the same finding holds (its id names both versions); once that does not hold, it may fire
+  anew. Any other alert fires on, marked; when it fires anew, nobody has acknowledged that;
+- who mutes an alert ends its telling only: a muted one fires and is resolved as ever.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from processor.model.alert import Alert, Finding, Status
+from processor.model.alert import Alert, AlertKind, Finding, Note, Status
+
+_ACCEPTABLE = frozenset({AlertKind.SCHEMA_DRIFT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +30,58 @@ class Step:
     is_published: bool
 
 
-def fire(known: Alert | None, finding: Finding, runbook_url: str) -> Step | None:
-    """The finding holds. None when the alert says so already."""
+def fire(known: Alert | None, finding: Finding, runbook_url: str, muted: Note | None = None) -> Step | None:
+    """The finding holds, and this mutes it. None when the alert says so already, or was accepted."""
     if known is None:
-        return Step(Alert(finding, Status.FIRING, finding.since_us, None, runbook_url), 0, is_published=True)
+        first = Alert(finding, Status.FIRING, finding.since_us, None, runbook_url, muted=muted)
+        return Step(first, 0, is_published=True)
+    if is_accepted(known):
+        return None
     if known.status is Status.RESOLVED:
         started_us = max(finding.since_us, known.ends_us or finding.since_us)
-        again = Alert(finding, Status.FIRING, started_us, None, runbook_url, known.version + 1)
+        again = Alert(finding, Status.FIRING, started_us, None, runbook_url, known.version + 1, muted=muted)
         return Step(again, known.version, is_published=True)
-    if known.finding == finding and known.runbook_url == runbook_url:
+    fresh = replace(known, finding=finding, runbook_url=runbook_url, muted=muted)
+    if fresh == known:
         return None
-    fresh = replace(known, finding=finding, runbook_url=runbook_url)
-    if known.finding.severity is finding.severity:
+    if known.finding.severity is finding.severity and known.muted == muted:
         return Step(fresh, known.version, is_published=False)
-    return Step(replace(fresh, version=known.version + 1), known.version, is_published=True)
+    return _published(known, fresh)
 
 
 def resolve(known: Alert, now_us: int) -> Step:
     """The finding of a firing alert no longer holds."""
     ends_us = max(now_us, known.started_us)
-    ended = replace(known, status=Status.RESOLVED, ends_us=ends_us, version=known.version + 1)
-    return Step(ended, known.version, is_published=True)
+    return _published(known, replace(known, status=Status.RESOLVED, ends_us=ends_us))
+
+
+def is_accepted(alert: Alert) -> bool:
+    """Whether somebody has accepted what it tells as the new normal."""
+    return alert.status is Status.RESOLVED and alert.acknowledged is not None and alert.finding.kind in _ACCEPTABLE
+
+
+def acknowledge(known: Alert, note: Note) -> Step:
+    """Somebody has seen a firing alert."""
+    seen = replace(known, acknowledged=note)
+    if known.finding.kind not in _ACCEPTABLE:
+        return _published(known, seen)
+    return _published(known, replace(seen, status=Status.RESOLVED, ends_us=max(note.at_us, known.started_us)))
+
+
+def outlive(known: Alert) -> Step:
+    """What was accepted does not hold any more: should it come again, it is news."""
+    return Step(replace(known, acknowledged=None), known.version, is_published=False)
+
+
+def mute(known: Alert, note: Note) -> Step:
+    """Somebody has muted a firing alert."""
+    return _published(known, replace(known, muted=note))
+
+
+def unmute(known: Alert) -> Step | None:
+    """Somebody took that back; None when nothing mutes it."""
+    return _published(known, replace(known, muted=None)) if known.muted else None
+
+
+def _published(known: Alert, becomes: Alert) -> Step:
+    return Step(replace(becomes, version=known.version + 1), known.version, is_published=True)

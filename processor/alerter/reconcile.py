@@ -22,6 +22,7 @@ from itertools import chain, islice
 
 from processor.alerter import life
 from processor.alerter.life import Step
+from processor.alerter.mutes import Mutes
 from processor.alerter.state import AlertStore
 from processor.alerter.sweep.everything import everything
 from processor.alerter.sweep.jobs import of_jobs
@@ -50,7 +51,7 @@ RunbookUrl = Callable[[AlertKind], str]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a pass brought. `opened` holds alerts that fire anew or have become graver or milder.
+    """What a pass brought. `opened` holds alerts that fire anew, have become graver or milder, or muted or not so.
 
     `firing` counts what holds among all that was judged, `by_kind` by kind and severity.
     """
@@ -99,11 +100,12 @@ def reconcile(
     May raise DependencyError, and as one NotWholeError.
     """
     view.refresh()
-    before = store.firing()
+    before, accepted = store.firing(), store.accepted()
     scope = Scope(view, policy, now_us, hooks.breathe, set())
     settling = _Settling(scope, store, hooks)
-    settling.fire(before, everything(scope))
+    settling.fire(before | accepted, everything(scope))
     settling.resolve(alert for i, alert in before.items() if i not in settling.held)
+    settling.outlive(alert for i, alert in accepted.items() if i not in settling.accepted)
     return settling.outcome()
 
 
@@ -187,6 +189,8 @@ class _Settling:
     def __init__(self, scope: Scope, store: AlertStore, hooks: Hooks) -> None:
         self.store = store
         self.held: set[str] = set()
+        self.accepted: set[str] = set()
+        self._mutes = Mutes(store.mutes(), scope.policy, scope.now_us)
         self._scope = scope
         self._hooks = hooks
         self._opened: list[Alert] = []
@@ -219,11 +223,23 @@ class _Settling:
             else:
                 self._take(life.resolve(alert, self._scope.now_us), self._resolved)
 
+    def outlive(self, alerts: Iterable[Alert]) -> None:
+        """What was accepted no longer holds, unless it could not be judged."""
+        over = [alert for alert in alerts if alert.finding.subject.dataset not in self._scope.stumbled]
+        if over:
+            _assure(self._scope.view)
+        for alert in over:
+            self._take(life.outlive(alert), self._resolved)
+
     def _keep(self, known: dict[str, Alert], findings: Iterable[Finding]) -> None:
         for finding in findings:
+            alert = known.get(finding.alert_id)
+            if alert and life.is_accepted(alert):
+                self.accepted.add(finding.alert_id)
+                continue
             self._hold(finding)
             url = self._hooks.runbook(finding.kind)
-            self._take(life.fire(known.get(finding.alert_id), finding, url), self._opened)
+            self._take(life.fire(alert, finding, url, self._mutes.on(finding, alert)), self._opened)
 
     def _hold(self, finding: Finding) -> None:
         self.held.add(finding.alert_id)

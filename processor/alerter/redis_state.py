@@ -2,7 +2,7 @@
 
 Keys, all in one slot so that a step is atomic on a cluster too; `step.lua` says what they hold:
 `{prefix}:{alerts}:alert:ID`, `…:firing`, `…:about:NODE`, `…:resolved`, `…:order`, `…:outbox`, `…:known`, `…:lease`,
-and for each sink with a queue `…:told:SINK:order`, `…:told:SINK:queue`.
+`…:accepted`, `…:mutes` (hash: id -> a `Mute`), and for each sink with a queue `…:told:SINK:order`, `…:told:SINK:queue`.
 Whatever the server or the network does wrong is a DependencyError; retrying is the caller's.
 """
 
@@ -16,9 +16,10 @@ import msgspec
 import structlog
 from redis.exceptions import NoScriptError
 
-from processor.alerter.life import Step
+from processor.alerter.life import Step, is_accepted
+from processor.alerter.mutes import Mute
 from processor.alerter.records import Landed
-from processor.alerter.state import QUEUE_LIMIT, LostReadingError, Note, Pending, decode, encode
+from processor.alerter.state import QUEUE_LIMIT, LostReadingError, Pending, decode, encode
 from processor.index.connect import Client, as_dependency
 from processor.index.pipeline import run_all
 from processor.model.alert import Alert, Status
@@ -76,7 +77,7 @@ class RedisAlerts:
         """See `AlertStore`."""
         alert = step.alert
         figures = (alert.finding.alert_id, step.expected, alert.version, alert.status.value)
-        rest = (encode(alert), int(step.is_published))
+        rest = (encode(alert), int(step.is_published), int(is_accepted(alert)))
         return self._call("step", self._keys_of(alert), [*figures, *rest]) == 1
 
     def pending(self, limit: int) -> list[Pending]:
@@ -130,7 +131,8 @@ class RedisAlerts:
         """See `AlertStore`."""
         said = (alert.finding.alert_id, alert.version, alert.status.value, encode(alert))
         keys = [*self._keys_of(alert), self._key("known"), *self._queues()]
-        answer = self._call("restore", keys, [*said, reader, number, self._queue_limit])
+        reading = (reader, number, self._queue_limit, int(is_accepted(alert)))
+        answer = self._call("restore", keys, [*said, *reading])
         if answer < 0:
             raise LostReadingError
         return answer == 1
@@ -149,27 +151,40 @@ class RedisAlerts:
     def expired(self, before_us: int, limit: int) -> list[str]:
         """See `AlertStore`."""
         with as_dependency():
-            ids = self._client.zrangebyscore(self._key("resolved"), "-inf", f"({before_us // 1000}", start=0, num=limit)
-        return [i.decode() for i in ids]
+            accepted: set[bytes] = self._client.smembers(self._key("accepted"))
+            page = {"start": 0, "num": limit + len(accepted)}
+            ids = self._client.zrangebyscore(self._key("resolved"), "-inf", f"({before_us // 1000}", **page)
+        return [i.decode() for i in ids if i not in accepted][:limit]
 
     def forget(self, alert_ids: Iterable[str]) -> None:
         """See `AlertStore`."""
         waiting = {p.alert_id for p in self.pending(_CHUNK)}
         for alert_id in alert_ids:
             if alert_id not in waiting:
-                self._call("forget", [self._alert(alert_id), self._key("resolved")], [alert_id])
+                keys = [self._alert(alert_id), self._key("resolved"), self._key("accepted")]
+                self._call("forget", keys, [alert_id])
 
-    def annotate(self, alert_id: str, note: Note) -> None:
+    def accepted(self) -> dict[str, Alert]:
         """See `AlertStore`."""
         with as_dependency():
-            self._client.hset(self._alert(alert_id), f"n:{note.kind}", msgspec.msgpack.encode(note))
+            ids = sorted(i.decode() for i in self._client.smembers(self._key("accepted")))
+        return {i: a for i, a in self.get(ids).items() if is_accepted(a)}
 
-    def notes(self, alert_id: str) -> dict[str, Note]:
+    def mutes(self) -> list[Mute]:
         """See `AlertStore`."""
         with as_dependency():
-            there: dict[bytes, bytes] = self._client.hgetall(self._alert(alert_id))
-        notes = (msgspec.msgpack.decode(v, type=Note) for name, v in there.items() if name[:2] == b"n:")
-        return {note.kind: note for note in notes}
+            there: dict[bytes, bytes] = self._client.hgetall(self._key("mutes"))
+        return [msgspec.msgpack.decode(there[mute_id], type=Mute) for mute_id in sorted(there)]
+
+    def mute(self, mute: Mute) -> None:
+        """See `AlertStore`."""
+        with as_dependency():
+            self._client.hset(self._key("mutes"), mute.mute_id, msgspec.msgpack.encode(mute))
+
+    def unmute(self, mute_id: str) -> bool:
+        """See `AlertStore`."""
+        with as_dependency():
+            return bool(self._client.hdel(self._key("mutes"), mute_id))
 
     def lease(self, holder: str, lease_ms: int) -> bool:
         """See `AlertStore`."""
@@ -191,7 +206,7 @@ class RedisAlerts:
     def _keys_of(self, alert: Alert) -> list[str]:
         """The keys that a change of an alert touches, as step.lua wants them."""
         keys = [self._alert(alert.finding.alert_id), self._key("firing"), self._about(alert.finding.subject)]
-        return [*keys, self._key("resolved"), self._key("order"), self._key("outbox")]
+        return [*keys, *(self._key(name) for name in ("resolved", "order", "outbox", "accepted"))]
 
     def _queues(self) -> list[str]:
         return [self._key(f"told:{sink}:{part}") for sink in self._sinks for part in ("order", "queue")]

@@ -18,14 +18,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from processor.alerter.life import Step
+from processor.alerter.life import Step, is_accepted
+from processor.alerter.mutes import Mute
 from processor.alerter.records import Landed
-from processor.model.alert import Alert, Severity, Status
+from processor.model.alert import Alert, Status
 from processor.model.errors import DependencyError
 from processor.model.identity import Node
 
@@ -38,17 +38,6 @@ class Pending(NamedTuple):
     alert_id: str
     version: int
     alert: Alert
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What a person said of an alert: `acknowledged` or `muted`, who, when, why, until when."""
-
-    kind: str
-    by: str
-    at_us: int
-    reason: str = ""
-    until_us: int | None = None
 
 
 class AlertStore(Protocol):
@@ -110,7 +99,7 @@ class AlertStore(Protocol):
         """Take note, after so many records, of up to where the topic was read. Raises as `restore` does."""
 
     def expired(self, before_us: int, limit: int) -> list[str]:
-        """Ids of alerts that were resolved before a time by the store's own clock, the oldest first.
+        """Ids of alerts that were resolved before a time by the store's own clock, the oldest first; no accepted ones.
 
         Not by `ends_us`: that may be stream time, and a replay of last year is not forgotten at once.
         """
@@ -118,11 +107,17 @@ class AlertStore(Protocol):
     def forget(self, alert_ids: Iterable[str]) -> None:
         """Drop alerts that are resolved and not in the outbox."""
 
-    def annotate(self, alert_id: str, note: Note) -> None:
-        """Keep a note beside an alert, replacing an earlier one of the kind."""
+    def accepted(self) -> dict[str, Alert]:
+        """Alerts that are resolved because somebody accepted what they tell, by id."""
 
-    def notes(self, alert_id: str) -> dict[str, Note]:
-        """The notes on an alert by kind."""
+    def mutes(self) -> list[Mute]:
+        """What people muted by a pattern, ended ones too."""
+
+    def mute(self, mute: Mute) -> None:
+        """Mute by a pattern, in place of an earlier mute of the same id."""
+
+    def unmute(self, mute_id: str) -> bool:
+        """Take that back; whether it was there."""
 
     def lease(self, holder: str, lease_ms: int) -> bool:
         """Take or renew the lease for so long; False while somebody else has it."""
@@ -160,7 +155,7 @@ class MemoryAlerts:
         self._queue_limit = queue_limit
         self._alerts: dict[str, Alert] = {}
         self._outbox: dict[tuple[str, int], Alert] = {}
-        self._notes: dict[str, dict[str, Note]] = {}
+        self._mutes: dict[str, Mute] = {}
         self._resolved_us: dict[str, int] = {}
         self._holder: str | None = None
         self._known: dict[int, int] = {}
@@ -284,7 +279,8 @@ class MemoryAlerts:
 
     def expired(self, before_us: int, limit: int) -> list[str]:
         """See `AlertStore`."""
-        ended = [(self._resolved_us[i], i) for i, a in self._alerts.items() if a.status is Status.RESOLVED]
+        over = ((i, a) for i, a in self._alerts.items() if a.status is Status.RESOLVED and not is_accepted(a))
+        ended = [(self._resolved_us[i], i) for i, _ in over]
         return [i for resolved_us, i in sorted(ended) if resolved_us < before_us][:limit]
 
     def forget(self, alert_ids: Iterable[str]) -> None:
@@ -294,15 +290,22 @@ class MemoryAlerts:
             alert = self._alerts.get(alert_id)
             if alert and alert.status is Status.RESOLVED and alert_id not in waiting:
                 del self._alerts[alert_id]
-                self._notes.pop(alert_id, None)
 
-    def annotate(self, alert_id: str, note: Note) -> None:
+    def accepted(self) -> dict[str, Alert]:
         """See `AlertStore`."""
-        self._notes.setdefault(alert_id, {})[note.kind] = note
+        return {i: a for i, a in self._alerts.items() if is_accepted(a)}
 
-    def notes(self, alert_id: str) -> dict[str, Note]:
+    def mutes(self) -> list[Mute]:
         """See `AlertStore`."""
-        return dict(self._notes.get(alert_id, {}))
+        return list(self._mutes.values())
+
+    def mute(self, mute: Mute) -> None:
+        """See `AlertStore`."""
+        self._mutes[mute.mute_id] = mute
+
+    def unmute(self, mute_id: str) -> bool:
+        """See `AlertStore`."""
+        return self._mutes.pop(mute_id, None) is not None
 
     def lease(self, holder: str, lease_ms: int) -> bool:
         """See `AlertStore`. A lease in one process never runs out."""
@@ -324,6 +327,7 @@ def _take_out(queue: dict[tuple[str, int], Alert], alert_id: str, version: int) 
     return taken
 
 
-def _said(alert: Alert) -> tuple[Status, Severity, int, int | None]:
+def _said(alert: Alert) -> tuple[object, ...]:
     """What two records of one version must agree in, to be the same transition."""
-    return alert.status, alert.finding.severity, alert.started_us, alert.ends_us
+    notes = [(note.by, note.at_us) if note else None for note in (alert.acknowledged, alert.muted)]
+    return alert.status, alert.finding.severity, alert.started_us, alert.ends_us, *notes

@@ -1,36 +1,39 @@
-"""`alerts`, `reconcile`: what fires, and deriving it anew."""
+"""`alerts`, `alerts show`, `reconcile`: what fires, and deriving it anew."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from processor.cli import muting
+from processor.cli.alert_store import alerts_of, let_go, one_of
 from processor.cli.guard import say
 from processor.cli.opened import Opened, found, opened
 from processor.cli.options import Output, OutputOption, examples
 from processor.model.alert import Alert, AlertKind, Severity
 
-if TYPE_CHECKING:
-    from processor.alerter.redis_state import RedisAlerts
-
-_PAGE = 500
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(
+    group = typer.Typer(invoke_without_command=True)
+    group.callback(
         epilog=examples(
             "lineage alerts",
             "lineage alerts --severity critical -o json",
             "lineage alerts --all --subject raw.orders      with those that are over",
+            "lineage alerts show 5f0c                       all about one",
         ),
     )(alerts)
+    group.command(epilog=examples("lineage alerts show 5f0c", "lineage alerts show 5f0c -o json"))(show)
+    muting.register(group)
+    app.add_typer(group, name="alerts")
     app.command(epilog=examples("lineage reconcile", "lineage reconcile --now 2026-11-22T08:00:00Z -o json"))(reconcile)
 
 
 def alerts(
+    ctx: typer.Context,
     every: Annotated[bool, typer.Option("--all", "-a", help="Those that are over, too.")] = False,
     kind: Annotated[list[AlertKind] | None, typer.Option("--kind", "-k", help="Only of this kind.")] = None,
     severity: Annotated[list[Severity] | None, typer.Option("--severity", "-s", help="Only this grave.")] = None,
@@ -38,11 +41,13 @@ def alerts(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the alerts that fire, the gravest first."""
+    if ctx.invoked_subcommand is not None:
+        return
     with opened() as index:
         wanted = found(index.view, subject).dataset if subject else None
-        store = _alerts_of(index)
+        store = alerts_of(index)
         known = list(store.all() if every else store.firing().values())
-    _print(
+    print_alerts(
         [
             alert
             for alert in known
@@ -52,6 +57,25 @@ def alerts(
         ],
         output,
     )
+
+
+def show(
+    alert_id: Annotated[str, typer.Argument(metavar="ID", help="Id of an alert, or how it begins.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show all about one alert: who did it, what changed, what breaks, what people said."""
+    from processor.render import console
+    from processor.render.alert_story import alert_story
+    from processor.render.alerts import alert_record
+
+    with opened() as index:
+        alert = one_of(alerts_of(index), alert_id)
+    if output is Output.JSON:
+        console.write_json(alert_record(alert))
+    elif output is Output.NDJSON:
+        console.write_ndjson([alert_record(alert)])
+    else:
+        console.print_out(alert_story(alert))
 
 
 def reconcile(
@@ -68,15 +92,16 @@ def reconcile(
 
     asked_us = parse_time(now) if now else None
     with opened() as index:
-        store, policy = _alerts_of(index), load_policy(index.settings.policy)
+        store, policy = alerts_of(index), load_policy(index.settings.policy)
         now_us, hooks = _now_us(index) if asked_us is None else asked_us, Hooks(runbooks(index.settings.runbooks_url))
         outcome = reconcile_once(index.view, store, policy, now_us, hooks)
-        _let_go(index, store)
-    _print(list(outcome.transitions), output)
+        let_go(index, store)
+    print_alerts(list(outcome.transitions), output)
     say(f"{len(outcome.opened)} opened, {len(outcome.resolved)} resolved, {outcome.firing} firing")
 
 
-def _print(alerts: list[Alert], output: Output) -> None:
+def print_alerts(alerts: list[Alert], output: Output) -> None:
+    """Print a list of alerts."""
     from processor.render import console
     from processor.render.alerts import alert_record, alert_table, in_order
 
@@ -91,23 +116,7 @@ def _print(alerts: list[Alert], output: Output) -> None:
         say("no alerts")
 
 
-def _alerts_of(index: Opened) -> RedisAlerts:
-    from processor import wiring
-
-    return wiring.open_alerts(index.settings, index.store)
-
-
 def _now_us(index: Opened) -> int:
     wall_us = time.time_ns() // 1000
     reached_us = index.view.now_us(wall_us, index.settings.clock)
     return wall_us if reached_us is None else reached_us
-
-
-def _let_go(index: Opened, store: RedisAlerts) -> None:
-    """Where no Kafka is known, nobody will ever publish what is waiting to be published."""
-    from processor.home import BOOTSTRAP
-
-    if index.settings.kafka.get(BOOTSTRAP):
-        return
-    while waiting := store.pending(_PAGE):
-        store.confirm(waiting)

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
+
+from processor.model.alert import AlertKind
 
 Hours = Annotated[float, msgspec.Meta(gt=0, le=24 * 366)]
 Factor = Annotated[float, msgspec.Meta(ge=1, le=1000)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Moment = Annotated[str, msgspec.Meta(min_length=10, max_length=40)]
 Pattern = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class MuteRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be told nobody until a time, and why: alerts about what `pattern` matches, of one kind or of any.
+
+    `until`: RFC 3339, a day or a moment; without a zone it is UTC.
+    """
+
+    pattern: Pattern
+    until: Moment
+    reason: Pattern
+    kind: AlertKind | None = None
+
+    @property
+    def until_us(self) -> int:
+        """The end, in microseconds since 1970."""
+        moment = datetime.fromisoformat(self.until)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.until_us
+        except (ValueError, OverflowError):
+            raise ValueError("`until` is no time; write it like 2026-12-24 or 2026-12-24T08:00:00Z") from None
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

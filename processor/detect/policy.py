@@ -22,6 +22,7 @@ from processor.detect.knobs import (
     BrokenLineage,
     MissingColumnLineage,
     MissingSide,
+    MuteRule,
     OrphanDataset,
     Pattern,
     SchemaDrift,
@@ -53,11 +54,13 @@ _Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgs
 class Policy(Sections, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All of it; the defaults are the default policy.
 
-    `sources`: datasets that nobody need write. `overrides`: other thresholds for the subjects that `match`.
+    `sources`: datasets that nobody need write. `mutes`: what is to be told nobody for a while. `overrides`: other
+    thresholds for the subjects that `match`.
     """
 
     version: Literal[1] = 1
     sources: tuple[Pattern, ...] = ()
+    mutes: tuple[MuteRule, ...] = ()
     overrides: tuple[_Override, ...] = ()
 
     def for_(self, subject: Node) -> Policy:

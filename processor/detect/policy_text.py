@@ -37,6 +37,12 @@ MOST_PROBLEMS = 20
 class _Loader(yaml.SafeLoader):
     """Without aliases: a few lines of them, each twice the one before, never end; and without tags."""
 
+    yaml_implicit_resolvers = {  # noqa: RUF012  its base class's form
+        # A day or a moment stays the text that it is.
+        first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Compose one node that stands where it is used, and is what it looks like."""
         event: Any = cast("Any", self).peek_event()

@@ -136,19 +136,23 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person said of an alert: who, when, why, and until when it holds."""
+    """What a person said of an alert: who, when, why, and until when it holds.
+
+    `pattern`: it was said of everything that this glob matches.
+    """
 
     by: str
     at_us: int
     reason: str = ""
     until_us: int | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A finding with its life. `version` grows with each published transition of the alert.
 
-    `acknowledged`: somebody has seen it. `muted`: it is to be told nobody for a while.
+    `acknowledged`: somebody has seen it, or has accepted it. `muted`: it is to be told nobody for a while.
     """
 
     finding: Finding

@@ -272,11 +272,14 @@ def _to_member(fields: _Fields) -> Member:
 def _from_note(note: Note | None) -> _Fields | None:
     if note is None:
         return None
-    return {"by": note.by, "at": note.at_us, "reason": note.reason, "until": note.until_us}
+    said = {"by": note.by, "at": note.at_us, "reason": note.reason, "until": note.until_us}
+    return said | {"pattern": note.pattern}
 
 
 def _to_note(fields: _Fields | None) -> Note | None:
-    return Note(fields["by"], fields["at"], fields["reason"], fields["until"]) if fields else None
+    if fields is None:
+        return None
+    return Note(fields["by"], fields["at"], fields["reason"], fields["until"], fields["pattern"])
 
 
 def _from_item(item: ChangeItem) -> _Fields:

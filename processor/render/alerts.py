@@ -69,11 +69,13 @@ def alert_table(alerts: Iterable[Alert]) -> Table:
 
 
 def severity(alert: Alert) -> Text:
-    """The severity in its color, or that it is over."""
+    """The severity in its color, or that it is over; and what people said of it."""
     if alert.status is Status.RESOLVED:
-        return Text("resolved", style="green")
+        return Text("accepted" if alert.acknowledged else "resolved", style="green")
     level = alert.finding.severity
-    return Text(level.value, style=SEVERITY_STYLES[level])
+    told = Text(level.value, style="dim" if alert.muted else SEVERITY_STYLES[level])
+    said = ["muted"] * (alert.muted is not None) + ["seen"] * (alert.acknowledged is not None)
+    return told.append("".join(f"\n{word}" for word in said), style="dim not bold")
 
 
 def alert_block(alert: Alert) -> Table:

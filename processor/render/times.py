@@ -49,6 +49,14 @@ def parse_moment(text: str, now_us: int) -> int:
     return parse_time(text) if age is None else now_us - int(age[1]) * _AGE_UNITS_US[age[2]]
 
 
+def parse_span(text: str) -> int:
+    """Microseconds of a span: `45s`, `30m`, `2h`, `3d`, `4w`. Raises `UsageError`."""
+    span_ = _AGE.fullmatch(text)
+    if span_ is None:
+        raise UsageError(f"{visible_time(text)} is no span of time; write it like 45m, 12h, 3d or 2w")
+    return int(span_[1]) * _AGE_UNITS_US[span_[2]]
+
+
 def visible_time(text: str) -> str:
     """What was written, quoted and cut to a length that fits a line."""
     return repr(text[:40])

@@ -8,15 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from processor.alerter.life import fire, resolve
+from processor.alerter.life import Step, acknowledge, fire, mute, outlive, resolve
+from processor.alerter.mutes import Mute
 from processor.alerter.recall import Recall
 from processor.alerter.records import Landed
 from processor.alerter.redis_state import RedisAlerts
-from processor.alerter.state import AlertStore, LostReadingError, MemoryAlerts, Note, Pending
+from processor.alerter.state import AlertStore, LostReadingError, MemoryAlerts, Pending
 from processor.alerter.topic_log import Said
 from processor.index.connect import connect
 from processor.local import Valkey, ValkeyCluster
-from processor.model.alert import Alert, AlertKind, Finding, Severity, Status
+from processor.model.alert import Alert, AlertKind, Finding, Note, Severity, Status
 from processor.model.errors import DependencyError
 from processor.model.identity import Node, dataset
 
@@ -149,14 +150,69 @@ def test_what_is_not_published_yet_is_not_forgotten(alerts: AlertStore) -> None:
     assert set(alerts.get(["a1"])) == {"a1"}
 
 
-def test_notes_stay_with_their_alert_through_its_life(alerts: AlertStore) -> None:
+NOTE = Note("sam", 3 * _HOUR_US, "agreed")
+
+
+def taken(alerts: AlertStore, step: Step | None) -> Alert:
+    assert step is not None
+    assert alerts.step(step)
+    return step.alert
+
+
+def test_an_accepted_alert_is_kept_however_old_until_it_is_outlived(alerts: AlertStore) -> None:
+    seen = taken(alerts, acknowledge(open_one(alerts), NOTE))
+    ended = end_one(alerts, open_one(alerts, "a2"))
+    alerts.confirm(alerts.pending(10))
+    later_us = time.time_ns() // 1000 + _HOUR_US
+    assert alerts.accepted() == {"a1": seen}
+    assert alerts.firing() == {}
+    assert alerts.expired(later_us, 10) == alerts.expired(later_us, 1) == ["a2"]
+    assert ended in alerts.all()
+    taken(alerts, outlive(seen))
+    assert alerts.accepted() == {}
+    assert alerts.pending(10) == []
+    assert set(alerts.expired(later_us, 10)) == {"a1", "a2"}
+
+
+def test_what_people_said_is_known_again_from_the_topic(alerts: AlertStore) -> None:
+    topic = Topic()
+    seen = taken(alerts, acknowledge(open_one(alerts, "a1"), NOTE))
+    muted = taken(alerts, mute(open_one(alerts, "a2"), NOTE))
+    topic.publish(alerts)
+    alerts = emptied(alerts)
+    Recall(alerts, topic).refresh()
+    assert alerts.accepted() == {"a1": seen}
+    assert alerts.firing() == {"a2": muted}
+
+
+def test_of_two_notes_under_one_version_the_published_one_stands(alerts: AlertStore) -> None:
+    topic = Topic()
     alert = open_one(alerts)
-    note = Note("muted", "sam", 5, "known, see the wiki", 9)
-    alerts.annotate("a1", Note("muted", "sam", 4))
-    alerts.annotate("a1", note)
-    end_one(alerts, alert)
-    assert alerts.notes("a1") == {"muted": note}
-    assert alerts.notes("a2") == {}
+    said = mute(alert, NOTE).alert
+    topic.write("a1", alert)
+    topic.write("a1", said)
+    taken(alerts, mute(alert, replace(NOTE, by="kim")))
+    assert topic.publish(alerts) == []
+    assert alerts.firing() == {"a1": said}
+
+
+def test_a_forgotten_alert_is_no_longer_accepted(alerts: AlertStore) -> None:
+    taken(alerts, acknowledge(open_one(alerts), NOTE))
+    alerts.confirm(alerts.pending(10))
+    alerts.forget(["a1"])
+    assert alerts.accepted() == alerts.get(["a1"]) == {}
+
+
+def test_mutes_are_kept_replaced_and_taken_back(open_alerts: Callable[[], AlertStore]) -> None:
+    alerts = open_alerts()
+    first = Mute("postgres://shop:*", 9 * _HOUR_US, "moving", "sam", _HOUR_US)
+    other = replace(first, kind=AlertKind.STUCK_RUN)
+    for each in (first, other, again := replace(first, reason="still moving")):
+        alerts.mute(each)
+    assert {m.mute_id: m for m in open_alerts().mutes()} == {again.mute_id: again, other.mute_id: other}
+    assert alerts.unmute(first.mute_id)
+    assert not alerts.unmute(first.mute_id)
+    assert alerts.mutes() == [other]
 
 
 def queued(alerts: AlertStore, sink: str = "webhook") -> list[tuple[str, int]]:
@@ -382,16 +438,6 @@ def test_an_alert_that_fired_again_while_it_was_to_be_forgotten_is_sent_again(al
     topic.write("a1", None)
     assert [p.alert for p in topic.publish(alerts)] == [again]
     assert topic.publish(alerts) == []
-
-
-def test_a_note_outlives_what_the_topic_says(alerts: AlertStore) -> None:
-    topic, note = Topic(), Note("muted", "sam", 5)
-    alert = open_one(alerts)
-    alerts.annotate("a1", note)
-    topic.write("a1", resolve(alert, 9).alert)
-    Recall(alerts, topic).refresh()
-    assert alerts.notes("a1") == {"muted": note}
-    assert alerts.firing() == {}
 
 
 def test_a_store_that_is_lost_while_it_is_told_is_told_again(alerts: AlertStore) -> None:

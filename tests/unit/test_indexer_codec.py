@@ -73,7 +73,7 @@ drifts = st.builds(
     *(st.none() | st.sampled_from(Retyping), maybe_text, owners),
 )
 members = st.builds(Member, texts, st.sampled_from(AlertKind), st.sampled_from(Severity), nodes, texts, times_us)
-notes = st.none() | st.builds(Note, texts, times_us, texts, st.none() | times_us)
+notes = st.none() | st.builds(Note, texts, times_us, texts, st.none() | times_us, maybe_text)
 
 
 @st.composite

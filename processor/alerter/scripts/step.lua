@@ -1,12 +1,13 @@
 -- Take one step in the life of an alert, from the version that was read, or not at all.
 --
--- KEYS  1 alert    hash: v version, s status, b the alert, n:KIND a note
+-- KEYS  1 alert    hash: v version, s status, b the alert
 --       2 firing   set of alert ids
 --       3 subject  set of the ids that fire about this node
 --       4 resolved sorted set of alert ids by when they were resolved, the server's milliseconds
 --       5 order    sorted set of "id:version" by the server's milliseconds
 --       6 outbox   hash "id:version" -> the alert as it is to be published
--- ARGV  1 id  2 expected version  3 version  4 status  5 the alert  6 publish (0, 1)
+--       7 accepted set of the ids of alerts that are resolved because somebody accepted what they tell
+-- ARGV  1 id  2 expected version  3 version  4 status  5 the alert  6 publish (0, 1)  7 accepted (0, 1)
 -- Returns 1, or 0 when the alert has another version.
 
 local id, expected, version = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -27,6 +28,8 @@ else
   redis.call('SREM', KEYS[3], id)
   redis.call('ZADD', KEYS[4], now_ms, id)
 end
+
+redis.call(ARGV[7] == '1' and 'SADD' or 'SREM', KEYS[7], id)
 
 if ARGV[6] == '1' then
   -- Within a millisecond the order is the member's: an alert's versions stay in order by their padding.
