@@ -27,8 +27,11 @@ def is_named(part: Part) -> bool:
 
 def is_misnamed(part: Part) -> bool:
     """Whether it states a name that is none; where it states none at all, the facet's own rules say what that means."""
-    stated = (getattr(part, member, None) for member in _MEMBERS)
-    return any(text and not is_name(text) for text in stated)
+    for member in _MEMBERS:
+        text = getattr(part, member, None)
+        if text and not is_name(text):
+            return True
+    return False
 
 
 def named_columns(fields: Mapping[str, T] | None) -> Iterator[tuple[str, T]]:

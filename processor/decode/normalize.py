@@ -11,8 +11,9 @@ Source: OpenLineage spec 2-0-2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from processor.decode.checks import checks_of
 from processor.decode.event import TypedEvent
@@ -50,28 +51,66 @@ _known: Memo[DatasetFact] = Memo(_KNOWN_BYTES)
 _ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
 
 
+class _Statement(NamedTuple):
+    """What the job and the datasets of an event say, whichever run says it. `edges` are without the run's parent."""
+
+    job: Node
+    job_facets: Facets
+    datasets: tuple[DatasetFact, ...]
+    edges: tuple[Edge, ...]
+    problems: tuple[FacetProblem, ...]
+
+
+_statements: Memo[_Statement] = Memo(_KNOWN_BYTES)
+
+
 def normalize(event: TypedEvent) -> Observation:
     """What one OpenLineage event states."""
-    body, problems = event.body, list(event.bad_facets)
+    body = event.body
     if event.kind == "dataset":
-        return _dataset_event(event, body, problems)
-    own = job(body.job.namespace, body.job.name)
-    explicit = explicit_lineage(body.job.facets.lineage, own)
-    facts = list(_facts(body, own, explicit, problems))
-    problems += job_problems(body.job.facets, "/job/facets")
-    if event.kind == "run":
-        problems += run_problems(body.run.facets, "/run/facets")
+        return _dataset_event(event, body, list(event.bad_facets))
+    said, is_run = _statement(body), event.kind == "run"
+    parent = _parent(body.run.facets.parent) if is_run else None
+    problems = tuple(run_problems(body.run.facets, "/run/facets")) if is_run else ()
     return Observation(
         time_us=event.event_time_us,
         digest=event.digest,
         producer=body.producer,
-        job=own,
-        job_facets=_kept(body.job.facets, "/job/facets", problems),
-        run=_run(body) if event.kind == "run" else None,
-        datasets=tuple(facts),
-        edges=tuple(dict.fromkeys(_edges(body, own, facts, explicit))),
-        problems=tuple(problems),
+        job=said.job,
+        job_facets=said.job_facets,
+        run=_run(body, parent) if is_run else None,
+        datasets=said.datasets,
+        edges=_with_parent(said, parent),
+        problems=(*event.bad_facets, *said.problems, *problems),
     )
+
+
+def _with_parent(said: _Statement, parent: tuple[Node, str] | None) -> tuple[Edge, ...]:
+    if parent is None or parent[0] == said.job:
+        return said.edges
+    return (Edge(EdgeType.PARENT, parent[0], said.job, Evidence.EXPLICIT), *said.edges)
+
+
+def _statement(body: Part) -> _Statement:
+    """The same job with the same datasets says the same: it is not worked out again."""
+    parts = (*(body.inputs or ()), *(body.outputs or ()))
+    key = b"".join((body.job.digest, len(body.inputs or ()).to_bytes(4, "big"), *(part.digest for part in parts)))
+    known = _statements.get("", key)
+    if known is None:
+        known = _new_statement(body)
+        _statements.put("", key, known, len(key) + sum(map(_cost_bytes, (body.job, *parts))))
+    return known
+
+
+def _new_statement(body: Part) -> _Statement:
+    problems: list[FacetProblem] = []
+    own = job(body.job.namespace, body.job.name)
+    explicit = explicit_lineage(body.job.facets.lineage, own)
+    facts = tuple(_facts(body, own, explicit, problems))
+    problems += job_problems(body.job.facets, "/job/facets")
+    kept = _kept(body.job.facets, "/job/facets", problems)
+    edges = tuple(dict.fromkeys(_edges(body, own, facts, explicit)))
+    return _Statement(own, kept, facts, edges, tuple(problems))
 
 
 def _dataset_event(event: TypedEvent, body: Part, problems: list[FacetProblem]) -> Observation:
@@ -89,13 +128,13 @@ def _dataset_event(event: TypedEvent, body: Part, problems: list[FacetProblem]) 
 # The run
 
 
-def _run(body: Part) -> RunFact:
+def _run(body: Part, parent: tuple[Node, str] | None) -> RunFact:
     facets = body.run.facets
     error = facets.errorMessage.message[:_ERROR_CHARS] if facets.errorMessage else None
     return RunFact(
         run_id=body.run.runId.lower(),
         state=RunState(body.eventType or RunState.OTHER),
-        parent=_parent(facets.parent),
+        parent=parent,
         nominal_us=_nominal(facets.nominalTime),
         error=error,
     )
@@ -254,10 +293,7 @@ def _lifecycle(facet: Part) -> Lifecycle | None:
 # Edges
 
 
-def _edges(body: Part, own: Node, facts: list[DatasetFact], explicit: Explicit | None) -> Iterator[Edge]:
-    parent = _parent(body.run.facets.parent) if body.run else None
-    if parent is not None and parent[0] != own:
-        yield Edge(EdgeType.PARENT, parent[0], own, Evidence.EXPLICIT)
+def _edges(body: Part, own: Node, facts: Sequence[DatasetFact], explicit: Explicit | None) -> Iterator[Edge]:
     for fact in facts:
         yield from _data_edges(own, fact, governed=explicit is not None)
     for part, fact in zip([*(body.inputs or ()), *(body.outputs or ())], facts, strict=False):

@@ -7,7 +7,7 @@ import pytest
 
 from processor.index.edges import all_edges
 from processor.index.view import View
-from processor.model.observation import EdgeType, Evidence, RunState
+from processor.model.observation import Edge, EdgeType, Evidence, RunState
 from processor.model.tables import Column
 from tests.support.events import (
     NAMESPACE,
@@ -283,3 +283,26 @@ def test_a_job_event_declares_edges_without_a_run() -> None:
     }
     assert len(edges(value)) == 2
     assert View(memory(value)).jobs([jb("load").id])[jb("load").id].finished == ()
+
+
+def test_a_job_that_says_the_same_again_is_heard_as_if_for_the_first_time() -> None:
+    output = table("b", columnLineage=column_lineage({"total": [("a", "amount")]}), schema=schema("total"))
+    parent = facet(run={"runId": run_id(7)}, job={"namespace": "shop", "name": "dag"})
+    first = event("load", "START", inputs=[table("a")], outputs=[output])
+    again = event("load", minutes=5, run=1, inputs=[table("a")], outputs=[output], run_facets={"parent": parent})
+    one, other = observe(first), observe(again)
+    assert (one.job, one.job_facets, one.datasets) == (other.job, other.job_facets, other.datasets)
+    assert set(other.edges) - set(one.edges) == {Edge(EdgeType.PARENT, jb("dag"), jb("load"), Evidence.EXPLICIT)}
+    assert (one.run and one.run.state, other.run and other.run.state) == (RunState.START, RunState.COMPLETE)
+    assert one.digest != other.digest
+
+
+def test_what_is_wrong_with_a_statement_is_told_each_time() -> None:
+    bad = table("a", symlinks=facet(identifiers=[{"namespace": NAMESPACE, "name": " ", "type": "TABLE"}]))
+    told = [observe(event("load", run=number, inputs=[bad])).problems for number in range(2)]
+    assert told[0] == told[1] != ()
+
+
+def test_the_same_datasets_in_other_roles_are_another_statement() -> None:
+    read, written = event("load", inputs=[table("a")]), event("load", outputs=[table("a")])
+    assert [e.type for each in (read, written) for e in observe(each).edges] == [EdgeType.READS, EdgeType.WRITES]
