@@ -134,3 +134,21 @@ class SilentJob(Section, frozen=True):
     irregular_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 12
     retire_factor: Factor = 30.0
     retire_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
+
+
+class UntrustedSource(Section, frozen=True):
+    """What is guarded stands in `guarded`."""
+
+
+class Guarded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Datasets and jobs whose sources have to be trusted; docs/trust.md says how trust is computed.
+
+    `match`: patterns of what is guarded. `allowed`: patterns of the sources that it may draw on; empty for any that
+    somebody writes or declares. `min_trust`: the trust that is demanded. `max_age_hours`: how long ago a source may
+    have been written last; without it its own cadence is the limit.
+    """
+
+    match: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)]
+    allowed: tuple[Pattern, ...] = ()
+    min_trust: Share = 0.9
+    max_age_hours: Hours | None = None

@@ -20,6 +20,7 @@ import msgspec
 
 from processor.detect.knobs import (
     BrokenLineage,
+    Guarded,
     MissingColumnLineage,
     MissingSide,
     MuteRule,
@@ -29,6 +30,7 @@ from processor.detect.knobs import (
     Section,
     SilentJob,
     StuckRun,
+    UntrustedSource,
 )
 from processor.detect.overriding import overlaid, override_of
 from processor.model.alert import AlertKind
@@ -46,6 +48,7 @@ class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     missing_column_lineage: MissingColumnLineage = MissingColumnLineage()
     stuck_run: StuckRun = StuckRun()
     silent_job: SilentJob = SilentJob()
+    untrusted_source: UntrustedSource = UntrustedSource()
 
 
 _Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)])
@@ -54,13 +57,14 @@ _Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgs
 class Policy(Sections, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All of it; the defaults are the default policy.
 
-    `sources`: datasets that nobody need write. `mutes`: what is to be told nobody for a while. `overrides`: other
-    thresholds for the subjects that `match`.
+    `sources`: datasets that nobody need write. `mutes`: what is to be told nobody for a while. `guarded`: datasets and
+    jobs whose sources have to be trusted. `overrides`: other thresholds for the subjects that `match`.
     """
 
     version: Literal[1] = 1
     sources: tuple[Pattern, ...] = ()
     mutes: tuple[MuteRule, ...] = ()
+    guarded: tuple[Guarded, ...] = ()
     overrides: tuple[_Override, ...] = ()
 
     def for_(self, subject: Node) -> Policy:

@@ -25,6 +25,7 @@ class AlertKind(StrEnum):
     MISSING_COLUMN_LINEAGE = "missing_column_lineage"
     STUCK_RUN = "stuck_run"
     SILENT_JOB = "silent_job"
+    UNTRUSTED_SOURCE = "untrusted_source"
 
 
 class Severity(StrEnum):
