@@ -19,10 +19,13 @@ from http import HTTPStatus
 from typing import Final, TypeVar
 
 from processor.api.config import Alerts, ApiConfig, OpenIndex
-from processor.api.names import Names
+from processor.api.names import Catalog, Names
 from processor.api.problems import ProblemError
-from processor.index.store import Key
+from processor.index.past import PastView
+from processor.index.resolve import resolve
+from processor.index.store import Key, Store
 from processor.index.view import View
+from processor.model.identity import Node
 from processor.telemetry.store import MeteredStore
 
 __all__ = ["Asker", "Index"]
@@ -36,9 +39,22 @@ _RETRY_S: Final = 1
 class Index:
     """What a question may look at."""
 
+    store: Store
     view: View
     alerts: Alerts
     names: Names
+
+    def at(self, at_us: int | None) -> View:
+        """The index as it was at a time; as it is now without one."""
+        return self.view if at_us is None else PastView(self.store, at_us)
+
+    def resolve(self, text: str, view: View | None = None) -> Node:
+        """The node that somebody means. Raises `UnknownNodeError` with what is near, or `AmbiguousNodeError`."""
+        return resolve(view or self.view, text, lambda _, wanted: self.catalog().near(wanted))
+
+    def catalog(self) -> Catalog:
+        """Every name."""
+        return self.names.catalog(self.view)
 
 
 class TooLongError(ProblemError):
@@ -96,7 +112,7 @@ class Asker:
         if there is None:
             store, alerts = self._open_index()
             limited = _LimitedStore(store)
-            there = self._of_thread.opened = _Opened(limited, Index(View(limited), alerts, self._names))
+            there = self._of_thread.opened = _Opened(limited, Index(limited, View(limited), alerts, self._names))
         return there
 
 

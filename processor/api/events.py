@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
 
-from processor.api.forms import PROBLEMS, Taken
+from processor.api.forms import Taken, taken
 from processor.api.intake import Accepted
 from processor.api.parts import Api, TheApi
 from processor.telemetry import metrics
 
 __all__ = ["ROUTES"]
 
+_CREATED: Final = HTTPStatus.CREATED
 _AnyRequest = Request[Any, Any, Any]
 
 
-@post("/api/v1/lineage", status_code=HTTPStatus.CREATED, include_in_schema=False)
+@dataclass
+class _TakesEvents(Operation):
+    """Describes the body, which is read as a stream."""
+
+    def __post_init__(self) -> None:
+        """Say that it is an event or an array of them."""
+        event = Schema(type=OpenAPIType.OBJECT, description="An OpenLineage run, job or dataset event")
+        either = Schema(one_of=[event, Schema(type=OpenAPIType.ARRAY, items=event)])
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=either)}, required=True)
+
+
+@post("/api/v1/lineage", status_code=_CREATED, include_in_schema=False)
 async def take_lineage(request: _AnyRequest, api: TheApi) -> Response[bytes]:
     """As Marquez takes events: one, or an array of them; the answer has no body."""
     await _take(api, request)
-    return Response(b"", status_code=HTTPStatus.CREATED)
+    return Response(b"", status_code=_CREATED)
 
 
-@post("/api/v2/events", status_code=HTTPStatus.CREATED, responses=PROBLEMS["events"], tags=["events"])
+@post("/api/v2/events", status_code=_CREATED, responses=taken(), operation_class=_TakesEvents, tags=["events"])
 async def take_events(request: _AnyRequest, api: TheApi) -> Response[bytes]:
     """Take one OpenLineage event, or an array of them.
 
@@ -33,7 +48,7 @@ async def take_events(request: _AnyRequest, api: TheApi) -> Response[bytes]:
     """
     accepted = await _take(api, request)
     taken = Taken(len(accepted.records), list(accepted.dropped))
-    return Response(msgspec.json.encode(taken), status_code=HTTPStatus.CREATED, media_type="application/json")
+    return Response(msgspec.json.encode(taken), status_code=_CREATED, media_type="application/json")
 
 
 async def _take(api: Api, request: _AnyRequest) -> Accepted:

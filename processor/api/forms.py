@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from litestar.openapi import ResponseSpec
 
 from processor.api.intake import Dropped
+from processor.index.traverse import Direction
+from processor.model.identity import Kind
+from processor.model.observation import EdgeType, RunState
 
-__all__ = ["PROBLEMS", "Problem", "Taken", "problems"]
+__all__ = ["Taken", "answers", "problems", "taken"]
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -35,6 +38,206 @@ class Taken(msgspec.Struct):
     dropped: list[Dropped]
 
 
+class NodeRef(msgspec.Struct, kw_only=True):
+    """A dataset, a job or a column; only a column has a `field`."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    field: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class ReachedNode(NodeRef, kw_only=True):
+    """A node of a graph, and how many jobs lie between it and the start."""
+
+    depth: int
+
+
+class GraphEdge(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to"}):
+    """An edge, along the data. `job` carries it, where that is known; `direct`: the value itself flows."""
+
+    type: EdgeType
+    source: NodeRef
+    target: NodeRef
+    job: NodeRef | msgspec.UnsetType = msgspec.UNSET
+    direct: bool | msgspec.UnsetType = msgspec.UNSET
+    evidence: list[str]
+    first_seen: str
+    last_seen: str
+
+
+class LineageGraph(msgspec.Struct, kw_only=True):
+    """What is upstream or downstream, nearest first.
+
+    `truncated`: there is more than the limit. Up to `complete_to_depth` everything is there: ask again with a larger
+    limit, or from the nodes of that depth.
+    """
+
+    start: NodeRef
+    direction: Direction
+    nodes: list[ReachedNode]
+    edges: list[GraphEdge]
+    truncated: bool
+    complete_to_depth: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class CarriedColumn(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to"}):
+    """A column that a job on a way carries on."""
+
+    job: NodeRef
+    source: NodeRef
+    target: NodeRef
+    direct: bool
+
+
+class Ways(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to"}):
+    """All shortest ways between two nodes, as one graph; empty when there is none."""
+
+    source: NodeRef
+    target: NodeRef
+    nodes: list[ReachedNode]
+    edges: list[GraphEdge]
+    columns: list[CarriedColumn]
+    truncated: bool
+
+
+class Column(msgspec.Struct):
+    """A column by its path within the schema."""
+
+    path: str
+    type: str | None
+
+
+class Version(msgspec.Struct):
+    """A schema that was stated, and when."""
+
+    fingerprint: str
+    first_seen: str
+    last_seen: str
+    columns: list[Column]
+
+
+class SchemaLane(msgspec.Struct):
+    """The schemas that one observer stated. `current` is the fingerprint of the one that holds."""
+
+    role: str
+    namespace: str
+    name: str
+    current: str | None
+    versions: list[Version]
+
+
+class History(msgspec.Struct):
+    """The schema of a dataset now, and its history by who stated it; writers first."""
+
+    dataset: NodeRef
+    columns: list[Column]
+    schemas: list[SchemaLane]
+
+
+class OpenedRun(msgspec.Struct):
+    """A run that has not ended."""
+
+    run_id: str
+    started: str
+
+
+class EndedRun(msgspec.Struct):
+    """A run that ended, and how many datasets it read and wrote."""
+
+    run_id: str
+    state: RunState
+    started: str | None
+    ended: str
+    inputs: int
+    outputs: int
+
+
+class Runs(msgspec.Struct):
+    """The newest runs of a job; those that ended by their end, the newest first."""
+
+    job: NodeRef
+    open_runs: list[OpenedRun]
+    runs: list[EndedRun]
+
+
+class Described(NodeRef, kw_only=True):
+    """All that is known of a node; which members there are follows from its kind."""
+
+    first_seen: str | msgspec.UnsetType = msgspec.UNSET
+    last_seen: str | msgspec.UnsetType = msgspec.UNSET
+    last_write: str | msgspec.UnsetType = msgspec.UNSET
+    lifecycle: str | msgspec.UnsetType = msgspec.UNSET
+    dropped: bool | msgspec.UnsetType = msgspec.UNSET
+    facets: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    columns: list[Column] | msgspec.UnsetType = msgspec.UNSET
+    written_by: list[NodeRef] | msgspec.UnsetType = msgspec.UNSET
+    read_by: list[NodeRef] | msgspec.UnsetType = msgspec.UNSET
+    aliases: list[NodeRef] | msgspec.UnsetType = msgspec.UNSET
+    schemas: list[SchemaLane] | msgspec.UnsetType = msgspec.UNSET
+    inputs: list[NodeRef] | msgspec.UnsetType = msgspec.UNSET
+    outputs: list[NodeRef] | msgspec.UnsetType = msgspec.UNSET
+    parents: list[NodeRef] | msgspec.UnsetType = msgspec.UNSET
+    children: list[NodeRef] | msgspec.UnsetType = msgspec.UNSET
+    open_runs: list[OpenedRun] | msgspec.UnsetType = msgspec.UNSET
+    runs: list[EndedRun] | msgspec.UnsetType = msgspec.UNSET
+    type: str | msgspec.UnsetType | None = msgspec.UNSET
+    is_current: bool | msgspec.UnsetType = msgspec.UNSET
+    derives_from: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
+    derived_by: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
+
+
+class AffectedNode(msgspec.Struct):
+    """Something downstream. `possible`: behind a job that does not say which columns it uses."""
+
+    node: NodeRef
+    depth: int
+    direct: bool
+    possible: bool
+
+
+class Impacted(msgspec.Struct):
+    """What a change of columns breaks, nearest first. `total` counts what was left out, too."""
+
+    columns: list[AffectedNode]
+    datasets: list[AffectedNode]
+    jobs: list[AffectedNode]
+    owners: list[str]
+    exposures: list[AffectedNode]
+    truncated: bool
+    total: int
+
+
+class NodePage(msgspec.Struct):
+    """Nodes, `total` in all. `next`: the `cursor` of the page that follows, if one does."""
+
+    nodes: list[NodeRef]
+    total: int
+    next: str | None
+
+
+class AlertPage(msgspec.Struct):
+    """Alerts as `schemas/lineage_alert.avsc` says, `total` in all; `next` as with nodes."""
+
+    alerts: list[dict[str, Any]]
+    total: int
+    next: str | None
+
+
+class Namespace(msgspec.Struct):
+    """A namespace, and how many datasets and jobs it has."""
+
+    name: str
+    datasets: int
+    jobs: int
+
+
+class NamespaceList(msgspec.Struct):
+    """Every namespace, by name."""
+
+    namespaces: list[Namespace]
+
+
 _ALWAYS: Final = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -52,13 +255,19 @@ def problems(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
     }
 
 
-PROBLEMS: Final = {
-    "events": problems(
+def answers(form: Any, *statuses: HTTPStatus) -> dict[int, ResponseSpec]:  # noqa: ANN401  any type of msgspec
+    """The answer, that it has not changed, and the problems that there may be instead."""
+    good = {200: ResponseSpec(form, description="OK", generate_examples=False)}
+    same = {304: ResponseSpec(None, description="Not Modified", generate_examples=False)}
+    return {**good, **same, **problems(HTTPStatus.BAD_REQUEST, HTTPStatus.GATEWAY_TIMEOUT, *statuses)}
+
+
+def taken() -> dict[int, ResponseSpec]:
+    """How events are answered."""
+    refused = problems(
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.REQUEST_TIMEOUT,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    ),
-    "list": problems(HTTPStatus.BAD_REQUEST, HTTPStatus.GATEWAY_TIMEOUT),
-    "one": problems(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GATEWAY_TIMEOUT),
-}
+    )
+    return {201: ResponseSpec(Taken, description="Kafka has confirmed them", generate_examples=False), **refused}

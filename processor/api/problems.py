@@ -6,6 +6,7 @@ what went on inside.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -25,6 +26,9 @@ __all__ = ["HANDLERS", "PROBLEM_JSON", "ProblemError", "bad_parameter", "problem
 PROBLEM_JSON: Final = "application/problem+json"
 _AWAY_S: Final = 2
 _NEAR: Final = 5
+_MISSING: Final = re.compile(r"^Missing required \w+ parameter '(\w+)'")
+_IN_QUERIES: Final = {"start": "from", "goal": "to", "every": "all"}
+"""Parameters that cannot be called in Python as they are in a query."""
 _log = structlog.get_logger(__name__)
 _AnyRequest = Request[Any, Any, Any]
 
@@ -89,10 +93,10 @@ def _invalid(request: _AnyRequest, error: ValidationException) -> Response[bytes
     """Of several parameters that cannot be used, name the first."""
     found = error.extra if isinstance(error.extra, list) else []
     first: dict[str, Any] = next((each for each in found if isinstance(each, dict)), {})
-    name, why = str(first.get("key", "")), quoted(first.get("message", "it cannot be used"))
-    if not name:
-        return _answer(request, ProblemError(HTTPStatus.BAD_REQUEST, "a parameter cannot be used"))
-    return _answer(request, bad_parameter(name, why))
+    missing = _MISSING.search(error.detail)
+    name = missing[1] if missing else str(first.get("key", ""))
+    why = "it is missing" if missing else quoted(first.get("message", "it cannot be used"))
+    return _answer(request, bad_parameter(_IN_QUERIES.get(name, name), why))
 
 
 def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:

@@ -105,8 +105,8 @@ def path(
 
 def show(node: NodeArgument, at: AtOption = None, output: OutputOption = Output.TABLE) -> None:
     """Show what is known of a dataset, a job or a column."""
-    from processor.cli.describe import describe
     from processor.render import console
+    from processor.render.describe import describe
     from processor.render.description import description
 
     with opened(at) as index:

@@ -11,8 +11,8 @@ from processor.index.traverse import Direction, Graph
 from processor.model.identity import Node
 from processor.render import console
 from processor.render.graph import dot, mermaid
-from processor.render.records import Record, edge, node
 from processor.render.tree import carried_table, lineage_tree
+from processor.render.walked import graph_document, paths_document, reached_record
 
 
 def print_graph(start: Node, graph: Graph, direction: Direction, output: GraphOutput) -> None:
@@ -20,7 +20,7 @@ def print_graph(start: Node, graph: Graph, direction: Direction, output: GraphOu
     if output is GraphOutput.TABLE:
         console.print_out(lineage_tree(start, graph, direction))
     elif output is GraphOutput.JSON:
-        console.write_json(_document(start, graph, direction))
+        console.write_json(graph_document(start, graph, direction))
     else:
         _print_other(graph, output)
     _talk(start, graph, direction)
@@ -34,7 +34,7 @@ def _print_other(graph: Graph, output: GraphOutput) -> None:
     elif output is GraphOutput.MERMAID:
         console.write_text(mermaid(nodes, graph.edges))
     else:
-        console.write_ndjson([_reached(graph, at) for at in range(len(graph.nodes))])
+        console.write_ndjson([reached_record(graph, at) for at in range(len(graph.nodes))])
 
 
 def print_paths(start: Node, goal: Node, ways: Paths, output: GraphOutput) -> None:
@@ -45,40 +45,11 @@ def print_paths(start: Node, goal: Node, ways: Paths, output: GraphOutput) -> No
         if ways.carried:
             console.print_out(carried_table(ways.carried))
     elif output is GraphOutput.JSON:
-        console.write_json(_paths_document(start, goal, ways))
+        console.write_json(paths_document(start, goal, ways))
     else:
         _print_other(graph, output)
     if graph.truncated:
         say("cut short: there may be more ways")
-
-
-def _paths_document(start: Node, goal: Node, ways: Paths) -> Record:
-    return {
-        "from": node(start),
-        "to": node(goal),
-        "nodes": [_reached(ways.graph, at) for at in range(len(ways.graph.nodes))],
-        "edges": [edge(each) for each in ways.graph.edges],
-        "columns": [
-            {"job": node(each.job), "from": node(each.src), "to": node(each.dst), "direct": each.direct}
-            for each in ways.carried
-        ],
-        "truncated": ways.graph.truncated,
-    }
-
-
-def _document(start: Node, graph: Graph, direction: Direction) -> Record:
-    return {
-        "start": node(start),
-        "direction": direction.value,
-        "nodes": [_reached(graph, at) for at in range(len(graph.nodes))],
-        "edges": [edge(each) for each in graph.edges],
-        "truncated": graph.truncated,
-    }
-
-
-def _reached(graph: Graph, position: int) -> Record:
-    reached = graph.nodes[position]
-    return {**node(reached.node), "depth": reached.depth}
 
 
 def _talk(start: Node, graph: Graph, direction: Direction) -> None:

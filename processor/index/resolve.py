@@ -7,7 +7,7 @@ name, or the trailing part of one, that must be unique.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from processor.index.layout import SEPARATORS, last_word, word_id
 from processor.index.view import View
@@ -36,21 +36,31 @@ class AmbiguousNodeError(UsageError):
         self.candidates = candidates
 
 
-def resolve(view: View, text: str) -> Node:
-    """The node that `text` names. UnknownNodeError or AmbiguousNodeError otherwise."""
+Near = Callable[[View, str], tuple[Node, ...]]
+"""Finds what looks like a name."""
+
+
+def resolve(view: View, text: str, nearby: Near | None = None) -> Node:
+    """The node that `text` names. UnknownNodeError, with what is `nearby`, or AmbiguousNodeError otherwise."""
     kind, separator, rest = text.partition(":")
-    if separator and kind in {"dataset", "job", "column"}:
-        return _by_identity(view, Kind(kind), rest, text)
-    return _by_name(view, text)
+    find = _find_identity if separator and kind in {"dataset", "job", "column"} else _find_name
+    found = find(view, text)
+    if not found:
+        raise UnknownNodeError(text, (nearby or near)(view, rest if find is _find_identity else text))
+    if len(found) > 1:
+        raise AmbiguousNodeError(text, tuple(sorted(found, key=str)))
+    return found[0]
 
 
-def _by_identity(view: View, kind: Kind, rest: str, text: str) -> Node:
+def _find_identity(view: View, text: str) -> list[Node]:
+    word, _, rest = text.partition(":")
+    kind = Kind(word)
     candidates = list(_splits(kind, rest))
     known = view.nodes(node.dataset.id for node in candidates)
     for node in candidates:
         if node.dataset.id in known and _has_field(view, node):
-            return node
-    return _by_name(view, rest, kinds={kind}, shown=text)
+            return [node]
+    return _find_name(view, rest, kinds={kind})
 
 
 def _splits(kind: Kind, rest: str) -> Iterator[Node]:
@@ -99,17 +109,13 @@ def _read_fields(view: View, table: Node) -> Iterator[str]:
                     yield source.field
 
 
-def _by_name(view: View, text: str, *, kinds: set[Kind] | None = None, shown: str = "") -> Node:
+def _find_name(view: View, text: str, *, kinds: set[Kind] | None = None) -> list[Node]:
     found = _fitting(view, text) if kinds is None or kinds & {Kind.DATASET, Kind.JOB} else []
     if kinds is not None:
         found = [node for node in found if node.kind in kinds]
     if not found and (kinds is None or Kind.COLUMN in kinds):
         found = _fitting_columns(view, text)
-    if not found:
-        raise UnknownNodeError(shown or text, near(view, text))
-    if len(found) > 1:
-        raise AmbiguousNodeError(shown or text, tuple(sorted(found, key=str)))
-    return found[0]
+    return found
 
 
 def _fitting(view: View, text: str) -> list[Node]:

@@ -104,6 +104,11 @@ def alert_fields(alert: Alert) -> _Fields:
     }
 
 
+def impact_fields(impact: Impact) -> _Fields:
+    """Give what is downstream as an alert tells it."""
+    return _from_impact(impact)
+
+
 class SchemaCodec:
     """Records of one schema. `writers`: other versions of it, which single-object encoding names by fingerprint."""
 

@@ -92,6 +92,19 @@ def test_a_batch_is_kept_before_it_is_confirmed_and_one_bad_event_stops_it(world
         assert api.running.metric("lineage_processor_http_events_total") == 100
 
 
+def test_questions_are_answered_from_the_index_that_the_events_made(world: World) -> None:
+    with serving(world) as api:
+        assert api.ask("GET", "/api/v2/nodes")[2]["total"] == 0
+        assert api.ask("POST", "/api/v2/events", b"[" + b",".join(encoded(pipelines(80))) + b"]")[0] == 201
+        world.catch_up()
+        assert eventually(lambda: api.ask("GET", "/api/v2/nodes?kind=dataset")[2]["total"] == 80)
+        status, headers, down = api.ask("GET", "/api/v2/nodes/raw.t3/downstream")
+        assert (status, [node["name"] for node in down["nodes"]]) == (200, ["raw.t3", "marts.t3", "job_3"])
+        assert api.ask("GET", "/api/v2/nodes/raw.t3/downstream", None, **{"If-None-Match": headers["etag"]})[0] == 304
+        assert api.ask("GET", "/api/v2/nodes/job_3/runs")[2]["runs"][0]["state"] == "COMPLETE"
+        assert api.ask("GET", "/api/v2/alerts")[2]["alerts"] == []
+
+
 def test_kafka_frozen_is_told_within_the_time_and_nothing_is_claimed(
     kafka: KafkaCluster, redis_url: str, topic_prefix: str
 ) -> None:

@@ -1,11 +1,11 @@
-"""What `lineage show` tells of one node, as a JSON document."""
+"""What is told of one node, as a JSON document."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from processor.cli.guard import NotFoundError
 from processor.index.columns import column_lineage
+from processor.index.resolve import UnknownNodeError
 from processor.index.traverse import Direction
 from processor.index.view import Link, View, current_columns
 from processor.model.history import FinishedRun, NodeRecord
@@ -17,10 +17,10 @@ from processor.render.times import rfc3339
 
 
 def describe(view: View, of: Node) -> Record:
-    """Everything about a dataset, a job or a column."""
+    """Everything about a dataset, a job or a column. Raises `UnknownNodeError`."""
     record = view.node(of.dataset)
     if record is None:
-        raise NotFoundError(f"unknown: {label(of)}")
+        raise UnknownNodeError(label(of))
     if of.kind is Kind.COLUMN:
         return _column(view, of)
     return _job(view, record) if of.kind is Kind.JOB else _dataset(view, record)
@@ -51,7 +51,7 @@ def _job(view: View, record: NodeRecord) -> Record:
         "parents": named.of(into, EdgeType.PARENT),
         "children": named.of(out, EdgeType.PARENT),
         "open_runs": [{"run_id": run.run_id, "started": rfc3339(run.started_us)} for run in history.open],
-        "runs": [_run(run) for run in history.finished],
+        "runs": [finished_run(run) for run in history.finished],
     }
 
 
@@ -68,7 +68,8 @@ def _column(view: View, of: Node) -> Record:
     }
 
 
-def _run(run: FinishedRun) -> Record:
+def finished_run(run: FinishedRun) -> Record:
+    """A run that ended, with how many datasets it read and wrote."""
     return {
         "run_id": run.run_id,
         "state": run.state.value,

@@ -1,0 +1,175 @@
+"""`/api/v2/nodes/…`: what is known of a node, and what is up and down of it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from litestar import Response, get
+from litestar.params import QueryParameter
+
+from processor.api.answers import AnyRequest, answer
+from processor.api.asker import Index
+from processor.api.forms import Described, History, Impacted, LineageGraph, Runs, Ways, answers
+from processor.api.params import AtTime, Depth, GraphLimit, NodeInPath, given_node, given_time
+from processor.api.parts import TheApi
+from processor.api.problems import bad_parameter
+from processor.index.columns import column_lineage
+from processor.index.impact import impact
+from processor.index.paths import paths
+from processor.index.traverse import Direction, lineage
+from processor.index.view import current_columns
+from processor.model.codec import impact_fields
+from processor.model.identity import Kind, Node
+from processor.render.describe import describe, finished_run
+from processor.render.records import Record, lane, node
+from processor.render.times import rfc3339
+from processor.render.walked import graph_document, paths_document
+
+__all__ = ["ROUTES"]
+
+_Columns = Annotated[bool, QueryParameter(description="Walk the dataset's columns instead of the dataset")]
+_TAGS: Final = ["nodes"]
+_NODE: Final = "/api/v2/nodes/{name:str}"
+
+
+@get(_NODE, responses=answers(Described, HTTPStatus.NOT_FOUND), tags=_TAGS)
+async def get_node(request: AnyRequest, api: TheApi, name: NodeInPath, at: AtTime = None) -> Response[bytes]:
+    """Tell what is known of a dataset, a job or a column."""
+    wanted, at_us = given_node(name), given_time(at)
+
+    def question(index: Index) -> Record:
+        view = index.at(at_us)
+        return describe(view, index.resolve(wanted, view))
+
+    return answer(request, await api.asker.ask(question))
+
+
+@get(f"{_NODE}/upstream", responses=answers(LineageGraph, HTTPStatus.NOT_FOUND), tags=_TAGS)
+async def get_upstream(  # noqa: PLR0913, PLR0917  a question has as many parameters
+    request: AnyRequest,
+    api: TheApi,
+    name: NodeInPath,
+    depth: Depth = 20,
+    limit: GraphLimit = 1000,
+    columns: _Columns = False,  # noqa: FBT002  as a query says it
+    at: AtTime = None,
+) -> Response[bytes]:
+    """Tell where something comes from."""
+    wanted, at_us = given_node(name), given_time(at)
+    found = await api.asker.ask(
+        lambda i: _walked(i, wanted, Direction.UP, depth, limit, by_column=columns, at_us=at_us)
+    )
+    return answer(request, found)
+
+
+@get(f"{_NODE}/downstream", responses=answers(LineageGraph, HTTPStatus.NOT_FOUND), tags=_TAGS)
+async def get_downstream(  # noqa: PLR0913, PLR0917  as above
+    request: AnyRequest,
+    api: TheApi,
+    name: NodeInPath,
+    depth: Depth = 20,
+    limit: GraphLimit = 1000,
+    columns: _Columns = False,  # noqa: FBT002  as above
+    at: AtTime = None,
+) -> Response[bytes]:
+    """Tell what depends on something."""
+    wanted, at_us = given_node(name), given_time(at)
+    found = await api.asker.ask(
+        lambda i: _walked(i, wanted, Direction.DOWN, depth, limit, by_column=columns, at_us=at_us)
+    )
+    return answer(request, found)
+
+
+@get(f"{_NODE}/impact", responses=answers(Impacted, HTTPStatus.NOT_FOUND), tags=_TAGS)
+async def get_impact(
+    request: AnyRequest,
+    api: TheApi,
+    name: NodeInPath,
+    columns: Annotated[list[str] | None, QueryParameter(description="Those that change; all without it")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=10_000, description="Most nodes of each kind")] = 1000,
+) -> Response[bytes]:
+    """Tell what a change of a dataset's columns breaks downstream, and who owns that."""
+    wanted = given_node(name)
+
+    def question(index: Index) -> Record:
+        of = index.resolve(wanted)
+        if of.kind is Kind.JOB:
+            raise bad_parameter("node", "a job has no columns; name a dataset or a column")
+        named = [of.field] if of.field is not None else columns
+        return impact_fields(impact(index.view, of.dataset, named, limit=limit))
+
+    return answer(request, await api.asker.ask(question))
+
+
+@get(f"{_NODE}/schemas", responses=answers(History, HTTPStatus.NOT_FOUND), tags=_TAGS)
+async def get_schemas(request: AnyRequest, api: TheApi, name: NodeInPath) -> Response[bytes]:
+    """Tell the schema history of a dataset: who stated which, and when."""
+    wanted = given_node(name)
+
+    def question(index: Index) -> Record:
+        of = _of_kind(index, wanted, Kind.DATASET)
+        lanes = index.view.lanes(of)
+        columns = [{"path": column.path, "type": column.type} for column in current_columns(lanes)]
+        return {"dataset": node(of), "columns": columns, "schemas": [lane(each) for each in lanes]}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@get(f"{_NODE}/runs", responses=answers(Runs, HTTPStatus.NOT_FOUND), tags=_TAGS)
+async def get_runs(request: AnyRequest, api: TheApi, name: NodeInPath) -> Response[bytes]:
+    """Tell the newest runs of a job."""
+    wanted = given_node(name)
+
+    def question(index: Index) -> Record:
+        of = _of_kind(index, wanted, Kind.JOB)
+        history = index.view.jobs([of.id])[of.id]
+        opened = [{"run_id": run.run_id, "started": rfc3339(run.started_us)} for run in history.open]
+        return {"job": node(of), "open_runs": opened, "runs": [finished_run(run) for run in history.finished]}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@get("/api/v2/paths", responses=answers(Ways, HTTPStatus.NOT_FOUND), tags=_TAGS)
+async def get_paths(
+    request: AnyRequest,
+    api: TheApi,
+    start: Annotated[str, QueryParameter(name="from", description="A NODE: where the data comes from")],
+    goal: Annotated[str, QueryParameter(name="to", description="A NODE: where it arrives")],
+    depth: Depth = 20,
+    at: AtTime = None,
+) -> Response[bytes]:
+    """Tell the shortest ways from one node to another, and the columns that carry the data."""
+    at_us = given_time(at)
+
+    def question(index: Index) -> Record:
+        view = index.at(at_us)
+        ends = index.resolve(start, view), index.resolve(goal, view)
+        return paths_document(*ends, paths(view, *ends, depth=depth))
+
+    return answer(request, await api.asker.ask(question))
+
+
+def _walked(  # noqa: PLR0913  as above
+    index: Index, wanted: str, way: Direction, depth: int, limit: int, *, by_column: bool, at_us: int | None
+) -> Record:
+    view = index.at(at_us)
+    start = index.resolve(wanted, view)
+    if by_column and start.kind is Kind.JOB:
+        raise bad_parameter("columns", "a job has none; ask for a dataset or a column")
+    walk = column_lineage if by_column or start.kind is Kind.COLUMN else lineage
+    graph = walk(view, start, way, depth=depth, limit=limit)
+    document = graph_document(start, graph, way)
+    if graph.truncated:
+        document["complete_to_depth"] = max(0, max((reached.depth for reached in graph.nodes), default=0) - 1)
+    return document
+
+
+def _of_kind(index: Index, wanted: str, kind: Kind) -> Node:
+    found = index.resolve(wanted)
+    if found.dataset.kind is not kind:
+        raise bad_parameter("node", f"it is a {found.kind.value}; name a {kind.value}")
+    return found.dataset
+
+
+ROUTES: Final = (get_node, get_upstream, get_downstream, get_impact, get_schemas, get_runs, get_paths)

@@ -1,0 +1,49 @@
+"""Lists in pages: a cursor names the last thing that was told, so that what comes or goes meanwhile moves nothing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from processor.api.problems import bad_parameter
+
+__all__ = ["page"]
+
+T = TypeVar("T")
+SortKey = tuple[str | int, ...]
+
+
+def page(items: Sequence[T], key: Callable[[T], SortKey], limit: int, cursor: str | None) -> tuple[list[T], str | None]:
+    """The part of a list, sorted by its key, that follows the cursor. Raises `ProblemError` for one that is none."""
+    start = 0 if cursor is None else _after(items, key, _read(cursor))
+    part = list(items[start : start + limit])
+    more = start + limit < len(items)
+    return part, _written(key(part[-1])) if part and more else None
+
+
+def _after(items: Sequence[T], key: Callable[[T], SortKey], last: SortKey) -> int:
+    try:
+        return bisect_right(items, last, key=key)
+    except TypeError:
+        raise _no_cursor() from None
+
+
+def _written(key: SortKey) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(key)).decode().rstrip("=")
+
+
+def _read(cursor: str) -> SortKey:
+    try:
+        data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return tuple(msgspec.msgpack.decode(data, type=list[str | int]))
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise _no_cursor() from None
+
+
+def _no_cursor() -> Exception:
+    return bad_parameter("cursor", "it is none that an answer gave as `next`")
