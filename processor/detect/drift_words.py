@@ -4,34 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from processor.detect.rename import Rename, suspected_renames
 from processor.detect.words import counted, listed, node_words, shown
-from processor.model.alert import Impact
+from processor.model.alert import Affected, ColumnDrift, Impact, Retyping
 from processor.model.history import Lane, Observer
 from processor.model.identity import Kind, Node
 from processor.model.observation import Role
-from processor.model.tables import ColumnChange, ColumnChangeKind, Columns
+from processor.model.tables import ColumnChangeKind
+
+_VERBS = {Retyping.WIDENED: "widened", Retyping.NARROWED: "narrowed"}
 
 
-def summarize(lane: Lane, versions: tuple[Columns, Columns], changes: Sequence[ColumnChange], impact: Impact) -> str:
+def summarize(lane: Lane, drifts: Sequence[ColumnDrift], impact: Impact) -> str:
     """Make one sentence, such as: Column amount was dropped from orders by job shop.ingest."""
-    renames = suspected_renames(*versions, changes)
-    clauses = _clauses(renames, changes)
-    what = f"{' and '.join(clauses)} {_preposition(changes, renames)} {node_words(lane.dataset)}"
-    is_broken = any(c.change is not ColumnChangeKind.ADDED for c in changes)
-    reach = _reach(impact) if is_broken else ""
-    return f"{what[0].upper()}{what[1:]} {_who(lane.observer)}{reach}."
+    what = f"{' and '.join(_clauses(drifts))} {_preposition(drifts)} {node_words(lane.dataset)}"
+    only_adds = all(drift.change is ColumnChangeKind.ADDED for drift in drifts)
+    return f"{what[0].upper()}{what[1:]} {who_states(lane.observer)}{'' if only_adds else reach(impact)}."
 
 
-def _clauses(renames: Sequence[Rename], changes: Sequence[ColumnChange]) -> list[str]:
-    told = {path for rename in renames for path in rename}
-    rest = [c for c in changes if c.path not in told]
-    removed = [shown(c.path) for c in rest if c.change is ColumnChangeKind.REMOVED]
-    retyped = [_retyped(c) for c in rest if c.change is ColumnChangeKind.RETYPED]
-    added = [shown(c.path) for c in rest if c.change is ColumnChangeKind.ADDED]
-    renamed = [f"column {shown(r.old)} was renamed to {shown(r.new)} (suspected)" for r in renames]
-    verbs = ((removed, "dropped"), (retyped, "retyped"), (added, "added"))
-    return [*renamed, *(_clause(names, verb) for names, verb in verbs if names)]
+def who_states(observer: Observer) -> str:
+    """By whom, or as whom, a schema is told."""
+    if observer.role is Role.PRODUCER:
+        return f"as {shown(observer.name)} states it"
+    job = node_words(Node(Kind.JOB, observer.namespace, observer.name))
+    return f"by job {job}" if observer.role is Role.WRITER else f"as job {job} reads it"
+
+
+def reach(impact: Impact) -> str:
+    """The part of the sentence that says whom it hits."""
+    columns = [a for a in impact.columns if not a.possible]
+    if not columns and not impact.datasets:
+        return "; nobody is known to depend on it"
+    told = _columns(columns, is_cut=impact.truncated) if columns else _datasets(impact.datasets)
+    named = {a.node.dataset for a in (columns or impact.datasets)[:_NAMED]}
+    ends = [node_words(a.node) for a in impact.exposures if not a.possible and a.node not in named]
+    down = f", down to {listed(ends)}" if ends else ""
+    owned = f", owned by {listed([shown(owner) for owner in impact.owners])}" if impact.owners else ""
+    return f"; {told}{down}{owned}"
+
+
+_NAMED = 3
+
+
+def _columns(columns: Sequence[Affected], *, is_cut: bool) -> str:
+    count = f"{'at least ' if is_cut else ''}{counted(len(columns), 'downstream column')}"
+    datasets = counted(len({a.node.dataset for a in columns}), "dataset")
+    names = listed([node_words(a.node) for a in columns])
+    return f"{count} in {datasets} {'depends' if len(columns) == 1 else 'depend'} on it ({names})"
+
+
+def _datasets(datasets: Sequence[Affected]) -> str:
+    possibly = "possibly " if all(a.possible for a in datasets) else ""
+    names = listed([node_words(a.node) for a in datasets])
+    return f"{counted(len(datasets), 'downstream dataset')} {possibly}affected ({names})"
+
+
+def _clauses(drifts: Sequence[ColumnDrift]) -> list[str]:
+    renamed = [drift for drift in drifts if drift.renamed_to is not None]
+    rest = [d for d in drifts if d not in renamed and d.path not in {r.renamed_to for r in renamed}]
+    clauses = [f"column {shown(d.path)} was renamed to {shown(d.renamed_to or '')} (suspected)" for d in renamed]
+    for verb in ("dropped", "retyped", "narrowed", "widened", "added"):
+        names = [_named(drift) for drift in rest if _verb(drift) == verb]
+        clauses += [_clause(names, verb)] if names else []
+    return clauses
+
+
+def _verb(drift: ColumnDrift) -> str:
+    if drift.change is ColumnChangeKind.RETYPED:
+        return _VERBS.get(drift.retyping or Retyping.UNKNOWN, "retyped")
+    return "dropped" if drift.change is ColumnChangeKind.REMOVED else "added"
 
 
 def _clause(names: Sequence[str], verb: str) -> str:
@@ -40,35 +80,14 @@ def _clause(names: Sequence[str], verb: str) -> str:
     return f"{len(names)} columns ({listed(names)}) were {verb}"
 
 
-def _retyped(change: ColumnChange) -> str:
-    return f"{shown(change.path)} ({shown(change.from_type or '?')} → {shown(change.to_type or '?')})"
+def _named(drift: ColumnDrift) -> str:
+    if drift.change is not ColumnChangeKind.RETYPED:
+        return shown(drift.path)
+    return f"{shown(drift.path)} ({shown(drift.from_type or '?')} → {shown(drift.to_type or '?')})"
 
 
-def _preposition(changes: Iterable[ColumnChange], renames: Sequence[Rename]) -> str:
-    kinds = {c.change for c in changes}
-    if renames or len(kinds) > 1:
+def _preposition(drifts: Iterable[ColumnDrift]) -> str:
+    kinds, is_renamed = {d.change for d in drifts}, any(d.renamed_to for d in drifts)
+    if is_renamed or len(kinds) > 1:
         return "in"
     return {ColumnChangeKind.REMOVED: "from", ColumnChangeKind.ADDED: "to"}.get(kinds.pop(), "in")
-
-
-def _who(observer: Observer) -> str:
-    if observer.role is Role.PRODUCER:
-        return f"as {shown(observer.name)} states it"
-    job = node_words(Node(Kind.JOB, observer.namespace, observer.name))
-    return f"by job {job}" if observer.role is Role.WRITER else f"as job {job} reads it"
-
-
-def _reach(impact: Impact) -> str:
-    """The part of the sentence that says whom it hits."""
-    columns = [a for a in impact.columns if not a.possible]
-    if columns:
-        count = f"{'at least ' if impact.truncated else ''}{counted(len(columns), 'downstream column')}"
-        datasets = counted(len({a.node.dataset for a in columns}), "dataset")
-        names = listed([node_words(a.node) for a in columns])
-        return f"; {count} in {datasets} {'depends' if len(columns) == 1 else 'depend'} on it ({names})"
-    if impact.datasets:
-        is_possible = all(a.possible for a in impact.datasets)
-        names = listed([node_words(a.node) for a in impact.datasets])
-        count = counted(len(impact.datasets), "downstream dataset")
-        return f"; {count} {'possibly ' if is_possible else ''}affected ({names})"
-    return "; nobody is known to depend on it"

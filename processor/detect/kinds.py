@@ -20,7 +20,7 @@ from processor.detect import (
 from processor.detect.peers import PeerTally
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile
-from processor.detect.schema_drift import ImpactOf
+from processor.detect.schema_drift import Asking
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory, Lane, RunMembers
 from processor.model.identity import Kind, Node
@@ -90,14 +90,14 @@ def of_peers(history: JobHistory, tally: PeerTally, policy: Policy) -> list[Find
     return _permitted((f for findings in found for f in findings), own)
 
 
-def of_lanes(lanes: Sequence[Lane], policy: Policy, now_us: int, impact_of: ImpactOf) -> list[Finding]:
+def of_lanes(lanes: Sequence[Lane], policy: Policy, now_us: int, asking: Asking) -> list[Finding]:
     """All that is wrong with what observers state of one dataset."""
     if not any(len(lane.versions) > 1 for lane in lanes):
         return []
     own = policy.for_(lanes[0].dataset)
     if not own.permits(AlertKind.SCHEMA_DRIFT, lanes[0].dataset):
         return []
-    return schema_drift.detect_dataset(lanes, own, now_us, impact_of)
+    return schema_drift.detect_dataset(lanes, own, now_us, asking)
 
 
 def of_profile(profile: DatasetProfile, policy: Policy, now_us: int) -> list[Finding]:

@@ -10,6 +10,7 @@ import msgspec
 from processor.model.alert import AlertKind
 
 Hours = Annotated[float, msgspec.Meta(gt=0, le=24 * 366)]
+Days = Annotated[float, msgspec.Meta(gt=0, le=366)]
 Factor = Annotated[float, msgspec.Meta(ge=1, le=1000)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
@@ -51,11 +52,13 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class SchemaDrift(Section, frozen=True):
     """How patient drift is.
 
-    `info_hours`: how long a merely added column is told. `min_readers`: how many readers must agree
-    that a column is gone where nobody states to write the dataset.
+    `info_hours`: how long an added column is told, or a widened one that nobody reads. `settle_days`: how long
+    a warning is told, which breaks nobody for certain. `min_readers`: how many readers must agree that a column
+    is gone where nobody states to write the dataset.
     """
 
     info_hours: Hours = 24.0
+    settle_days: Days = 14.0
     min_readers: Count = 2
 
 

@@ -1,161 +1,139 @@
-"""`schema_drift`: a column was added, removed or retyped in what an observer states of a dataset.
+"""`schema_drift`: a column was added, removed, retyped or renamed in what an observer states of a dataset.
 
 Rules kept here:
 - drift is judged within a lane: what one observer states, never one observer against another;
-- each step from a version to the next is one finding, and only those of its changes count that the
-  lane's current schema still shows: taking a change back resolves it;
-- going back to a former version takes back every step since, except where it drops a column of the
-  version left that somebody downstream reads for certain by now;
-- an order of columns is no schema: reordering is silent, and going back to a former schema in another
-  order is going back; silent too is a lane whose schema was cleared;
+- each step from a version to the next is one finding, as long as the current schema shows it (`drift_steps`);
+  going back to a former version is none, except where it drops a column that somebody downstream reads by now;
+- an order of columns and a type's spelling are no drift (`versions`); what a new type is to its former one says
+  `types.lattice`, what belongs together `column_drifts`, which column may live on under a new name `rename`;
 - who writes the dataset is the authority. Readers are heard only where nobody states to write it:
   they read what they need, so that a column is gone counts once `min_readers` of them agree;
-- critical: a removed or retyped column is read downstream for certain; warning: removed or retyped;
-  info: only added, and told for `info_hours`.
+- critical: a column that is removed, narrowed or of an incompatible type is read downstream for certain;
+  warning: that and nobody reads it for certain, or of an unknown type, or widened and read; info: added, or widened
+  and not read;
+- what is critical is told until it is taken back or acknowledged; a warning for `settle_days`, for by then who meant to
+  act has acted; the rest for `info_hours`;
+- a step between versions between which the lane flaps is told by `schema_flapping`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
+from processor.detect.column_drifts import breaks, column_drifts, touched
+from processor.detect.drift_steps import Step, agreed, cause_of, steps_of
 from processor.detect.drift_words import summarize
 from processor.detect.policy import Policy
-from processor.detect.stats import hours_us
-from processor.model.alert import AlertKind, ColumnDrift, Finding, Impact, Severity
-from processor.model.change import Cause
-from processor.model.history import Lane, SchemaVersion
-from processor.model.identity import Kind, Node, hash_parts
+from processor.detect.rename import Lineages, may_rename
+from processor.detect.stats import DAY_US, hours_us
+from processor.model.alert import AlertKind, ColumnDrift, Finding, Impact, Retyping, Severity
+from processor.model.history import Lane, Observer
+from processor.model.identity import hash_parts
 from processor.model.observation import Role
-from processor.model.tables import ColumnChange, ColumnChangeKind, diff_columns
+from processor.model.tables import ColumnChange, ColumnChangeKind, Columns
 
-ImpactOf = Callable[[frozenset[str]], Impact]
-"""What is downstream of these columns of the dataset at hand."""
+Flapping = frozenset[tuple[Observer, bytes]]
+"""Versions between which observers go back and forth, by fingerprint."""
 
 _NOTHING = Impact()
 
 
-class Step(NamedTuple):
-    """From one version of a lane to the next, with the changes that still show."""
+class Asking(NamedTuple):
+    """What is asked about the dataset at hand, and only where it matters: each answer is read from the index.
 
-    lane: Lane
-    before: SchemaVersion
-    after: SchemaVersion
-    changes: tuple[ColumnChange, ...]
-    is_return: bool = False
+    `impact_of`: what is downstream of these columns. `lineages_of`: the mappings around what this observer states.
+    """
+
+    impact_of: Callable[[frozenset[str]], Impact]
+    lineages_of: Callable[[Observer], Lineages] = lambda _: Lineages()
 
 
-def detect(lane: Lane, policy: Policy, now_us: int, impact_of: ImpactOf) -> list[Finding]:
+def detect(lane: Lane, policy: Policy, now_us: int, asking: Asking) -> list[Finding]:
     """Findings of one lane, whoever observes it, with nobody else asked."""
-    return _findings(_steps(lane), policy, now_us, impact_of)
+    return list(_findings(steps_of(lane), policy, now_us, asking))
 
 
-def detect_dataset(lanes: Sequence[Lane], policy: Policy, now_us: int, impact_of: ImpactOf) -> list[Finding]:
+def detect_dataset(
+    lanes: Sequence[Lane], policy: Policy, now_us: int, asking: Asking, flapping: Flapping = frozenset()
+) -> list[Finding]:
     """Findings of all lanes of one dataset: its writers' and producers', or its readers' if it has none."""
-    spoken = [lane for lane in lanes if lane.versions]
-    authorities = [lane for lane in spoken if lane.observer.role is not Role.READER]
-    if authorities:
-        return [f for lane in authorities for f in detect(lane, policy, now_us, impact_of)]
-    agreed = (_agreed(step, spoken, policy) for lane in spoken for step in _steps(lane))
-    return _findings(agreed, policy, now_us, impact_of)
+    authorities = authorities_of(lanes)
+    steps = (step for lane in authorities for step in steps_of(lane) if not _is_flap(step, flapping))
+    if not authorities:
+        spoken, least = [lane for lane in lanes if lane.versions], policy.schema_drift.min_readers
+        steps = (agreed(step, spoken, least) for lane in spoken for step in steps_of(lane))
+    return list(_findings(steps, policy, now_us, asking))
 
 
-def breaks(change: ColumnChange) -> bool:
-    """Whether the change can break who reads the column."""
-    return change.change is not ColumnChangeKind.ADDED
+def authorities_of(lanes: Iterable[Lane]) -> list[Lane]:
+    """The lanes of those who write the dataset, or state it without reading it."""
+    return [lane for lane in lanes if lane.versions and lane.observer.role is not Role.READER]
 
 
-def _steps(lane: Lane) -> Iterator[Step]:
-    current = lane.version(lane.current)
-    if current is None or not current.columns:
-        return
-    versions = _distinct(lane)
-    place = next(n for n, v in enumerate(versions) if not diff_columns(v.columns, current.columns))
-    for before, after in pairwise(versions[: place + 1]):
-        shows = set(diff_columns(before.columns, current.columns))
-        changes = tuple(c for c in diff_columns(before.columns, after.columns) if c in shows)
-        yield Step(lane, before, after, changes)
-    if later := versions[place + 1 :]:
-        yield _return(lane, max(later, key=_stated), current)
+def weigh(
+    drifts: Sequence[ColumnDrift], changes: Sequence[ColumnChange], before: Columns, asking: Asking
+) -> tuple[Severity, Impact]:
+    """How grave changes by an authority are, and whom they meet. Changes that only add meet nobody."""
+    lasting = [drift for drift in drifts if drift.change is not ColumnChangeKind.ADDED]
+    if not lasting:
+        return Severity.INFO, _NOTHING
+    impact, breaking = asking.impact_of(touched(lasting, changes, before)), [d for d in lasting if breaks(d)]
+    if breaking:
+        is_all = len(breaking) == len(lasting)
+        hit = impact if is_all else asking.impact_of(touched(breaking, changes, before))
+        return Severity.CRITICAL if is_read(hit) else Severity.WARNING, impact
+    is_mild = all(drift.retyping is Retyping.WIDENED for drift in lasting) and not is_read(impact)
+    return Severity.INFO if is_mild else Severity.WARNING, impact
 
 
-def _return(lane: Lane, before: SchemaVersion, current: SchemaVersion) -> Step:
-    removed = (c for c in diff_columns(before.columns, current.columns) if c.change is ColumnChangeKind.REMOVED)
-    return Step(lane, before, current, tuple(removed), is_return=True)
-
-
-def _distinct(lane: Lane) -> list[SchemaVersion]:
-    """Versions by age; one that differs from an older one in order only is that older one again."""
-    kept: list[SchemaVersion] = []
-    for version in sorted(lane.versions, key=_age):
-        if version.columns and all(diff_columns(older.columns, version.columns) for older in kept):
-            kept.append(version)
-    return kept
-
-
-def _age(version: SchemaVersion) -> tuple[int, bytes]:
-    return version.first_seen_us, version.fingerprint
-
-
-def _stated(version: SchemaVersion) -> tuple[int, int, bytes]:
-    return version.last_seen_us, *_age(version)
-
-
-def _findings(steps: Iterable[Step], policy: Policy, now_us: int, impact_of: ImpactOf) -> list[Finding]:
-    told = [step for step in steps if _still_told(step, policy, now_us)]
-    found = [(step, _finding(step, impact_of)) for step in told]
-    return [f for step, f in found if not step.is_return or _is_read(f.impact)]
-
-
-def _is_read(impact: Impact) -> bool:
+def is_read(impact: Impact) -> bool:
     """Whether somebody downstream reads it for certain."""
     return any(not a.possible for a in (*impact.columns, *impact.datasets))
 
 
-def _still_told(step: Step, policy: Policy, now_us: int) -> bool:
-    if not step.changes:
-        return False
-    told_until = step.after.first_seen_us + hours_us(policy.schema_drift.info_hours)
-    return any(breaks(c) for c in step.changes) or now_us < told_until
+def _is_flap(step: Step, flapping: Flapping) -> bool:
+    return {(step.lane.observer, v.fingerprint) for v in (step.before, step.after)} <= flapping
 
 
-def _agreed(step: Step, lanes: Sequence[Lane], policy: Policy) -> Step:
-    """The step with those changes only that the other readers do not contradict."""
-    others = [lane for lane in lanes if lane is not step.lane and lane.current_us >= step.after.first_seen_us]
-    changes = tuple(c for c in step.changes if _holds(c, others, policy.schema_drift.min_readers))
-    return step._replace(changes=changes)
+def _findings(steps: Iterable[Step], policy: Policy, now_us: int, asking: Asking) -> Iterator[Finding]:
+    for step in steps:
+        if not step.changes or _is_long_settled(step, policy, now_us):
+            continue
+        finding = _finding(step, asking)
+        until_us = _told_until_us(finding, policy)
+        if (until_us is None or now_us < until_us) and (not step.is_return or is_read(finding.impact)):
+            yield finding
 
 
-def _holds(change: ColumnChange, others: Sequence[Lane], min_readers: int) -> bool:
-    if change.change is not ColumnChangeKind.REMOVED:
-        return change.change is ColumnChangeKind.RETYPED
-    silent = [lane for lane in others if not _reads(lane, change.path)]
-    agreeing = [lane for lane in silent if _used_to_read(lane, change.path)]
-    return len(silent) == len(others) and 1 + len(agreeing) >= min_readers
+def _is_long_settled(step: Step, policy: Policy, now_us: int) -> bool:
+    """Merely added columns are not looked at any more once they have been told: there may be many of them."""
+    only_adds = all(change.change is ColumnChangeKind.ADDED for change in step.changes)
+    return only_adds and now_us >= step.after.first_seen_us + hours_us(policy.schema_drift.info_hours)
 
 
-def _reads(lane: Lane, path: str) -> bool:
-    current = lane.version(lane.current)
-    return current is not None and any(c.path == path for c in current.columns)
+def _told_until_us(finding: Finding, policy: Policy) -> int | None:
+    knobs = policy.schema_drift
+    if finding.severity is Severity.CRITICAL:
+        return None
+    is_info = finding.severity is Severity.INFO
+    return finding.since_us + (hours_us(knobs.info_hours) if is_info else int(knobs.settle_days * DAY_US))
 
 
-def _used_to_read(lane: Lane, path: str) -> bool:
-    return any(c.path == path for version in lane.versions for c in version.columns)
-
-
-def _finding(step: Step, impact_of: ImpactOf) -> Finding:
-    broken = frozenset(c.path for c in step.changes if breaks(c))
-    impact = impact_of(broken) if broken else _NOTHING
+def _finding(step: Step, asking: Asking) -> Finding:
+    lineages = asking.lineages_of(step.lane.observer) if may_rename(step.changes) else Lineages()
+    drifts = column_drifts(step.versions, step.changes, step.scheme, lineages)
+    severity, impact = weigh(drifts, step.changes, step.before.columns, asking)
+    is_hearsay = step.lane.observer.role is Role.READER and severity is Severity.CRITICAL
     return Finding(
         alert_id=_alert_id(step),
         kind=AlertKind.SCHEMA_DRIFT,
-        severity=_severity(step, broken, impact),
+        severity=Severity.WARNING if is_hearsay else severity,
         subject=step.lane.dataset,
-        summary=summarize(step.lane, (step.before.columns, step.after.columns), step.changes, impact),
+        summary=summarize(step.lane, drifts, impact),
         since_us=step.after.first_seen_us,
-        cause=_cause(step),
-        changes=tuple(map(ColumnDrift.of, step.changes)),
+        cause=cause_of(step.lane, step.after),
+        changes=drifts,
         impact=impact,
     )
 
@@ -165,18 +143,3 @@ def _alert_id(step: Step) -> str:
     who = (observer.role.value, observer.namespace, observer.name)
     versions = (step.before.fingerprint.hex(), step.after.fingerprint.hex())
     return hash_parts(AlertKind.SCHEMA_DRIFT.value, dataset.namespace, dataset.name, *who, *versions).hex()
-
-
-def _severity(step: Step, broken: frozenset[str], impact: Impact) -> Severity:
-    if not broken:
-        return Severity.INFO
-    has_authority = step.lane.observer.role is not Role.READER
-    return Severity.CRITICAL if has_authority and _is_read(impact) else Severity.WARNING
-
-
-def _cause(step: Step) -> Cause:
-    observer = step.lane.observer
-    if observer.role is Role.PRODUCER:
-        return Cause(producer=observer.name)
-    job = Node(Kind.JOB, observer.namespace, observer.name)
-    return Cause(job=job, run_id=step.after.run_id)

@@ -21,14 +21,17 @@ from processor.model.codec import decode_alert
 from processor.model.history import JobHistory
 from processor.model.observation import Place
 from processor.telemetry.health import Health
-from tests.support.events import Json, ds, event, fill, schema, table, us
+from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
 
 FULL = ("id:int", "amount:int")
 DROPPED = ("id:int",)
 
 
 def ingest(minutes: float, *columns: str) -> Json:
-    return event("ingest", minutes=minutes, run=int(minutes), outputs=[table("orders", schema=schema(*columns))])
+    """A run that writes orders, and copies a column of it: to lose that column is critical, whatever time it is."""
+    copy = table("copy", columnLineage=column_lineage({"amount": [("orders", "amount")]}))
+    made = [table("orders", schema=schema(*columns)), copy]
+    return event("ingest", minutes=minutes, run=int(minutes), outputs=made)
 
 
 _SHORT = AlerterConfig(kafka={}, lease_s=0.05, send_timeout_s=0.04, publish_every_s=0.01)

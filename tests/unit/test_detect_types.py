@@ -11,6 +11,9 @@ from processor.detect.types.names import scheme_of
 from processor.detect.types.parse import normal_form, retyping
 from processor.model.alert import Retyping
 
+RECORD = """{"type": "record", "name": "r", "fields": [
+    {"name": "a", "type": "int"}, {"name": "b", "type": ["null", "string"]}
+]}"""
 SAME = (
     ("int", "integer", "INT", "int4", "int32", "Int32", "int(11)", "integer not null", "Nullable(Int32)"),
     ("bigint", "long", "int8", "int64", "BIGINT", "int64[pyarrow]", '["null", "long"]'),
@@ -45,11 +48,7 @@ SAME = (
     ("array<int>", "int[]", "_int4", "ARRAY<INT>", "list<item: int32>"),
     ("array<struct<x:bigint>>", "ARRAY<STRUCT<x INT64>>", "list<element: struct<x: int64>>"),
     ("map<string,int>", "map<varchar, integer>", "map<string, int32 ('entries')>"),
-    (
-        "struct<a:int comment 'x, y', b:string>",
-        '{"type": "record", "name": "r", "fields":'
-        ' [{"name": "a", "type": "int"}, {"name": "b", "type": ["null", "string"]}]}',
-    ),
+    ("struct<a:int comment 'x, y', b:string>", RECORD),
     ("dictionary<values=string, indices=int32, ordered=0>", "text"),
     ("geography ( point )", "GEOGRAPHY(POINT)"),
     ("enum('a','b')", "ENUM('b', 'a')", '{"type": "enum", "name": "e", "symbols": ["b", "a"]}'),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from processor.alerter.sweep.scope import Scope, spared
 from processor.detect import kinds
+from processor.detect.rename import Lineages
+from processor.detect.schema_drift import Asking
 from processor.index.impact import impact
 from processor.index.view import View
-from processor.model.alert import Finding, Impact
-from processor.model.identity import Node
+from processor.model.alert import Finding
+from processor.model.history import KnownMapping, Observer
+from processor.model.identity import Kind, Node
+from processor.model.observation import Role
+
+_READERS_ASKED = 50
+"""Of how many mappings that read a dataset the history is read, for evidence of a renaming."""
 
 
 def of_schemas(scope: Scope, datasets: Sequence[Node]) -> Iterator[Finding]:
@@ -25,8 +32,29 @@ def of_live_schemas(scope: Scope, datasets: Sequence[Node]) -> Iterable[Finding]
 
 def _drift_of(scope: Scope, datasets: Sequence[Node]) -> Iterator[Finding]:
     for dataset, lanes in scope.view.lanes_of(datasets).items():
-        yield from kinds.of_lanes(lanes, scope.policy, scope.now_us, _impact_of(scope.view, dataset))
+        yield from kinds.of_lanes(lanes, scope.policy, scope.now_us, _asking(scope.view, dataset))
 
 
-def _impact_of(view: View, dataset: Node) -> Callable[[frozenset[str]], Impact]:
-    return lambda columns: impact(view, dataset, columns)
+def _asking(view: View, dataset: Node) -> Asking:
+    return Asking(
+        impact_of=lambda columns: impact(view, dataset, columns),
+        lineages_of=lambda observer: _lineages(view, dataset, observer),
+    )
+
+
+def _lineages(view: View, dataset: Node, observer: Observer) -> Lineages:
+    """The mappings that this observer ever stated for a dataset, and those of others that read it."""
+    is_job = observer.role is not Role.PRODUCER
+    owner = Node(Kind.JOB, observer.namespace, observer.name) if is_job else dataset
+    read = sorted({(link.owner, link.other) for link in view.out_links([dataset.id])[dataset.id] if link.owner})
+    asked = set(read[:_READERS_ASKED])
+    known = view.mappings(sorted({owner.id, *(owner for owner, _ in asked)}))
+    return Lineages(
+        dataset=dataset,
+        stated=tuple(each for each in known.get(owner.id, ()) if each.output == dataset),
+        read=tuple(each for found in known.values() for each in found if _key(each) in asked),
+    )
+
+
+def _key(known: KnownMapping) -> tuple[bytes, bytes]:
+    return known.owner.id, known.output.id
