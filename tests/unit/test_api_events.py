@@ -105,9 +105,9 @@ def test_packed_bodies(api: Served, encoding: str) -> None:
     [
         ("br", b"{}", 415),
         ("gzip", b"{}", 400),
-        ("gzip", gzip.compress(b"{}")[:-4], 400),
-        ("gzip", gzip.compress(b"{}") + b"more", 400),
-        ("gzip", gzip.compress(b" " * 100_000), 413),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-4], 400),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"more", 400),
+        ("gzip", gzip.compress(b" " * 100_000, mtime=0), 413),
         ("identity", b" " * 100_000, 413),
     ],
 )
