@@ -20,7 +20,6 @@ from prometheus_client import generate_latest
 from rich.console import Console, RenderableType
 
 from processor import export
-from processor.cli.describe import describe
 from processor.cli.guard import say
 from processor.cli.letters import letter_table, letter_text, redrive_table
 from processor.deadletters.letter import DeadLetter
@@ -42,6 +41,7 @@ from processor.model.observation import EdgeType, Evidence
 from processor.model.text import visible
 from processor.render.alerts import alert_block, alert_lines, alert_record, alert_table
 from processor.render.console import write_json, write_ndjson
+from processor.render.describe import describe
 from processor.render.description import description
 from processor.render.graph import dot, mermaid
 from processor.render.tree import lineage_tree

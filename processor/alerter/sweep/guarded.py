@@ -10,12 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from processor.alerter.sweep.scope import Scope, pages, spared
 from processor.detect import kinds, untrusted_source
 from processor.detect.policy import Policy
+from processor.detect.schema_drift import Asking
 from processor.detect.trust import Trust, judge
 from processor.index.provenance import provenance
 from processor.index.view import View
 from processor.model.alert import Finding, Impact, Severity
 from processor.model.identity import Kind, Node
 from processor.model.provenance import Provenance
+
+_ASKING = Asking(lambda _: Impact())
+"""What is downstream does not matter here."""
 
 
 def of_guarded(scope: Scope) -> Iterator[Finding]:
@@ -54,11 +58,5 @@ def _drifting(view: View, found: Provenance, policy: Policy, now_us: int) -> fro
         dataset
         for page in pages(sorted(names))
         for dataset, lanes in view.lanes_of(page).items()
-        if any(f.severity is not Severity.INFO for f in kinds.of_lanes(lanes, policy, now_us, _nothing))
+        if any(f.severity is not Severity.INFO for f in kinds.of_lanes(lanes, policy, now_us, _ASKING))
     )
-
-
-def _nothing(columns: frozenset[str]) -> Impact:
-    """What is downstream does not matter here."""
-    _ = columns
-    return Impact()
