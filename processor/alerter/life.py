@@ -5,7 +5,8 @@ Rules kept here:
 - `version` grows by one with each transition that is published: it fires, its severity changes, it is
   resolved. So consumers drop what they had by (alert_id, version);
 - it starts when its condition began to hold, in event time, and never before its last end;
-- a finding that reads differently without being graver is kept up to date, unpublished;
+- a finding that reads differently without being graver is kept up to date, unpublished; of one that tells of more and
+  more others, it is published that they are twice as many;
 - what people say of an alert is a step of its life. Who acknowledges a drift accepts it as the new normal: it is
   resolved, and stays so while the same finding holds (its id names both versions); once that does not hold, it may fire
   anew. Any other alert fires on, marked; when it fires anew, nobody has acknowledged that;
@@ -44,7 +45,7 @@ def fire(known: Alert | None, finding: Finding, runbook_url: str, muted: Note | 
     fresh = replace(known, finding=finding, runbook_url=runbook_url, muted=muted)
     if fresh == known:
         return None
-    if known.finding.severity is finding.severity and known.muted == muted:
+    if known.finding.severity is finding.severity and known.muted == muted and not _has_grown(known.finding, finding):
         return Step(fresh, known.version, is_published=False)
     return _published(known, fresh)
 
@@ -53,6 +54,17 @@ def resolve(known: Alert, now_us: int) -> Step:
     """The finding of a firing alert no longer holds."""
     ends_us = max(now_us, known.started_us)
     return _published(known, replace(known, status=Status.RESOLVED, ends_us=ends_us))
+
+
+def _has_grown(before: Finding, after: Finding) -> bool:
+    return after.member_count.bit_length() > before.member_count.bit_length()
+
+
+def fold(known: Alert, leader_id: str, now_us: int) -> Step:
+    """From now on another alert tells of it."""
+    said = f"{known.finding.summary.removesuffix('.')}; told with alert {leader_id} from now on."
+    step = resolve(known, now_us)
+    return replace(step, alert=replace(step.alert, finding=replace(known.finding, summary=said)))
 
 
 def is_accepted(alert: Alert) -> bool:

@@ -8,6 +8,8 @@ Rules kept here:
 - a reaction judges the node of the change in the same way as the sweep does, with one exception:
   it resolves orphans but opens none, for what their siblings are only a sweep knows;
 - what only a sweep can judge (`kinds.is_for_sweep`) is left to it alone: nobody else moves those alerts;
+- what has one root cause is told together (`detect/grouping.py`), by both paths. A reaction tells what is new with what
+  fires already, and leaves all else to the sweep: that it led what fires by now, and the rest of a storm;
 - without a time nothing is judged (see `progress.now_us`);
 - nothing is done on what was read of an index that is not whole (see `progress.is_whole`): that is looked at before
   each time that alerts move.
@@ -16,7 +18,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -29,6 +31,8 @@ from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.places import excused
 from processor.alerter.sweep.schemas import of_schemas
 from processor.alerter.sweep.scope import Scope
+from processor.alerter.together import Together
+from processor.detect.grouping import dressed
 from processor.detect.kinds import JOB_KINDS, SCHEMA_KINDS, is_for_sweep
 from processor.detect.policy import Policy
 from processor.index.view import View
@@ -38,6 +42,7 @@ from processor.model.errors import DependencyError
 from processor.model.identity import Kind, Node
 
 _PAGE = 200
+_NOBODY: Mapping[str, str] = {}
 _OF_TIME = frozenset({AlertKind.STUCK_RUN, AlertKind.SILENT_JOB})
 """Kinds that begin because time goes by, at the moment that their alert's `started_us` names."""
 
@@ -103,9 +108,11 @@ def reconcile(
     before, accepted = store.firing(), store.accepted()
     scope = Scope(view, policy, now_us, hooks.breathe, set())
     settling = _Settling(scope, store, hooks)
-    settling.fire(before | accepted, everything(scope))
-    settling.resolve(alert for i, alert in before.items() if i not in settling.held)
-    settling.outlive(alert for i, alert in accepted.items() if i not in settling.accepted)
+    together = Together(scope, accepted)
+    told = together.told(everything(scope))
+    settling.fire(before, told.findings)
+    settling.resolve((alert for i, alert in before.items() if i not in settling.held), told.folded)
+    settling.outlive(alert for i, alert in accepted.items() if i not in together.seen)
     return settling.outcome()
 
 
@@ -128,7 +135,7 @@ def react(
 
 def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settling) -> None:
     before = {i: alert for dataset in datasets for i, alert in settling.store.about(dataset).items()}
-    settling.fire(before, of_schemas(scope, datasets))
+    settling.fire_some(before, of_schemas(scope, datasets))
     over = excused(scope, [a.finding.subject for a in before.values() if _is_orphan(a)])
     settling.resolve(
         alert
@@ -140,7 +147,7 @@ def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settli
 def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> None:
     before = {i: alert for job in jobs for i, alert in settling.store.about(job).items()}
     histories = scope.view.jobs([job.id for job in jobs])
-    settling.fire(before, of_jobs(scope, histories.values()))
+    settling.fire_some(before, of_jobs(scope, histories.values()))
     judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS and not is_for_sweep(a.finding))
     settling.resolve(alert for i, alert in judged if i not in settling.held)
 
@@ -189,13 +196,24 @@ class _Settling:
     def __init__(self, scope: Scope, store: AlertStore, hooks: Hooks) -> None:
         self.store = store
         self.held: set[str] = set()
-        self.accepted: set[str] = set()
         self._mutes = Mutes(store.mutes(), scope.policy, scope.now_us)
         self._scope = scope
         self._hooks = hooks
         self._opened: list[Alert] = []
         self._resolved: list[Alert] = []
         self._firing: Counter[tuple[AlertKind, Severity]] = Counter()
+
+    def fire_some(self, before: dict[str, Alert], findings: Iterable[Finding]) -> None:
+        """The same for what is known of a few nodes only: what would fire anew may be told with what fires already."""
+        found = list(findings)
+        fresh = [finding for finding in found if finding.alert_id not in before]
+        kept = [dressed(f, before[f.alert_id].finding) for f in found if f.alert_id in before]
+        if not fresh:
+            self.fire(before, kept)
+            return
+        firing = self.store.firing()
+        news = Together(self._scope, self.store.accepted()).news(fresh, firing)
+        self.fire(firing | before, [*kept, *(f for f in news if f.alert_id not in before)])
 
     def fire(self, before: dict[str, Alert], findings: Iterable[Finding]) -> None:
         """Open, or keep up to date, an alert for each finding."""
@@ -205,18 +223,22 @@ class _Settling:
             fresh = [finding for finding in page if finding.alert_id not in before]
             known = self.store.get([finding.alert_id for finding in fresh])
             self._keep(before, (finding for finding in page if finding.alert_id in before))
-            self._keep(known, _still(self._scope, fresh))
+            as_told = {finding.alert_id: finding for finding in fresh}
+            self._keep(known, (dressed(f, as_told[f.alert_id]) for f in _still(self._scope, fresh)))
 
-    def resolve(self, alerts: Iterable[Alert]) -> None:
+    def resolve(self, alerts: Iterable[Alert], folded: Mapping[str, str] = _NOBODY) -> None:
         """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on.
 
-        So does what could not be judged.
+        So does what could not be judged. `folded`: those that others tell of from now on.
         """
         over = list(alerts)
         if over:
             _assure(self._scope.view)
         for alert in over:
-            if alert.finding.subject.dataset in self._scope.stumbled or (
+            leader_id = folded.get(alert.finding.alert_id)
+            if leader_id in self.held:
+                self._take(life.fold(alert, leader_id, self._scope.now_us), self._resolved)
+            elif alert.finding.subject.dataset in self._scope.stumbled or (
                 alert.finding.kind in _OF_TIME and self._scope.now_us < alert.started_us
             ):
                 self._hold(alert.finding)
@@ -235,7 +257,6 @@ class _Settling:
         for finding in findings:
             alert = known.get(finding.alert_id)
             if alert and life.is_accepted(alert):
-                self.accepted.add(finding.alert_id)
                 continue
             self._hold(finding)
             url = self._hooks.runbook(finding.kind)

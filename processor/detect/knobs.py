@@ -155,3 +155,14 @@ class Guarded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     allowed: tuple[Pattern, ...] = ()
     min_trust: Share = 0.9
     max_age_hours: Hours | None = None
+
+
+class AlertStorm(Section, frozen=True):
+    """How many alerts of a kind that began in one hour are told one by one.
+
+    `at_most`: beyond so many, the rest is one alert that counts them. `at_once`: beyond so many, those that single
+    changes bring up wait for the next sweep, which sees what they have in common.
+    """
+
+    at_most: Count = 50
+    at_once: Count = 10

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from processor.detect.knobs import (
+    AlertStorm,
     BrokenLineage,
     Guarded,
     MissingColumnLineage,
@@ -49,6 +50,7 @@ class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stuck_run: StuckRun = StuckRun()
     silent_job: SilentJob = SilentJob()
     untrusted_source: UntrustedSource = UntrustedSource()
+    alert_storm: AlertStorm = AlertStorm()
 
 
 _Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)])

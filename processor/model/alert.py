@@ -26,6 +26,7 @@ class AlertKind(StrEnum):
     STUCK_RUN = "stuck_run"
     SILENT_JOB = "silent_job"
     UNTRUSTED_SOURCE = "untrusted_source"
+    ALERT_STORM = "alert_storm"
 
 
 class Severity(StrEnum):

@@ -145,7 +145,7 @@ def test_while_no_indexer_has_told_how_far_it_has_read_nothing_is_judged(plant: 
 def test_of_several_alerters_each_alert_comes_once(plant: Plant) -> None:
     names = [f"public.t{number}" for number in range(12)]
     fill(plant.store, *(ingest(0, *FULL, dataset=name) for name in names))
-    with plant.alerter(), plant.alerter() as other:
+    with plant.alerter(sweep_every_s=1.0), plant.alerter(sweep_every_s=1.0), plant.alerter(sweep_every_s=1.0) as other:
         plant.index(*(ingest(60, *DROPPED, dataset=name) for name in names[:6]))
         plant.wait(lambda: len(plant.published()) == 6)
         other.send_signal(signal.SIGKILL)

@@ -1,0 +1,61 @@
+"""What grouping needs of the graph, read for the findings at hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+from processor.detect.grouping import WAITING, Kin, breaking
+from processor.index.view import View
+from processor.model.alert import Finding
+from processor.model.history import KnownMapping
+from processor.model.identity import Node
+from processor.model.observation import EdgeType
+
+_PAGE = 200
+
+
+def kin_of(view: View, findings: Collection[Finding], breathe: Callable[[], None] = lambda: None) -> Kin:
+    """Read it: where the broken columns came from, and what contains the jobs that are waited for.
+
+    Whatever was stated counts, not only what holds: who lost a column no longer says where it came from.
+    """
+    drifts = [finding for finding in findings if any(breaking(finding))]
+    jobs = {finding.subject for finding in findings if finding.kind in WAITING}
+    return Kin(_sources(view, drifts, breathe), _parents(view, jobs, breathe))
+
+
+def _sources(view: View, drifts: Sequence[Finding], breathe: Callable[[], None]) -> dict[Node, frozenset[Node]]:
+    broken = {column for finding in drifts for column in breaking(finding)}
+    owners = {owner.id for drift in drifts for owner in (drift.subject, drift.cause.job) if owner}
+    found: dict[Node, set[Node]] = defaultdict(set)
+    for page in _pages(sorted(owners)):
+        breathe()
+        for known in view.mappings(page).values():
+            for column, source in _derived(known, broken):
+                found[column].add(source)
+    return {column: frozenset(sources) for column, sources in found.items()}
+
+
+def _derived(mappings: Iterable[KnownMapping], broken: set[Node]) -> Iterator[tuple[Node, Node]]:
+    for known in mappings:
+        for output in known.mapping.fields:
+            column = known.output.column(output.field)
+            if column in broken:
+                yield from ((column, source.node) for source in output.sources if source.direct)
+
+
+def _parents(view: View, jobs: Collection[Node], breathe: Callable[[], None]) -> dict[Node, frozenset[Node]]:
+    found: dict[Node, frozenset[Node]] = {}
+    by_id = {job.id: job for job in jobs}
+    for page in _pages(sorted(by_id)):
+        breathe()
+        links = view.in_links(page)
+        above = {i: [link.other for link in links[i] if link.type is EdgeType.PARENT] for i in page}
+        named = view.nodes({other for others in above.values() for other in others})
+        found |= {by_id[i]: frozenset(named[o].node for o in others if o in named) for i, others in above.items()}
+    return found
+
+
+def _pages(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE))

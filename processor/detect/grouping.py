@@ -1,0 +1,236 @@
+"""One root cause, many subjects: one alert with its members. Too many of a kind at once: one alert that counts them.
+
+Rules kept here:
+- what is told is a function of the findings and of the graph, whoever asks; nothing is lost by it, only told together;
+- a drift whose removed or retyped columns all derive, directly and as somebody stated, from columns that another drift
+  removed or retyped is told with that one, if it began no earlier and within three days; so along the whole way, and
+  the most upstream one leads;
+- what one run did to several of its outputs is one drift; the gravest leads, then the first, then by id;
+- a job that is silent or stuck below a parent that is silent or stuck is told with its parent;
+- the one that leads is as grave as the gravest of its members. They are named up to `MOST_MEMBERS`, and all counted;
+- of a kind, at most `at_most` alerts that began in one hour are told one by one, the gravest and the first ones; the
+  rest is one `alert_storm`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from processor.detect.policy import Policy
+from processor.detect.stats import DAY_US, HOUR_US
+from processor.detect.words import counted
+from processor.model.alert import AlertKind, ColumnDrift, Finding, Member, Severity
+from processor.model.identity import Kind, Node, hash_parts
+from processor.model.tables import ColumnChangeKind
+
+MOST_MEMBERS = 100
+WINDOW_US = 3 * DAY_US
+WAITING = frozenset({AlertKind.SILENT_JOB, AlertKind.STUCK_RUN})
+"""Kinds of which a parent's explains its children's."""
+
+_GRAVITY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Pair = tuple[int, int]
+"""Positions of one that leads and one that is told with it."""
+
+
+class Kin(NamedTuple):
+    """What the graph says of the subjects of findings.
+
+    `sources`: of a broken column, the columns that it was ever stated to derive from directly. `parents`: of a job, the
+    jobs that contain it.
+    """
+
+    sources: Mapping[Node, frozenset[Node]]
+    parents: Mapping[Node, frozenset[Node]]
+
+
+class Told(NamedTuple):
+    """What is to be told. `folded`: by the id of each that is told with another, the id of that one."""
+
+    findings: list[Finding]
+    folded: dict[str, str]
+
+
+def rank(finding: Finding | Member) -> tuple[int, int, str]:
+    """The gravest first, then by when it began, then by id."""
+    return _GRAVITY.index(finding.severity), finding.since_us, finding.alert_id
+
+
+def breaking(finding: Finding) -> Iterator[Node]:
+    """The columns that a drift removed or retyped."""
+    if finding.kind is AlertKind.SCHEMA_DRIFT:
+        yield from (finding.subject.column(drift.path) for drift in finding.changes if _breaks(drift))
+
+
+def grouped(findings: Iterable[Finding], kin: Kin) -> Told:
+    """Tell together what has one root cause."""
+    ranked = sorted(findings, key=rank)
+    follows = [*_by_columns(ranked, kin), *_by_parents(ranked, kin)]
+    sets = _Sets(len(ranked))
+    for pair in (*follows, *_by_run(ranked)):
+        sets.join(*pair)
+    followers = {follower for _, follower in follows}
+    told = Told([], {})
+    for places in sets.all():
+        leader = min(places, key=lambda place: (place in followers, place))
+        others = [ranked[place] for place in places if place != leader]
+        told.findings.append(led(ranked[leader], others))
+        told.folded.update((each.alert_id, ranked[leader].alert_id) for each in others)
+    return told
+
+
+def bounded(told: Told, policy: Policy) -> Told:
+    """Fold what is too much of a kind in one hour into one alert that counts it."""
+    most = policy.alert_storm.at_most
+    hours: dict[tuple[AlertKind, int], list[Finding]] = defaultdict(list)
+    for finding in sorted(told.findings, key=rank):
+        hours[finding.kind, finding.since_us // HOUR_US].append(finding)
+    bound = Told([], dict(told.folded))
+    for (kind, hour), some in hours.items():
+        storm = _storm(kind, hour, some[most:], most) if len(some) > most else None
+        if storm is None or not policy.permits(storm.kind, storm.subject):
+            bound.findings.extend(some)
+            continue
+        bound.findings.extend([*some[:most], storm])
+        bound.folded.update((each.alert_id, storm.alert_id) for each in some[most:])
+    return bound
+
+
+def led(leader: Finding, others: Sequence[Finding]) -> Finding:
+    """The finding that tells of others too, on top of those that it told of before."""
+    if not others:
+        return leader
+    listed = {member.alert_id: member for each in others for member in (_member(each), *each.members)}
+    listed |= {member.alert_id: member for member in leader.members}
+    listed.pop(leader.alert_id, None)
+    unlisted = sum(each.member_count - len(each.members) for each in (leader, *others))
+    return _with_members(leader, list(listed.values()), len(listed) + unlisted)
+
+
+def dressed(finding: Finding, told: Finding) -> Finding:
+    """A finding as it was judged by itself, with the members that it was told with."""
+    return _with_members(finding, told.members, told.member_count) if told.member_count else finding
+
+
+def alone(finding: Finding) -> Finding:
+    """The same sentence without its members."""
+    more = _more(finding.member_count)
+    if not more or not finding.summary.endswith(more):
+        return finding
+    return replace(finding, summary=f"{finding.summary.removesuffix(more)}.")
+
+
+def _with_members(leader: Finding, members: Sequence[Member], count: int) -> Finding:
+    ranked = sorted(members, key=rank)
+    severity = min((leader.severity, *(member.severity for member in ranked)), key=_GRAVITY.index)
+    summary = f"{alone(leader).summary.removesuffix('.')}{_more(count)}"
+    return replace(leader, summary=summary, severity=severity, members=tuple(ranked[:MOST_MEMBERS]), member_count=count)
+
+
+def _more(count: int) -> str:
+    return f", and {counted(count, 'more finding')} of the same cause." if count else ""
+
+
+def _member(finding: Finding) -> Member:
+    said = alone(finding).summary
+    return Member(finding.alert_id, finding.kind, finding.severity, finding.subject, said, finding.since_us)
+
+
+# Who leads whom
+
+
+def _by_columns(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
+    broken: dict[Node, list[int]] = defaultdict(list)
+    for place, finding in enumerate(ranked):
+        for column in breaking(finding):
+            broken[column].append(place)
+    for place, finding in enumerate(ranked):
+        causes = [_causes(column, finding, ranked, broken, kin) for column in breaking(finding)]
+        if causes and all(causes):
+            first = min({cause for some in causes for cause in some}, key=lambda cause: _age(ranked[cause]))
+            yield first, place
+
+
+def _causes(
+    column: Node, finding: Finding, ranked: Sequence[Finding], broken: Mapping[Node, Sequence[int]], kin: Kin
+) -> list[int]:
+    """The drifts that explain what became of a column."""
+    sources = (place for source in kin.sources.get(column, ()) for place in broken.get(source, ()))
+    return [place for place in sources if _may_cause(ranked[place], finding)]
+
+
+def _may_cause(one: Finding, other: Finding) -> bool:
+    return _age(one) < _age(other) and other.since_us - one.since_us <= WINDOW_US
+
+
+def _age(finding: Finding) -> tuple[int, str]:
+    return finding.since_us, finding.alert_id
+
+
+def _by_parents(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
+    waiting: dict[Node, int] = {}
+    for place, finding in enumerate(ranked):
+        if finding.kind in WAITING:
+            waiting.setdefault(finding.subject, place)
+    for place, finding in enumerate(ranked):
+        if finding.kind in WAITING:
+            parents = kin.parents.get(finding.subject, frozenset()) - {finding.subject}
+            yield from ((waiting[parent], place) for parent in sorted(parents & waiting.keys())[:1])
+
+
+def _by_run(ranked: Sequence[Finding]) -> Iterator[_Pair]:
+    first: dict[tuple[Node, str], int] = {}
+    for place, finding in enumerate(ranked):
+        job, run_id = finding.cause.job, finding.cause.run_id
+        if finding.kind is AlertKind.SCHEMA_DRIFT and job and run_id:
+            yield first.setdefault((job, run_id), place), place
+
+
+def _breaks(drift: ColumnDrift) -> bool:
+    return drift.change in (ColumnChangeKind.REMOVED, ColumnChangeKind.RETYPED)
+
+
+class _Sets:
+    """Sets of positions that grow together."""
+
+    def __init__(self, count: int) -> None:
+        self._above = list(range(count))
+
+    def join(self, one: int, other: int) -> None:
+        low, high = sorted((self._top(one), self._top(other)))
+        self._above[high] = low
+
+    def all(self) -> list[list[int]]:
+        sets: dict[int, list[int]] = defaultdict(list)
+        for place in range(len(self._above)):
+            sets[self._top(place)].append(place)
+        return list(sets.values())
+
+    def _top(self, place: int) -> int:
+        while self._above[place] != place:
+            self._above[place] = place = self._above[self._above[place]]
+        return place
+
+
+# Storms
+
+
+def _storm(kind: AlertKind, hour: int, rest: Sequence[Finding], told: int) -> Finding:
+    namespaces = {finding.subject.namespace for finding in rest}
+    since = _EPOCH + timedelta(hours=hour)
+    storm = Finding(
+        alert_id=hash_parts(AlertKind.ALERT_STORM.value, kind.value, str(hour)).hex(),
+        kind=AlertKind.ALERT_STORM,
+        severity=rest[0].severity,
+        subject=Node(Kind.NAMESPACE, namespaces.pop() if len(namespaces) == 1 else "*", ""),
+        summary=f"{counted(len(rest), 'more alert')} of kind {kind.value} began in the hour from"
+        f" {since:%Y-%m-%d %H:%M} UTC; the {told} gravest are told one by one.",
+        since_us=min(finding.since_us for finding in rest),
+    )
+    members = tuple(map(_member, rest[:MOST_MEMBERS]))
+    return replace(storm, members=members, member_count=len(rest))

@@ -1,0 +1,169 @@
+"""One root cause is one alert by either path: the sweep's, and that of single changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from processor.alerter.life import acknowledge
+from processor.alerter.reconcile import react, reconcile
+from processor.alerter.state import MemoryAlerts
+from processor.detect.policy import Policy
+from processor.detect.policy_text import parse_policy
+from processor.index.announce import change_of
+from processor.index.memory import MemoryStore
+from processor.index.view import View
+from processor.model.alert import Alert, AlertKind, Note, Status
+from tests.support.events import Json, column_lineage, event, fill, schema, table, us
+
+FULL, DROPPED = ("id:int", "amount:int"), ("id:int",)
+NAMES = ("raw", "staging", "mart")
+
+
+def layer(number: int, minutes: float, *columns: str) -> Json:
+    """One layer written from the one before it."""
+    name, run = NAMES[number], int(minutes) * 10 + number
+    fields = [column.partition(":")[0] for column in columns]
+    facets: Json = {"schema": schema(*columns)}
+    if number:
+        facets["columnLineage"] = column_lineage({field: [(NAMES[number - 1], field)] for field in fields})
+    output = table(name, **facets)
+    inputs = [table(NAMES[number - 1])] if number else []
+    return event(f"write {name}", minutes=minutes, run=run, inputs=inputs, outputs=[output])
+
+
+class World:
+    """Three layers that had a column which is dropped from one after another."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.alerts = MemoryAlerts()
+        fill(self.store, *(layer(number, number, *FULL) for number in range(3)))
+
+    def sweep(self, minutes: float, policy: Policy | None = None) -> list[Alert]:
+        return list(reconcile(View(self.store), self.alerts, policy or Policy(), us(minutes)).transitions)
+
+    def feel(self, minutes: float, *events: Json, policy: Policy | None = None) -> list[Alert]:
+        changes = [change_of(entry, self.store) for entry in fill(self.store, *events)]
+        outcomes = [react(c, View(self.store), self.alerts, policy or Policy(), us(minutes)) for c in changes]
+        return [alert for outcome in outcomes for alert in outcome.transitions]
+
+    def told(self) -> dict[str, list[str]]:
+        firing = [alert.finding for alert in self.alerts.firing().values()]
+        return {f.subject.name: [member.subject.name for member in f.members] for f in firing}
+
+
+ALL = {"raw": ["staging", "mart"]}
+
+
+def test_a_column_that_goes_all_the_way_down_is_one_alert_by_either_path() -> None:
+    swept, felt = World(), World()
+    for number in range(3):
+        fill(swept.store, layer(number, 60 + number, *DROPPED))
+        felt.feel(65, layer(number, 60 + number, *DROPPED))
+    swept.sweep(65)
+    assert swept.told() == felt.told() == ALL
+    assert {alert.status for alert in felt.sweep(66)} <= {Status.FIRING}
+    assert felt.sweep(67) == []
+    (felt_last,) = felt.alerts.firing().values()
+    (alert,) = swept.alerts.firing().values()
+    assert alert.finding.summary.endswith("and 2 more findings of the same cause.")
+    assert felt_last.finding == alert.finding
+
+
+def test_what_fired_before_its_cause_was_known_is_resolved_and_says_who_tells_of_it() -> None:
+    world = World()
+    world.feel(70, layer(1, 61, *DROPPED))
+    (first,) = world.alerts.firing().values()
+    world.feel(70, layer(0, 60, *DROPPED))
+    (folded,) = [alert for alert in world.sweep(71) if alert.status is Status.RESOLVED]
+    assert folded.finding.alert_id == first.finding.alert_id
+    assert world.told() == {"raw": ["staging"]}
+    assert f"told with alert {next(iter(world.alerts.firing()))}" in folded.finding.summary
+
+
+def test_when_the_cause_is_taken_back_what_still_holds_is_told_by_itself() -> None:
+    world = World()
+    for number in range(3):
+        world.feel(65, layer(number, 60 + number, *DROPPED))
+    world.feel(71, layer(0, 70, *FULL))
+    world.sweep(72)
+    assert world.told() == {"staging": ["mart"]}
+
+
+def test_judging_one_node_anew_keeps_what_its_alert_tells_of() -> None:
+    world = World()
+    for number in range(3):
+        world.feel(65, layer(number, 60 + number, *DROPPED))
+    assert world.feel(81, layer(0, 80, *DROPPED), layer(1, 81, *DROPPED)) == []
+    assert world.told() == ALL
+
+
+def test_what_was_accepted_takes_what_was_told_with_it_along() -> None:
+    world = World()
+    for number in range(3):
+        world.feel(65, layer(number, 60 + number, *DROPPED))
+    (alert,) = world.alerts.firing().values()
+    assert world.alerts.step(acknowledge(alert, Note("sam", us(70))))
+    assert world.sweep(71) == []
+    assert world.feel(81, layer(1, 80, *DROPPED)) == []
+    assert world.told() == {}
+
+
+def apart(number: int, minutes: float, *columns: str) -> Json:
+    outputs = [table(f"t{number:03}", schema=schema(*columns))]
+    return event(f"job {number}", minutes=minutes, run=int(minutes) * 1000 + number, outputs=outputs)
+
+
+POLICY = parse_policy("alert_storm: {at_most: 5, at_once: 2}")
+
+
+def test_of_a_storm_single_changes_bring_up_a_few_and_the_sweep_tells_the_rest_as_one() -> None:
+    world = World()
+    fill(world.store, *(apart(number, 0, *FULL) for number in range(20)))
+    opened = world.feel(70, *(apart(number, 60, *DROPPED) for number in range(20)), policy=POLICY)
+    assert len(opened) == 2
+    world.sweep(71, POLICY)
+    kinds = [alert.finding.kind for alert in world.alerts.firing().values()]
+    assert (kinds.count(AlertKind.SCHEMA_DRIFT), kinds.count(AlertKind.ALERT_STORM)) == (5, 1)
+    (storm,) = [a.finding for a in world.alerts.firing().values() if a.finding.kind is AlertKind.ALERT_STORM]
+    assert storm.member_count == 15
+    assert world.sweep(72, POLICY) == []
+
+
+def test_a_storm_that_has_passed_is_resolved_and_what_remains_is_told() -> None:
+    world = World()
+    fill(world.store, *(apart(number, minutes, *FULL) for number in range(20) for minutes in (0,)))
+    fill(world.store, *(apart(number, 60, *DROPPED) for number in range(20)))
+    world.sweep(71, POLICY)
+    fill(world.store, *(apart(number, 80, *FULL) for number in range(16)))
+    world.sweep(81, POLICY)
+    assert sorted(world.told()) == [f"t{number:03}" for number in range(16, 20)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9])
+def test_growth_is_published_when_it_has_doubled(count: int) -> None:
+    def below(number: int, minutes: float, *columns: str) -> Json:
+        mapping = column_lineage({column.partition(":")[0]: [("raw", column.partition(":")[0])] for column in columns})
+        outputs = [table(f"t{number}", schema=schema(*columns), columnLineage=mapping)]
+        run = int(minutes) * 100 + number
+        return event(f"job {number}", minutes=minutes, run=run, inputs=[table("raw")], outputs=outputs)
+
+    world = World()
+    fill(world.store, *(below(number, 1, *FULL) for number in range(count)))
+    told = world.feel(70, layer(0, 60, *DROPPED), *(below(number, 61, *DROPPED) for number in range(count)))
+    (alert,) = world.alerts.firing().values()
+    assert alert.finding.member_count == count
+    assert len(told) == alert.version == 1 + count.bit_length()
+    assert world.sweep(71) == []
+
+
+def test_what_one_run_did_is_one_alert_at_once() -> None:
+    def load(minutes: float, *columns: str) -> Json:
+        outputs = [table(f"t{number}", schema=schema(*columns)) for number in range(7)]
+        return event("load", minutes=minutes, run=int(minutes), outputs=outputs)
+
+    world = World()
+    fill(world.store, load(0, *FULL))
+    (told,) = world.feel(70, load(60, *DROPPED))
+    assert told.finding.member_count == 6
+    assert world.sweep(71) == []
