@@ -3,7 +3,8 @@
 -- KEYS: 1..n the hashes to join into, n+1 the outbox, n+2 the offsets, n+3 the clocks of the jobs
 --       (all of one bucket: one hash tag). The keys of a run's other segments, and of what a job has open
 --       and due, are of the same bucket too; their names are made here.
--- ARGV: n
+-- ARGV: one argument, a MessagePack array of:
+--       n
 --       for each of the n keys: subject ("" = silent), number of ops,
 --           then for each op: letter, field, value, item ("" = silent)
 --       number of settles, each: index of the run's key, index of the job's recent runs' key,
@@ -20,9 +21,9 @@
 -- been read. What was news is put into the outbox even if a write fails after the first (a right that the
 -- user lacks, say): the repeat, to which it is no news, would be silent about it.
 
-local position = 1
+local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 local function take()
-  local value = ARGV[position]
+  local value = arguments[position]
   position = position + 1
   return value
 end
