@@ -6,6 +6,7 @@ Rules kept here:
 - where a job's mapping names no column of the dataset it reads, what lies behind is *possible*: its
   output, and everything behind that, for any column of it may have changed;
 - a job that rewrites a dataset in place without a mapping is taken to leave the columns as they are;
+- what the graph ends in is marked (`exposures`), among what is listed;
 - certain beats possible; a dropped dataset is neither listed nor walked through.
 """
 
@@ -20,6 +21,7 @@ import msgspec
 from processor.index import steps
 from processor.index.aliases import aliases_of
 from processor.index.columns import Mappings, Named, by_name, dropped, live_names, named_by
+from processor.index.exposures import exposures
 from processor.index.facets import read_facet
 from processor.index.view import View
 from processor.model.alert import Affected, Impact
@@ -273,7 +275,7 @@ def _result(view: View, found: _Found, limit: int) -> Impact:
     truncated = found.cut or any(len(part) > limit for part in parts)
     owners = _owners(view, [affected.node for affected in (*datasets, *jobs)])
     total = sum(len(part) for part in parts)
-    return Impact(columns, datasets, jobs, owners, truncated=truncated, total=total)
+    return Impact(columns, datasets, jobs, owners, exposures(view, datasets, jobs), truncated, total)
 
 
 def _owners(view: View, nodes: Iterable[Node]) -> tuple[str, ...]:

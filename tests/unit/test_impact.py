@@ -317,3 +317,50 @@ def test_an_edge_that_is_stated_both_ways_is_direct() -> None:
     view = View(memory(load))
     for start, way in (("a.v", "down"), ("b.x", "up")):
         assert [edge.direct for edge in walk_columns(view, column(start), way).edges] == [True]
+
+
+# What the graph ends in
+
+
+def typed(job: str, src: str, dst: str | None, **job_type: str) -> Json:
+    """A job of that type that reads a dataset, and may write another."""
+    outputs = [table(dst)] if dst else []
+    return event(job, inputs=[table(src)], outputs=outputs, job_facets={"jobType": facet(**job_type)})
+
+
+def ends(*events: Json) -> dict[str, tuple[int, bool, bool]]:
+    """What a change of `a` goes down to."""
+    return told(impact(View(memory(*events)), ds("a"), ["x"]).exposures)
+
+
+def test_the_ends_are_tables_that_nobody_reads_on_and_jobs_that_write_nothing() -> None:
+    chain = [
+        copy("j1", "a.x", "b.y"),
+        copy("j2", "b.y", "c.z"),
+        silent("j3", "b", "d"),
+        event("show", inputs=[table("d")]),
+    ]
+    assert ends(*chain) == {"c": (2, *CERTAIN), "show": (3, *POSSIBLE)}
+
+
+def test_tests_are_no_end_and_do_not_read_on() -> None:
+    tested = typed("test.unique", "b", None, processingType="BATCH", integration="DBT", jobType="TEST")
+    assert ends(copy("j1", "a.x", "b.y"), tested) == {"b": (1, *CERTAIN)}
+
+
+def test_what_a_facet_calls_a_dashboard_or_a_model_is_an_end_whoever_reads_on() -> None:
+    board = copy("j1", "a.x", "board.y")
+    board["outputs"][0]["facets"]["datasetType"] = facet(datasetType="DASHBOARD")
+    trained = typed("train", "board", "weights", processingType="BATCH", integration="MLFLOW", jobType="MODEL")
+    found = ends(board, trained, silent("serve", "weights", "scores"))
+    assert found == {"board": (1, *CERTAIN), "train": (2, *POSSIBLE), "scores": (3, *POSSIBLE)}
+
+
+def test_a_dbt_model_is_a_query_and_no_end() -> None:
+    model = typed("model.stg", "a", "b", processingType="BATCH", integration="DBT", jobType="MODEL")
+    assert ends(model, silent("on", "b", "c")) == {"c": (2, *POSSIBLE)}
+
+
+def test_a_table_that_is_read_on_under_another_name_is_no_end() -> None:
+    view = View(memory(copy("j1", "a.x", "b.y"), same("b", "b_alias"), silent("on", "b_alias", "c")))
+    assert set(told(impact(view, ds("a"), ["x"]).exposures)) == {"c"}
