@@ -14,6 +14,7 @@ from processor.detect import (
     missing_lineage,
     orphan_dataset,
     schema_drift,
+    schema_flapping,
     silent_job,
     stuck_run,
 )
@@ -34,7 +35,7 @@ JOB_DETECTORS: dict[AlertKind, JobDetector] = {
     AlertKind.SILENT_JOB: silent_job.detect,
 }
 JOB_KINDS = frozenset(JOB_DETECTORS) | {AlertKind.BROKEN_LINEAGE, AlertKind.MISSING_COLUMN_LINEAGE}
-SCHEMA_KINDS = frozenset({AlertKind.SCHEMA_DRIFT})
+SCHEMA_KINDS = frozenset({AlertKind.SCHEMA_DRIFT, AlertKind.SCHEMA_FLAPPING})
 JUDGED_ON_CHANGE = JOB_KINDS | SCHEMA_KINDS | {AlertKind.ORPHAN_DATASET}
 """Kinds of which one change is reason enough to judge its node anew; the others are for a sweep alone."""
 
@@ -94,10 +95,12 @@ def of_lanes(lanes: Sequence[Lane], policy: Policy, now_us: int, asking: Asking)
     """All that is wrong with what observers state of one dataset."""
     if not any(len(lane.versions) > 1 for lane in lanes):
         return []
-    own = policy.for_(lanes[0].dataset)
-    if not own.permits(AlertKind.SCHEMA_DRIFT, lanes[0].dataset):
-        return []
-    return schema_drift.detect_dataset(lanes, own, now_us, asking)
+    dataset, own = lanes[0].dataset, policy.for_(lanes[0].dataset)
+    flaps = schema_flapping.flaps_in(lanes, own, now_us) if own.permits(AlertKind.SCHEMA_FLAPPING, dataset) else []
+    found = [schema_flapping.detect(flap, own, asking) for flap in flaps]
+    if own.permits(AlertKind.SCHEMA_DRIFT, dataset):
+        found += schema_drift.detect_dataset(lanes, own, now_us, asking, schema_flapping.versions_in(flaps))
+    return found
 
 
 def of_profile(profile: DatasetProfile, policy: Policy, now_us: int) -> list[Finding]:

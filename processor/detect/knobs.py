@@ -62,6 +62,18 @@ class SchemaDrift(Section, frozen=True):
     min_readers: Count = 2
 
 
+class SchemaFlapping(Section, frozen=True):
+    """How often a schema must go back and forth.
+
+    `changes` between its versions within `within_days`. Over when the current one has been stated for
+    `steady_hours`.
+    """
+
+    changes: Annotated[int, msgspec.Meta(ge=2, le=100)] = 3
+    within_days: Days = 7.0
+    steady_hours: Hours = 48.0
+
+
 class OrphanDataset(Section, frozen=True):
     """Where a writer is expected.
 

@@ -28,6 +28,7 @@ from processor.detect.knobs import (
     OrphanDataset,
     Pattern,
     SchemaDrift,
+    SchemaFlapping,
     Section,
     SilentJob,
     StuckRun,
@@ -42,6 +43,7 @@ class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A section for each kind of alert, under the kind's name."""
 
     schema_drift: SchemaDrift = SchemaDrift()
+    schema_flapping: SchemaFlapping = SchemaFlapping()
     orphan_dataset: OrphanDataset = OrphanDataset()
     missing_inputs: MissingSide = MissingSide()
     missing_outputs: MissingSide = MissingSide()

@@ -18,6 +18,7 @@ class AlertKind(StrEnum):
     """What an alert is about; DESIGN's table of alerts says when each fires and resolves."""
 
     SCHEMA_DRIFT = "schema_drift"
+    SCHEMA_FLAPPING = "schema_flapping"
     ORPHAN_DATASET = "orphan_dataset"
     MISSING_INPUTS = "missing_inputs"
     MISSING_OUTPUTS = "missing_outputs"
