@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from processor.index.layout import last_word
 from processor.index.view import View
+from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node
 
 __all__ = ["Catalog", "Names"]
@@ -24,19 +25,28 @@ _COMPARED = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Every dataset and job, sorted by kind, namespace and name; `texts`: their names as search compares them."""
+    """Every dataset and job, sorted by kind, namespace and name.
+
+    `texts`: their names as search compares them. `first_seen_us`: as it was when a node was met here first.
+    """
 
     nodes: tuple[Node, ...] = ()
     texts: tuple[str, ...] = ()
     ids: dict[bytes, Node] = field(default_factory=dict)
+    first_seen_us: dict[bytes, int] = field(default_factory=dict)
 
     def of(self, kind: Kind, namespace: str | None = None) -> list[Node]:
         """Those of a kind, and of a namespace."""
         return [n for n in self.nodes if n.kind is kind and (namespace is None or n.namespace == namespace)]
 
-    def namespaces(self) -> list[str]:
-        """Every namespace, sorted."""
-        return sorted({node.namespace for node in self.nodes})
+    def namespaces(self, kind: Kind | None = None) -> dict[str, int]:
+        """Every namespace (of a kind) by name, and when it was first seen, in microseconds since 1970."""
+        since: dict[str, int] = {}
+        for node in self.nodes:
+            if kind in (None, node.kind):
+                seen_us = self.first_seen_us[node.id]
+                since[node.namespace] = min(since.get(node.namespace, seen_us), seen_us)
+        return dict(sorted(since.items()))
 
     def search(self, text: str) -> list[Node]:
         """Those whose name or namespace holds the text: the whole name first, then the last word, the start, others."""
@@ -100,12 +110,12 @@ def _read(view: View, before: Catalog) -> Catalog:
     if not missing and len(ids) == len(before.ids):
         return before
     fresh = dict(_fresh(view, missing))
-    known = {i: node or fresh[i] for i, node in ids.items() if node is not None or i in fresh}
+    known = {i: node or fresh[i].node for i, node in ids.items() if node is not None or i in fresh}
+    seen_us = {i: fresh[i].first_seen_us if i in fresh else before.first_seen_us[i] for i in known}
     nodes = tuple(sorted(known.values(), key=lambda n: n[:3]))
-    return Catalog(nodes, tuple(f"{n.namespace}\n{n.name}".casefold() for n in nodes), known)
+    return Catalog(nodes, tuple(f"{n.namespace}\n{n.name}".casefold() for n in nodes), known, seen_us)
 
 
-def _fresh(view: View, ids: list[bytes]) -> Iterator[tuple[bytes, Node]]:
+def _fresh(view: View, ids: list[bytes]) -> Iterator[tuple[bytes, NodeRecord]]:
     for start in range(0, len(ids), 500):
-        for id_, record in view.nodes(ids[start : start + 500]).items():
-            yield id_, record.node
+        yield from view.nodes(ids[start : start + 500]).items()

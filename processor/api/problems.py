@@ -27,7 +27,7 @@ PROBLEM_JSON: Final = "application/problem+json"
 _AWAY_S: Final = 2
 _NEAR: Final = 5
 _MISSING: Final = re.compile(r"^Missing required \w+ parameter '(\w+)'")
-_IN_QUERIES: Final = {"start": "from", "goal": "to", "every": "all"}
+_IN_QUERIES: Final = {"start": "from", "goal": "to", "every": "all", "node": "nodeId", "only": "filter"}
 """Parameters that cannot be called in Python as they are in a query."""
 _log = structlog.get_logger(__name__)
 _AnyRequest = Request[Any, Any, Any]

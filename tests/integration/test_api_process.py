@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from marquez_client import MarquezClient  # type: ignore[import-untyped]
+from marquez_client.errors import APIError  # type: ignore[import-untyped]
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.transport.http import HttpCompression, HttpConfig, HttpTransport
 
 from processor.local import KafkaCluster
-from tests.support.events import at, run_id
+from tests.support.events import NAMESPACE, at, run_id
 from tests.support.indexing import Running, World, encoded, pipelines
 from tests.waiting import eventually
 
@@ -103,6 +105,35 @@ def test_questions_are_answered_from_the_index_that_the_events_made(world: World
         assert api.ask("GET", "/api/v2/nodes/raw.t3/downstream", None, **{"If-None-Match": headers["etag"]})[0] == 304
         assert api.ask("GET", "/api/v2/nodes/job_3/runs")[2]["runs"][0]["state"] == "COMPLETE"
         assert api.ask("GET", "/api/v2/alerts")[2]["alerts"] == []
+
+
+def test_marquez_python_asks_unchanged(world: World) -> None:
+    events = encoded(pipelines(80))
+    with serving(world) as api:
+        assert api.ask("POST", "/api/v1/lineage", b"[" + b",".join(events) + b"]")[0] == 201
+        world.catch_up()
+        marquez = MarquezClient(url=api.url)
+        assert eventually(lambda: len(marquez.list_namespaces()["namespaces"]) == 2)
+        space = NAMESPACE
+        assert marquez.get_namespace(space)["name"] == space
+        assert marquez.list_datasets(space)["totalCount"] == 80
+        table = marquez.get_dataset(space, "marts.t3")
+        assert [field["name"] for field in table["fields"]] == ["id", "amount", "extra_0"]
+        [version] = marquez.list_dataset_versions(space, "marts.t3")["versions"]
+        assert marquez.get_dataset_version(space, "marts.t3", version["version"])["fields"] == table["fields"]
+        assert marquez.get_job("shop", "job_3")["outputs"] == [{"namespace": space, "name": "marts.t3"}]
+        assert len(marquez.list_jobs("shop", limit=7)["jobs"]) == 7
+        [run] = marquez.list_job_runs("shop", "job_3")["runs"]
+        assert marquez.get_job_run(run["id"])["state"] == "COMPLETED"
+        graph = marquez.get_column_lineage_by_dataset(space, "marts.t3", depth=5)["graph"]
+        assert {node["data"]["field"] for node in graph} == {"id", "amount", "extra_0"}
+        assert marquez.get_column_lineage_by_dataset_field(space, "marts.t3", "amount", with_downstream=True)["graph"]
+        assert marquez.get_column_lineage_by_job("shop", "job_3")["graph"]
+        assert marquez.list_sources()["sources"][0]["name"] == space
+        assert marquez.list_tags() == {"tags": []}
+        assert marquez.list_events()["events"] == []
+        with pytest.raises(APIError):
+            marquez.get_job("shop", "none")
 
 
 def test_kafka_frozen_is_told_within_the_time_and_nothing_is_claimed(

@@ -1,0 +1,363 @@
+"""Marquez's routes. Source: Marquez 0.51, its API and what its web UI calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import PathParameter, QueryParameter
+
+from processor.api.answers import AnyRequest, answer
+from processor.api.asker import Index
+from processor.api.marquez import graph, things
+from processor.api.marquez.ids import asked_node, node_id
+from processor.api.params import given_node
+from processor.api.parts import TheApi
+from processor.api.problems import ProblemError, bad_parameter
+from processor.model.history import JobHistory, NodeRecord
+from processor.model.identity import Kind, Node, canonical_namespace, dataset, job
+from processor.render.records import Record
+from processor.render.times import rfc3339
+
+__all__ = ["ROUTES"]
+
+_Limit = Annotated[int, QueryParameter(ge=0, le=1000)]
+_Offset = Annotated[int, QueryParameter(ge=0, le=10_000_000)]
+_Depth = Annotated[int, QueryParameter(ge=0, le=100)]
+_NodeId = Annotated[str, QueryParameter(name="nodeId", min_length=1, max_length=8192)]
+_Part = Annotated[str, PathParameter()]
+_SEARCHED: Final = {"DATASET": Kind.DATASET, "JOB": Kind.JOB}
+_BASE: Final = "/api/v1"
+_IN_NAMESPACE: Final = f"{_BASE}/namespaces/{{namespace:str}}"
+_PAGE: Final = 500
+
+
+def _get(path: str) -> Callable[[Any], HTTPRouteHandler]:
+    """A question of Marquez's clients; the OpenAPI document is of our own."""
+    return get(path, include_in_schema=False)
+
+
+# Graphs
+
+
+@_get(f"{_BASE}/lineage")
+async def lineage(request: AnyRequest, api: TheApi, node: _NodeId, depth: _Depth = 20) -> Response[bytes]:
+    """What is around a node."""
+    wanted, _ = asked_node(node)
+    return answer(request, await api.asker.ask(lambda i: graph.graph(i.view, i.resolve(wanted).dataset, depth)))
+
+
+@_get(f"{_BASE}/column-lineage")
+async def column_lineage(
+    request: AnyRequest,
+    api: TheApi,
+    node: _NodeId,
+    depth: _Depth = 20,
+    downstream: Annotated[bool, QueryParameter(name="withDownstream")] = False,  # noqa: FBT002  as a query says it
+) -> Response[bytes]:
+    """What columns derive from."""
+    wanted, is_version = asked_node(node)
+    if is_version and downstream:
+        raise bad_parameter("nodeId", "a version has no downstream")
+
+    def question(index: Index) -> Record:
+        return graph.columns(index.view, index.resolve(wanted), max(1, depth), with_downstream=downstream)
+
+    return answer(request, await api.asker.ask(question))
+
+
+# Namespaces and sources
+
+
+@_get(f"{_BASE}/namespaces")
+async def namespaces(request: AnyRequest, api: TheApi, limit: _Limit = 100, offset: _Offset = 0) -> Response[bytes]:
+    """All of them."""
+
+    def question(index: Index) -> Record:
+        since = index.catalog().namespaces()
+        return {"namespaces": [_namespace(name, since[name]) for name in list(since)[offset : offset + limit]]}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@_get(_IN_NAMESPACE)
+async def namespace(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
+    """One of them."""
+    name = canonical_namespace(given_node(namespace))
+
+    def question(index: Index) -> Record:
+        since = index.catalog().namespaces()
+        if name not in since:
+            raise _not_found("Namespace", name)
+        return _namespace(name, since[name])
+
+    return answer(request, await api.asker.ask(question))
+
+
+@_get(f"{_BASE}/sources")
+async def sources(request: AnyRequest, api: TheApi, limit: _Limit = 100, offset: _Offset = 0) -> Response[bytes]:
+    """Where datasets are: their namespaces."""
+
+    def question(index: Index) -> Record:
+        found = index.catalog().namespaces(Kind.DATASET)
+        part = list(found)[offset : offset + limit]
+        return {"sources": [_source(name, found[name]) for name in part], "totalCount": len(found)}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@_get(f"{_BASE}/sources/{{namespace:str}}")
+async def source(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
+    """One of them."""
+    name = canonical_namespace(given_node(namespace))
+
+    def question(index: Index) -> Record:
+        found = index.catalog().namespaces(Kind.DATASET)
+        if name not in found:
+            raise _not_found("Source", name)
+        return _source(name, found[name])
+
+    return answer(request, await api.asker.ask(question))
+
+
+# Datasets
+
+
+@_get(f"{_IN_NAMESPACE}/datasets")
+async def datasets(
+    request: AnyRequest, api: TheApi, namespace: _Part, limit: _Limit = 100, offset: _Offset = 0
+) -> Response[bytes]:
+    """Those of a namespace."""
+    within = canonical_namespace(given_node(namespace))
+
+    def question(index: Index) -> Record:
+        found = index.catalog().of(Kind.DATASET, within)
+        records = _records(index, found[offset : offset + limit])
+        return {"datasets": things.datasets(index.view, records), "totalCount": len(found)}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@_get(f"{_IN_NAMESPACE}/datasets/{{name:str}}")
+async def one_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
+    """One dataset."""
+    wanted = dataset(given_node(namespace), given_node(name))
+    return answer(request, await api.asker.ask(lambda i: things.datasets(i.view, [_known(i, wanted)])[0]))
+
+
+@_get(f"{_IN_NAMESPACE}/datasets/{{name:str}}/versions")
+async def dataset_versions(
+    request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, limit: _Limit = 100, offset: _Offset = 0
+) -> Response[bytes]:
+    """The schemas that a dataset had."""
+    wanted = dataset(given_node(namespace), given_node(name))
+
+    def question(index: Index) -> Record:
+        found = _versions(index, wanted)
+        return {"versions": found[offset : offset + limit], "totalCount": len(found)}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@_get(f"{_IN_NAMESPACE}/datasets/{{name:str}}/versions/{{version:str}}")
+async def dataset_version(
+    request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, version: _Part
+) -> Response[bytes]:
+    """One of them."""
+    wanted, number = dataset(given_node(namespace), given_node(name)), given_node(version)
+
+    def question(index: Index) -> Record:
+        there = next((each for each in _versions(index, wanted) if each["version"] == number), None)
+        if there is None:
+            raise _not_found("Dataset version", number)
+        return there
+
+    return answer(request, await api.asker.ask(question))
+
+
+# Jobs and runs
+
+
+@_get(f"{_BASE}/jobs")
+async def all_jobs(
+    request: AnyRequest,
+    api: TheApi,
+    limit: _Limit = 100,
+    offset: _Offset = 0,
+    states: Annotated[list[str] | None, QueryParameter(name="lastRunStates")] = None,
+) -> Response[bytes]:
+    """All jobs."""
+    return answer(request, await api.asker.ask(lambda i: _jobs(i, None, states, limit, offset)))
+
+
+@_get(f"{_IN_NAMESPACE}/jobs")
+async def jobs(
+    request: AnyRequest,
+    api: TheApi,
+    namespace: _Part,
+    limit: _Limit = 100,
+    offset: _Offset = 0,
+    states: Annotated[list[str] | None, QueryParameter(name="lastRunStates")] = None,
+) -> Response[bytes]:
+    """Those of a namespace."""
+    within = canonical_namespace(given_node(namespace))
+    return answer(request, await api.asker.ask(lambda i: _jobs(i, within, states, limit, offset)))
+
+
+@_get(f"{_IN_NAMESPACE}/jobs/{{name:str}}")
+async def one_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
+    """One job."""
+    wanted = job(given_node(namespace), given_node(name))
+    return answer(request, await api.asker.ask(lambda i: things.jobs(i.view, [_known(i, wanted)])[0]))
+
+
+@_get(f"{_IN_NAMESPACE}/jobs/{{name:str}}/runs")
+async def job_runs(
+    request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, limit: _Limit = 100, offset: _Offset = 0
+) -> Response[bytes]:
+    """The newest runs of a job."""
+    wanted = job(given_node(namespace), given_node(name))
+
+    def question(index: Index) -> Record:
+        history = index.view.jobs([_known(index, wanted).node.id])[wanted.id]
+        found = _runs(history)
+        return {"runs": found[offset : offset + limit], "totalCount": len(found)}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@_get(f"{_BASE}/jobs/runs/{{run_id:str}}")
+async def one_run(request: AnyRequest, api: TheApi, run_id: _Part) -> Response[bytes]:
+    """A run by its id alone: every job is asked for it."""
+    wanted = given_node(run_id)
+    return answer(request, await api.asker.ask(lambda i: _run(i, wanted)))
+
+
+@_get(f"{_BASE}/jobs/runs/{{run_id:str}}/facets")
+async def run_facets(request: AnyRequest, api: TheApi, run_id: _Part) -> Response[bytes]:
+    """What is kept of a run's facets."""
+    wanted = given_node(run_id)
+
+    def question(index: Index) -> Record:
+        return {"runId": wanted, "facets": _run(index, wanted)["facets"]}
+
+    return answer(request, await api.asker.ask(question))
+
+
+# Search, and what the index does not keep
+
+
+@_get(f"{_BASE}/search")
+async def search(
+    request: AnyRequest,
+    api: TheApi,
+    q: Annotated[str, QueryParameter(min_length=1, max_length=500)],
+    only: Annotated[Literal["DATASET", "JOB"] | None, QueryParameter(name="filter")] = None,
+    namespace: Annotated[str | None, QueryParameter()] = None,
+    limit: _Limit = 10,
+) -> Response[bytes]:
+    """Datasets and jobs by any part of their name."""
+    within = None if namespace is None else canonical_namespace(namespace)
+
+    def question(index: Index) -> Record:
+        kinds = set(_SEARCHED.values()) if only is None else {_SEARCHED[only]}
+        found = [n for n in index.catalog().search(q) if n.kind in kinds and within in (None, n.namespace)]
+        records = _records(index, found[:limit])
+        return {"totalCount": len(found), "results": [_result(record) for record in records]}
+
+    return answer(request, await api.asker.ask(question))
+
+
+@_get(f"{_BASE}/tags")
+async def tags(request: AnyRequest) -> Response[bytes]:
+    """Tags stand on what they are tags of; there is no list of them."""
+    return answer(request, {"tags": []})
+
+
+@get([f"{_BASE}/events/lineage", f"{_BASE}/events", f"{_BASE}/events/{{namespace:str}}"], include_in_schema=False)
+async def events(request: AnyRequest) -> Response[bytes]:
+    """Raw events are on their topic; the index does not keep them."""
+    return answer(request, {"events": [], "totalCount": 0})
+
+
+def _jobs(index: Index, namespace: str | None, states: list[str] | None, limit: int, offset: int) -> Record:
+    found = index.catalog().of(Kind.JOB, namespace)
+    if states:
+        found = [node for node in found if node.id in _in_state(index, found, frozenset(states))]
+    forms = things.jobs(index.view, _records(index, found[offset : offset + limit]))
+    return {"jobs": forms, "totalCount": len(found)}
+
+
+def _in_state(index: Index, nodes: list[Node], states: frozenset[str]) -> set[bytes]:
+    """Those of the jobs whose newest run is in one of these states."""
+    wanted = set[bytes]()
+    for start in range(0, len(nodes), _PAGE):
+        histories = index.view.jobs([node.id for node in nodes[start : start + _PAGE]])
+        wanted |= {i for i, history in histories.items() if any(r["state"] in states for r in _runs(history)[:1])}
+    return wanted
+
+
+def _runs(history: JobHistory) -> list[Record]:
+    return [*(things.open_run(each) for each in reversed(history.open)), *map(things.run, history.finished)]
+
+
+def _run(index: Index, run_id: str) -> Record:
+    for history in index.view.all_jobs():
+        if run_id in {*(each.run_id for each in history.open), *(each.run_id for each in history.finished)}:
+            there = index.view.run(history.job, run_id)
+            if there is not None:
+                return things.run_detail(there)
+            return next(each for each in _runs(history) if each["id"] == run_id)
+    raise _not_found("Run", run_id)
+
+
+def _versions(index: Index, wanted: Node) -> list[Record]:
+    record = _known(index, wanted)
+    form = things.datasets(index.view, [record])[0]
+    return things.versions(record, form, index.view.lanes(wanted))
+
+
+def _records(index: Index, nodes: list[Node]) -> list[NodeRecord]:
+    there = index.view.nodes([node.id for node in nodes])
+    return [there[node.id] for node in nodes if node.id in there]
+
+
+def _known(index: Index, node: Node) -> NodeRecord:
+    record = index.view.node(node)
+    if record is None:
+        raise _not_found(node.kind.value.capitalize(), node.name)
+    return record
+
+
+def _not_found(what: str, name: str) -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, f"{what} '{name}' not found.")
+
+
+def _namespace(name: str, since_us: int) -> Record:
+    since = rfc3339(since_us)
+    own = {"name": name, "createdAt": since, "updatedAt": since}
+    return {**own, "ownerName": "anonymous", "description": None, "isHidden": False}
+
+
+def _source(name: str, since_us: int) -> Record:
+    since = rfc3339(since_us)
+    kind = name.partition(":")[0].upper()
+    own = {"type": kind, "name": name, "createdAt": since, "updatedAt": since}
+    return {**own, "connectionUrl": name, "description": None}
+
+
+def _result(record: NodeRecord) -> Record:
+    node, kind = record.node, record.node.kind.value.upper()
+    own = {**things.short_id(node), "nodeId": node_id(node), "type": kind}
+    return {**own, "updatedAt": rfc3339(record.last_seen_us)}
+
+
+ROUTES: Final = (
+    *(lineage, column_lineage, namespaces, namespace, sources, source),
+    *(datasets, one_dataset, dataset_versions, dataset_version),
+    *(all_jobs, jobs, one_job, job_runs, one_run, run_facets),
+    *(search, tags, events),
+)
