@@ -11,7 +11,8 @@ import msgspec
 from tests.fuzz.cases import Case
 
 _HEAD = struct.Struct("=QQI")
-_BYTES = 80 * 1024 * 1024
+_ROOM = 40 * 1024 * 1024
+_BYTES = _HEAD.size + 2 * _ROOM
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Case).decode
@@ -30,9 +31,8 @@ class Board:
 
     def post(self, count: int, block: int, case: Case) -> None:
         """Say what is read next. Costs a microsecond."""
-        data = _encode(case)
-        end = _HEAD.size + len(data)
-        self._map[_HEAD.size : end] = data
+        data, start = _encode(case), _start(count)
+        self._map[start : start + len(data)] = data
         self._map[: _HEAD.size] = _HEAD.pack(count, block, len(data))
 
     @property
@@ -48,8 +48,14 @@ class Board:
     @property
     def case(self) -> Case:
         """The input that is being read."""
-        size = _HEAD.unpack(self._map[: _HEAD.size])[2]
-        return _decode(self._map[_HEAD.size : _HEAD.size + size])
+        count, _, size = _HEAD.unpack(self._map[: _HEAD.size])
+        start = _start(count)
+        return _decode(self._map[start : start + size])
+
+
+def _start(count: int) -> int:
+    """Inputs take turns between two places: of one that is half written when its child ends, nothing is said."""
+    return _HEAD.size + count % 2 * _ROOM
 
 
 def save(case: Case, path: Path) -> None:
