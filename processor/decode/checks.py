@@ -28,7 +28,8 @@ def checks_of(part: Part, own: Node) -> Facets:
     if facet is None or facet.assertions is None:
         return {}
     failed = sorted((_kept(a) for a in facet.assertions if not a.success), key=lambda a: (not a["blocks"], str(a)))
-    record = {"checks": len(facet.assertions), "failed": failed[:KEPT_CHECKS]}
+    job = {"namespace": own.namespace, "name": own.name}
+    record = {"checks": len(facet.assertions), "failed": failed[:KEPT_CHECKS], "job": job}
     return {f"{CHECKS}@{own.namespace}:{own.name}": canonical_json(record)}
 
 

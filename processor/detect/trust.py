@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from processor.detect.knobs import Guarded
 from processor.detect.policy import Policy, matches
-from processor.detect.stats import HOUR_US, hours_us
+from processor.detect.stats import DAY_US, HOUR_US, hours_us
 from processor.model.identity import Node
 from processor.model.provenance import FailedCheck, Provenance, Stop, Trail
 
@@ -41,6 +41,9 @@ CADENCE_HOURS = 96.0
 
 CADENCE_FACTOR = 2
 _CADENCE_WRITES = 4
+
+CHECK_DAYS = 30.0
+"""A check counts for so long after its job was seen last: one that is never run again says nothing."""
 
 
 class Factors(NamedTuple):
@@ -114,12 +117,12 @@ def _source(trail: Trail, guard: Guarded, policy: Policy, now_us: int, drifting:
     is_drifting = any(not drifting.isdisjoint({stop.dataset, *stop.names}) for stop in trail.stops)
     factors = Factors(
         origin=_origin(trail, guard, policy),
-        checks=_checks(trail),
+        checks=_checks(trail, now_us),
         freshness=_freshness(trail, guard, now_us),
         columns=NO_COLUMNS + (1 - NO_COLUMNS) * mapped / columns if columns else 1.0,
         drift=DRIFTING if is_drifting else 1.0,
     )
-    return SourceTrust(trail, factors, factors.origin == 0, _failed(trail), columns - mapped, columns)
+    return SourceTrust(trail, factors, factors.origin == 0, _failed(trail, now_us), columns - mapped, columns)
 
 
 def _origin(trail: Trail, guard: Guarded, policy: Policy) -> float:
@@ -133,16 +136,20 @@ def _origin(trail: Trail, guard: Guarded, policy: Policy) -> float:
     return 1.0 if is_vouched else UNVOUCHED
 
 
-def _checks(trail: Trail) -> float:
-    if _failed(trail):
+def _checks(trail: Trail, now_us: int) -> float:
+    if _failed(trail, now_us):
         return 0.0
-    return WARNED if any(stop.failed for stop in trail.stops) else 1.0
+    return WARNED if any(_counts(check, now_us) for stop in trail.stops for check in stop.failed) else 1.0
 
 
-def _failed(trail: Trail) -> tuple[Node, FailedCheck] | None:
+def _failed(trail: Trail, now_us: int) -> tuple[Node, FailedCheck] | None:
     """The check that failed and blocks nearest to the source."""
-    found = ((stop.dataset, stop.blocking) for stop in reversed(trail.stops))
-    return next(((dataset, check) for dataset, check in found if check), None)
+    found = ((stop.dataset, check) for stop in reversed(trail.stops) for check in stop.failed)
+    return next((one for one in found if one[1].blocks and _counts(one[1], now_us)), None)
+
+
+def _counts(check: FailedCheck, now_us: int) -> bool:
+    return check.job_seen_us is None or now_us - check.job_seen_us <= CHECK_DAYS * DAY_US
 
 
 def _freshness(trail: Trail, guard: Guarded, now_us: int) -> float:

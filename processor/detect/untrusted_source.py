@@ -106,8 +106,8 @@ def _source_words(worst: SourceTrust) -> str:
     return f"{node_words(source)} in {shown(source.namespace)}{by}"
 
 
-def _by(job: str) -> str:
-    return f" in {shown(job)}" if job else ""
+def _by(job: Node | None) -> str:
+    return f" in job {node_words(job)}" if job else ""
 
 
 def _others(trust: Trust) -> str:

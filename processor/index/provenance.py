@@ -12,7 +12,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,8 +44,14 @@ class _Check(msgspec.Struct):
     blocks: bool = True
 
 
+class _Job(msgspec.Struct):
+    namespace: str = ""
+    name: str = ""
+
+
 class _Checks(msgspec.Struct):
     failed: list[_Check] = []
+    job: _Job = msgspec.field(default_factory=_Job)
 
 
 class _Came(NamedTuple):
@@ -181,7 +187,8 @@ class _Walk:
         known = {i: [records[name] for name in self.names[i] if name in records] for i in ids}
         deriving = {records[i].node: [r.node for r in known[i]] for i in ids if self.up.get(i)}
         parents = column_parents(self.view, deriving)
-        return {i: _stop(known[i], parents.get(known[i][0].node), is_written=i in self.written) for i in ids}
+        failed = _failed_checks(self.view, records)
+        return {i: _stop(known[i], parents.get(known[i][0].node), failed, is_written=i in self.written) for i in ids}
 
 
 def _is_current(link: Link, history: JobHistory | None) -> bool:
@@ -202,7 +209,13 @@ def _reached(starts: set[bytes], down: dict[bytes, set[bytes]]) -> set[bytes]:
     return reached
 
 
-def _stop(records: Sequence[NodeRecord], parents: ColumnCount | None, *, is_written: bool) -> Stop:
+def _stop(
+    records: Sequence[NodeRecord],
+    parents: ColumnCount | None,
+    failed: Mapping[bytes, Sequence[FailedCheck]],
+    *,
+    is_written: bool,
+) -> Stop:
     """What is known of a dataset under all its names."""
     writes = [record.last_write_us for record in records if record.last_write_us is not None]
     return Stop(
@@ -211,16 +224,27 @@ def _stop(records: Sequence[NodeRecord], parents: ColumnCount | None, *, is_writ
         is_written=is_written or bool(writes),
         last_write_us=max(writes, default=None),
         written_hours=tuple(sorted({hour for record in records for hour in record.written_hours}, reverse=True)),
-        failed=tuple(check for record in records for check in failed_checks(record)),
+        failed=tuple(check for record in records for check in failed.get(record.node.id, ())),
         parents=parents,
     )
 
 
-def failed_checks(record: NodeRecord) -> Iterator[FailedCheck]:
-    """What checks of a dataset found wrong, by the newest word of each job that checks it."""
+def _failed_checks(view: View, records: Mapping[bytes, NodeRecord]) -> dict[bytes, list[FailedCheck]]:
+    """What checks found wrong by the newest word of each job, with when that job was seen last."""
+    found = {i: list(_checks_of(record)) for i, record in records.items()}
+    jobs = view.nodes({check.job.id for checks in found.values() for check in checks if check.job})
+    seen = {i: record.last_seen_us for i, record in jobs.items()}
+    return {
+        i: [check._replace(job_seen_us=seen.get(check.job.id) if check.job else None) for check in checks]
+        for i, checks in found.items()
+    }
+
+
+def _checks_of(record: NodeRecord) -> Iterator[FailedCheck]:
     for name, facet in record.facets.items():
         if name.startswith(f"{CHECKS}@"):
-            job = name.partition("@")[2]
-            for check in read_facet(facet, _Checks, _Checks()).failed:
+            said = read_facet(facet, _Checks, _Checks())
+            by = Node(Kind.JOB, said.job.namespace, said.job.name)
+            for check in said.failed:
                 words = check.name or check.assertion
-                yield FailedCheck(f"{words} of {check.column}" if check.column else words, check.blocks, job)
+                yield FailedCheck(f"{words} of {check.column}" if check.column else words, check.blocks, by)

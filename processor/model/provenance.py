@@ -12,11 +12,15 @@ from processor.model.identity import Node
 
 
 class FailedCheck(NamedTuple):
-    """A check of a dataset that failed. `blocks`: its severity is error, or not stated."""
+    """A check of a dataset that failed. `blocks`: its severity is error, or not stated.
+
+    `job` made it; `job_seen_us`: when that was seen last, to the hour, None where it is not known.
+    """
 
     name: str
     blocks: bool
-    job: str = ""
+    job: Node | None = None
+    job_seen_us: int | None = None
 
 
 class ColumnCount(NamedTuple):
@@ -42,11 +46,6 @@ class Stop:
     written_hours: tuple[int, ...] = ()
     failed: tuple[FailedCheck, ...] = ()
     parents: ColumnCount | None = None
-
-    @property
-    def blocking(self) -> FailedCheck | None:
-        """A check that failed and blocks, if there is one."""
-        return next((check for check in self.failed if check.blocks), None)
 
 
 @dataclass(frozen=True, slots=True)

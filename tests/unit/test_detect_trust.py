@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.alerter.sweep.everything import everything
-from processor.alerter.sweep.guarded import trust_of
+from processor.alerter.sweep.guarded import trust_under
 from processor.alerter.sweep.scope import Scope
 from processor.detect.knobs import Guarded
 from processor.detect.policy import Policy
@@ -79,7 +79,7 @@ def example(prices_written: float = 0) -> list[Json]:
 
 
 def trusted(values: list[Json], policy: Policy, *, hours: float = 60, subject: Node = CUSTOMERS) -> Trust:
-    [trust] = trust_of(View(memory(*values)), subject, policy, us(hours * HOUR))
+    [trust] = trust_under(View(memory(*values)), subject, policy.guarded, policy, us(hours * HOUR))
     return trust
 
 
@@ -138,8 +138,15 @@ def test_a_failed_check_that_blocks_is_critical_until_it_passes() -> None:
     broken = [*example(59 * HOUR), checked("raw.customers", "error", minutes=2)]
     [finding] = findings(broken, policy)
     assert (finding.severity, finding.path[-1].name) == (Severity.CRITICAL, "public.customers")
-    assert "the blocking check unique of id failed in shop:check raw.customers" in finding.summary
+    assert "the blocking check unique of id failed in job shop.check raw.customers" in finding.summary
     assert findings([*broken, checked("raw.customers", "error", success=True, minutes=3)], policy) == []
+
+
+def test_the_word_of_a_job_that_is_not_seen_any_more_ends_to_count() -> None:
+    policy = parse_policy(GUARDED.replace("max_age_hours: 48", "max_age_hours: 8784"))
+    broken = [*example(59 * HOUR), checked("raw.customers", "error", minutes=2)]
+    assert [f.severity for f in findings(broken, policy, hours=29 * 24)] == [Severity.CRITICAL]
+    assert findings(broken, policy, hours=31 * 24) == []
 
 
 def test_a_check_of_the_guarded_dataset_itself_counts() -> None:

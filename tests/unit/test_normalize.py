@@ -211,6 +211,7 @@ def test_what_a_check_of_an_input_found_is_kept_that_blocks_first(among: str) ->
                 {"assertion": "not_null", "column": "id", "blocks": True},
                 {"assertion": "fresh", "blocks": False},
             ],
+            "job": {"namespace": "shop", "name": "test"},
         }
     }
 

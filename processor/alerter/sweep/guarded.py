@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from processor.alerter.sweep.scope import Scope, pages, spared
 from processor.detect import kinds, untrusted_source
+from processor.detect.knobs import Guarded
 from processor.detect.policy import Policy
 from processor.detect.schema_drift import Asking
 from processor.detect.trust import Trust, judge
@@ -34,11 +35,8 @@ def of_guarded(scope: Scope) -> Iterator[Finding]:
                     yield from spared(scope, [record.node], lambda some: _of_subject(scope, some), lambda node: node)
 
 
-def trust_of(view: View, subject: Node, policy: Policy, now_us: int) -> list[Trust]:
-    """The trust of a dataset or a job under each of its guards, in their order; none where nothing guards it."""
-    guards = untrusted_source.guards_of(subject, policy)
-    if not guards:
-        return []
+def trust_under(view: View, subject: Node, guards: Sequence[Guarded], policy: Policy, now_us: int) -> list[Trust]:
+    """The trust of a dataset or a job under each of these guards, in their order, whether or not they match it."""
     found = provenance(view, subject)
     drifting = _drifting(view, found, policy, now_us)
     return [judge(found, guard, policy, now_us, drifting) for guard in guards]
@@ -47,7 +45,7 @@ def trust_of(view: View, subject: Node, policy: Policy, now_us: int) -> list[Tru
 def _of_subject(scope: Scope, subjects: Sequence[Node]) -> Iterable[Finding]:
     for subject in subjects:
         guards = untrusted_source.guards_of(subject, scope.policy)
-        judged = trust_of(scope.view, subject, scope.policy, scope.now_us)
+        judged = trust_under(scope.view, subject, guards, scope.policy, scope.now_us)
         yield from untrusted_source.detect(zip(guards, judged, strict=True), scope.policy)
 
 

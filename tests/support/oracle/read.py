@@ -202,7 +202,8 @@ def _checks(part: Json, job: Name) -> dict[str, str | None]:
         if not check["success"]
     ]
     blocking_first = [check for blocks in (True, False) for check in failed if check["blocks"] is blocks]
-    said = _spelled({"checks": len(facet["assertions"]), "failed": blocking_first})
+    by = {"namespace": job.namespace, "name": job.name}
+    said = _spelled({"checks": len(facet["assertions"]), "failed": blocking_first, "job": by})
     return {f"dataQualityAssertions@{job.namespace}:{job.name}": said}
 
 
