@@ -35,6 +35,7 @@ from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_lett
 from processor.alerter.sinks.crew import Crew
 from processor.alerter.sinks.topic import LogSink, Send, TooLargeError, TopicSink, first_wave
 from processor.alerter.state import AlertStore
+from processor.alerter.sweep.coverage import Seldom
 from processor.index.view import View
 from processor.model.change import Change
 from processor.model.codec import UnreadableRecordError, decode_change
@@ -72,7 +73,7 @@ class Engine:
         self._config = config
         self._send = send
         self._health = health
-        self._hooks = Hooks(parts.runbook, self._breathe, self._stepped)
+        self._hooks = Hooks(parts.runbook, self._breathe, self._stepped, Seldom())
         self._policy = PolicyFile(config.policy_file)
         self._change_view, self._sweep_view = parts.open_view(), parts.open_view()
         self._alerts: AlertStore = parts.open_alerts()

@@ -30,7 +30,7 @@ from processor.alerter.sweep.everything import everything
 from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.places import excused
 from processor.alerter.sweep.schemas import of_schemas
-from processor.alerter.sweep.scope import Scope
+from processor.alerter.sweep.scope import Scope, Survey
 from processor.alerter.together import Together
 from processor.detect.grouping import dressed
 from processor.detect.kinds import JOB_KINDS, SCHEMA_KINDS, is_for_sweep
@@ -85,12 +85,14 @@ class Hooks:
     """What a pass calls.
 
     `runbook` says where the runbook of a kind is. `breathe` is called between the steps of the pass; what it raises
-    ends the pass, and harms nothing. `stepped` is called after each step that an alert took.
+    ends the pass, and harms nothing. `stepped` is called after each step that an alert took. `survey` measures the
+    coverage, if not in each pass.
     """
 
     runbook: RunbookUrl = RUNBOOKS
     breathe: Callable[[], None] = lambda: None
     stepped: Callable[[], None] = lambda: None
+    survey: Survey | None = None
 
 
 def reconcile(
@@ -106,7 +108,7 @@ def reconcile(
     """
     view.refresh()
     before, accepted = store.firing(), store.accepted()
-    scope = Scope(view, policy, now_us, hooks.breathe, set())
+    scope = Scope(view, policy, now_us, hooks.breathe, set(), hooks.survey)
     settling = _Settling(scope, store, hooks)
     together = Together(scope, accepted)
     told = together.told(everything(scope))

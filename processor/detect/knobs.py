@@ -151,6 +151,24 @@ class SilentJob(Section, frozen=True):
     retire_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
 
 
+class LowCoverage(Section, frozen=True):
+    """How complete the lineage of a namespace has to be; docs/coverage.md says what is measured.
+
+    `datasets`, `runs`, `columns`: the targets. `min_datasets`, `min_runs`, `min_jobs`, `min_columns`: with fewer of
+    them a namespace is not judged. `demand`: patterns of namespaces that have to meet the targets whatever they had
+    before.
+    """
+
+    datasets: Share = 0.9
+    runs: Share = 0.95
+    columns: Share = 0.95
+    min_datasets: Count = 20
+    min_runs: Count = 50
+    min_jobs: Count = 5
+    min_columns: Count = 50
+    demand: tuple[Pattern, ...] = ()
+
+
 class UntrustedSource(Section, frozen=True):
     """What is guarded stands in `guarded`."""
 

@@ -22,6 +22,7 @@ from processor.detect.knobs import (
     AlertStorm,
     BrokenLineage,
     Guarded,
+    LowCoverage,
     MissingColumnLineage,
     MissingSide,
     MuteRule,
@@ -52,6 +53,7 @@ class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stuck_run: StuckRun = StuckRun()
     silent_job: SilentJob = SilentJob()
     untrusted_source: UntrustedSource = UntrustedSource()
+    low_coverage: LowCoverage = LowCoverage()
     alert_storm: AlertStorm = AlertStorm()
 
 

@@ -27,6 +27,7 @@ class AlertKind(StrEnum):
     STUCK_RUN = "stuck_run"
     SILENT_JOB = "silent_job"
     UNTRUSTED_SOURCE = "untrusted_source"
+    LOW_COVERAGE = "low_coverage"
     ALERT_STORM = "alert_storm"
 
 

@@ -30,4 +30,5 @@ def label(node: Node) -> str:
 
 def short(node: Node) -> str:
     """The node without kind and namespace, for places where a sentence has no room."""
-    return visible(node.name if node.field is None else f"{node.name}.{node.field}")
+    name = node.name or node.namespace
+    return visible(name if node.field is None else f"{name}.{node.field}")

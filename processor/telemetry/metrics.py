@@ -1,7 +1,8 @@
 """Every metric, once.
 
 Rules kept here: prefix `lineage_processor_`, base units, and no label with unbounded values: never a
-dataset, a job, a run or a namespace. Topics and partitions are bounded by the deployment.
+dataset, a job or a run; a namespace only where the largest few are told (coverage). Topics and partitions are bounded
+by the deployment.
 """
 
 from __future__ import annotations
@@ -96,6 +97,15 @@ DETECT_SECONDS: Final = _histogram(
 JUDGEMENTS_FAILED: Final = _counter("judgements_failed_total", "Datasets and jobs that a detector stumbled over")
 ALERTS_RESTORED: Final = _counter(
     "alerts_restored_total", "Alerts that the alerts topic knew and Redis had lost or had otherwise"
+)
+COVERAGE: Final = _gauge(
+    "coverage_ratio",
+    "Share that is complete at the last sweep: over all (namespace is empty), and of the largest namespaces",
+    "measure",
+    "namespace",
+)
+LINEAGE_DEPTH: Final = _gauge(
+    "lineage_depth", "Datasets that the data of a dataset passed through, at the last sweep", "stat"
 )
 SINK_ERRORS: Final = _counter("sink_errors_total", "Alerts that could not be delivered at once", "sink")
 SINK_TOLD: Final = _counter("sink_told_total", "Alerts that a sink has taken, those told again included", "sink")

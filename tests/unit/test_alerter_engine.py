@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.engine import Engine
@@ -14,11 +13,10 @@ from processor.alerter.sinks.topic import Send, TooLargeError
 from processor.alerter.state import MemoryAlerts, Pending
 from processor.detect.policy import Policy
 from processor.index.memory import MemoryStore
-from processor.index.progress import Progress, encode_progress
+from processor.index.progress import Clock, Progress, encode_progress
 from processor.index.view import View
 from processor.model.change import Change
 from processor.model.codec import decode_alert
-from processor.model.history import JobHistory
 from processor.model.observation import Place
 from processor.telemetry.health import Health
 from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
@@ -78,10 +76,10 @@ class Slow(View):
         super().__init__(store)
         self.sweeps = 0
 
-    def all_jobs(self) -> Iterator[JobHistory]:
+    def now_us(self, wall_us: int, clock: Clock) -> int | None:
         self.sweeps += 1
         time.sleep(0.05)
-        return super().all_jobs()
+        return super().now_us(wall_us, clock)
 
 
 async def nowhere(_record: Outgoing) -> None:

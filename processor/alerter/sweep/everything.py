@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from processor.alerter.sweep.coverage import of_coverage
 from processor.alerter.sweep.guarded import of_guarded
 from processor.alerter.sweep.jobs import of_all_jobs
 from processor.alerter.sweep.outputs import of_required
@@ -19,6 +20,7 @@ def everything(scope: Scope) -> Iterator[Finding]:
     yield from of_all_jobs(scope)
     yield from _of_datasets(scope)
     yield from of_guarded(scope)
+    yield from of_coverage(scope)
 
 
 def _of_datasets(scope: Scope) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
+from processor.detect.coverage import Surveyed
 from processor.detect.policy import Policy
 from processor.detect.words import shown
 from processor.index.view import View
@@ -24,6 +25,9 @@ from processor.telemetry import metrics
 
 _PAGE = 500
 
+Survey = Callable[["Scope"], Surveyed]
+"""Measures how complete the lineage is."""
+
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
@@ -32,7 +36,8 @@ class Scope(NamedTuple):
     """What every judgement needs: the index, the policy, the time.
 
     `breathe` is called again and again while a pass goes on; what it raises ends the pass. `stumbled` collects the
-    subjects whose judgement failed: nothing is known of them in this pass.
+    subjects whose judgement failed: nothing is known of them in this pass. `survey` measures the coverage; without it
+    that is measured in each pass.
     """
 
     view: View
@@ -40,6 +45,7 @@ class Scope(NamedTuple):
     now_us: int
     breathe: Callable[[], None]
     stumbled: set[Node]
+    survey: Survey | None = None
 
 
 def spared(
