@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from processor.alerter.recall import Recall
 from processor.alerter.reconcile import Hooks, Outcome, reconcile, runbooks
 from processor.alerter.records import alert_record
 from processor.alerter.redis_state import RedisAlerts
+from processor.alerter.sinks.crew import Crew
 from processor.alerter.state import Pending
 from processor.index.view import View
 from processor.indexer.publisher import Outgoing, Publisher
@@ -67,8 +69,17 @@ def _publish(settings: Settings, alerts: RedisAlerts) -> None:
                 raise DependencyError("Kafka", "an alerter that runs leads, and does not publish")
             else:
                 time.sleep(_PAUSE_S)
+        if alerts.lease(holder, _LEASE_MS):
+            _tell_sinks(settings, alerts)
     finally:
         alerts.release(holder)
+
+
+def _tell_sinks(settings: Settings, alerts: RedisAlerts) -> None:
+    """Try each once; what one does not take waits for the next pass, or for an alerter that runs."""
+    crew = Crew(wiring.sinks_config(settings), alerts, lambda: True)
+    asyncio.run(crew.once())
+    crew.close()
 
 
 def _publish_page(settings: Settings, alerts: RedisAlerts, publisher: Publisher, waiting: list[Pending]) -> None:

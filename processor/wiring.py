@@ -70,6 +70,7 @@ __all__ = [
     "open_publisher",
     "open_store",
     "redis_client",
+    "sinks_config",
 ]
 
 _KAFKA_LOG = logging.getLogger("librdkafka")
@@ -173,11 +174,12 @@ def alerter_config(settings: Settings) -> AlerterConfig:
         sweep_every_s=settings.reconcile_interval_s,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         largest_message_bytes=max(settings.topics.max_message_bytes, settings.max_value_bytes),
-        sinks=_sinks(settings),
+        sinks=sinks_config(settings),
     )
 
 
-def _sinks(settings: Settings) -> SinksConfig:
+def sinks_config(settings: Settings) -> SinksConfig:
+    """Tell whom to tell of alerts beside the topic."""
     given = settings.sinks
     return SinksConfig(
         alertmanager_urls=given.alertmanager_urls,
@@ -264,7 +266,7 @@ def _topic_for_json(settings: Settings) -> str:
 
 def open_alerts(settings: Settings, store: RedisStore) -> RedisAlerts:
     """Open the alerts beside an index."""
-    return RedisAlerts(store.client, settings.redis_prefix, _sinks(settings).queued)
+    return RedisAlerts(store.client, settings.redis_prefix, sinks_config(settings).queued)
 
 
 def open_alerts_log(settings: Settings) -> TopicLog:

@@ -7,6 +7,9 @@ Rules kept here:
 - it starts when its condition began to hold, in event time, and never before its last end;
 - a finding that reads differently without being graver is kept up to date, unpublished; of one that tells of more and
   more others, it is published that they are twice as many;
+- one that comes and goes fires on until it has been quiet for a while, and says so. Drift does not: its flapping is a
+  finding of its own. What the topic alone knows of an alert does not tell how often it came and went: that is learned
+  anew;
 - what people say of an alert is a step of its life. Who acknowledges a drift accepts it as the new normal: it is
   resolved, and stays so while the same finding holds (its id names both versions); once that does not hold, it may fire
   anew. Any other alert fires on, marked; when it fires anew, nobody has acknowledged that;
@@ -17,8 +20,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from processor.detect.kinds import SCHEMA_KINDS
+from processor.detect.knobs import Damping
+from processor.detect.stats import hours_us
+from processor.detect.words import lasting
 from processor.model.alert import Alert, AlertKind, Finding, Note, Status
 
+_OPENINGS = 8
 _ACCEPTABLE = frozenset({AlertKind.SCHEMA_DRIFT})
 
 
@@ -34,15 +42,17 @@ class Step:
 def fire(known: Alert | None, finding: Finding, runbook_url: str, muted: Note | None = None) -> Step | None:
     """The finding holds, and this mutes it. None when the alert says so already, or was accepted."""
     if known is None:
-        first = Alert(finding, Status.FIRING, finding.since_us, None, runbook_url, muted=muted)
+        since_us = finding.since_us
+        first = Alert(finding, Status.FIRING, since_us, None, runbook_url, muted=muted, openings=(since_us,))
         return Step(first, 0, is_published=True)
     if is_accepted(known):
         return None
     if known.status is Status.RESOLVED:
         started_us = max(finding.since_us, known.ends_us or finding.since_us)
-        again = Alert(finding, Status.FIRING, started_us, None, runbook_url, known.version + 1, muted=muted)
-        return Step(again, known.version, is_published=True)
-    fresh = replace(known, finding=finding, runbook_url=runbook_url, muted=muted)
+        again = Alert(finding, Status.FIRING, started_us, None, runbook_url, muted=muted)
+        openings = (*known.openings, started_us)[-_OPENINGS:]
+        return _published(known, replace(again, openings=openings))
+    fresh = replace(known, finding=finding, runbook_url=runbook_url, muted=muted, quiet_since_us=None)
     if fresh == known:
         return None
     if known.finding.severity is finding.severity and known.muted == muted and not _has_grown(known.finding, finding):
@@ -54,6 +64,25 @@ def resolve(known: Alert, now_us: int) -> Step:
     """The finding of a firing alert no longer holds."""
     ends_us = max(now_us, known.started_us)
     return _published(known, replace(known, status=Status.RESOLVED, ends_us=ends_us))
+
+
+def is_restless(known: Alert, knobs: Damping, now_us: int) -> bool:
+    """Whether an alert came and went so often that it is not over yet, though its finding does not hold now."""
+    if not knobs.enabled or known.finding.kind in SCHEMA_KINDS:
+        return False
+    lately = [opening for opening in known.openings if opening > now_us - hours_us(knobs.hours)]
+    quiet_since_us = now_us if known.quiet_since_us is None else known.quiet_since_us
+    is_quiet = now_us - quiet_since_us >= hours_us(knobs.hold_hours)
+    return (known.quiet_since_us is not None or len(lately) >= knobs.transitions) and not is_quiet
+
+
+def hold(known: Alert, knobs: Damping, now_us: int) -> Step | None:
+    """It goes on firing, and says why; None when it does so already."""
+    if known.quiet_since_us is not None:
+        return None
+    said = f"{known.finding.summary.removesuffix('.')}; it comes and goes, and is over once it has been quiet for"
+    finding = replace(known.finding, summary=f"{said} {lasting(hours_us(knobs.hold_hours))}.")
+    return Step(replace(known, finding=finding, quiet_since_us=now_us), known.version, is_published=False)
 
 
 def _has_grown(before: Finding, after: Finding) -> bool:

@@ -244,6 +244,9 @@ class _Settling:
                 alert.finding.kind in _OF_TIME and self._scope.now_us < alert.started_us
             ):
                 self._hold(alert.finding)
+            elif life.is_restless(alert, self._scope.policy.damping, self._scope.now_us):
+                self._hold(alert.finding)
+                self._take(life.hold(alert, self._scope.policy.damping, self._scope.now_us), self._opened)
             else:
                 self._take(life.resolve(alert, self._scope.now_us), self._resolved)
 

@@ -196,3 +196,15 @@ class AlertStorm(Section, frozen=True):
 
     at_most: Count = 50
     at_once: Count = 10
+
+
+class Damping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When an alert that comes and goes goes on firing.
+
+    One that fired anew `transitions` times within `hours` is over only once it has been quiet for `hold_hours`.
+    """
+
+    enabled: bool = True
+    transitions: Annotated[int, msgspec.Meta(ge=2, le=8)] = 4
+    hours: Hours = 24.0
+    hold_hours: Hours = 6.0

@@ -21,6 +21,7 @@ import msgspec
 from processor.detect.knobs import (
     AlertStorm,
     BrokenLineage,
+    Damping,
     Guarded,
     LowCoverage,
     MissingColumnLineage,
@@ -63,13 +64,15 @@ _Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgs
 class Policy(Sections, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All of it; the defaults are the default policy.
 
-    `sources`: datasets that nobody need write. `mutes`: what is to be told nobody for a while. `guarded`: datasets and
+    `sources`: datasets that nobody need write. `mutes`: what is to be told nobody for a while. `damping`: of what
+    comes and goes. `guarded`: datasets and
     jobs whose sources have to be trusted. `overrides`: other thresholds for the subjects that `match`.
     """
 
     version: Literal[1] = 1
     sources: tuple[Pattern, ...] = ()
     mutes: tuple[MuteRule, ...] = ()
+    damping: Damping = Damping()
     guarded: tuple[Guarded, ...] = ()
     overrides: tuple[_Override, ...] = ()
 

@@ -156,7 +156,9 @@ class Note:
 class Alert:
     """A finding with its life. `version` grows with each published transition of the alert.
 
-    `acknowledged`: somebody has seen it, or has accepted it. `muted`: it is to be told nobody for a while.
+    `acknowledged`: somebody has seen it, or has accepted it. `muted`: it is to be told nobody for a while. Not on the
+    topic: `openings`, the newest times at which it began to fire; `quiet_since_us`, since when its finding has not held
+    though it still fires, for it comes and goes.
     """
 
     finding: Finding
@@ -167,3 +169,5 @@ class Alert:
     version: int = 1
     acknowledged: Note | None = None
     muted: Note | None = None
+    openings: tuple[int, ...] = ()
+    quiet_since_us: int | None = None

@@ -351,3 +351,35 @@ def test_a_dataset_that_cannot_be_judged_costs_only_itself() -> None:
     outcome = reconcile(Stumbling(world.store), world.alerts, Policy(), us(70))
     assert [alert.finding.subject for alert in outcome.transitions] == [ds("public.other")]
     assert world.firing() == {("schema_drift", "public.orders"), ("schema_drift", "public.other")}
+
+
+def come_and_go(world: World, minutes: float, damping: str = "") -> list[Status]:
+    """What a sweep publishes of an alert that the policy lets come, and of one an hour later that lets it go."""
+    there, gone = (parse_policy(f"stuck_run: {{enabled: {word}}}\n{damping}") for word in ("true", "false"))
+    told = [*world.sweep(minutes, there).transitions, *world.sweep(minutes + 60, gone).transitions]
+    return [alert.status for alert in told]
+
+
+def test_an_alert_that_comes_and_goes_fires_on_until_it_has_been_quiet() -> None:
+    world, gone = World(event("train", "START", run=1)), parse_policy("stuck_run: {enabled: false}")
+    once = [Status.FIRING, Status.RESOLVED]
+    # It began a day before it was first looked at.
+    assert [come_and_go(world, 2 * DAY + 120 * n) for n in range(5)] == [once] * 4 + [[Status.FIRING]]
+    (held,) = world.alerts.firing().values()
+    assert held.finding.summary.endswith("; it comes and goes, and is over once it has been quiet for 6.0 h.")
+    quiet = 2 * DAY + 480 + 60
+    assert world.sweep(quiet + 300, gone).transitions == ()
+    assert world.sweep(quiet + 301).transitions == ()
+    (back,) = world.alerts.firing().values()
+    assert "comes and goes" not in back.finding.summary
+    assert world.sweep(quiet + 330, gone).transitions == ()
+    assert world.sweep(quiet + 330 + 359, gone).transitions == ()
+    (over,) = world.sweep(quiet + 330 + 360, gone).transitions
+    assert (over.status, over.ends_us) == (Status.RESOLVED, us(quiet + 330 + 360))
+
+
+def test_what_comes_and_goes_seldom_or_by_leave_of_the_policy_is_not_held() -> None:
+    world, once = World(event("train", "START", run=1)), [Status.FIRING, Status.RESOLVED]
+    assert [come_and_go(world, 2 * DAY + 10 * 60 * n) for n in range(6)] == [once] * 6
+    world = World(event("train", "START", run=1))
+    assert [come_and_go(world, 2 * DAY + 120 * n, "damping: {enabled: false}") for n in range(6)] == [once] * 6

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from processor import wiring
 from processor.alerter.life import fire, resolve
 from processor.alerter.sinks import crew
 from processor.alerter.sinks.alertmanager import KEPT_US, Board
@@ -22,10 +23,12 @@ from processor.alerter.sinks.bodies import escaped, signature, slack_body, webho
 from processor.alerter.sinks.config import SLACK, WEBHOOK, SinksConfig
 from processor.alerter.sinks.crew import Crew
 from processor.alerter.state import MemoryAlerts
+from processor.doctor.sinks import of_sinks
 from processor.model.alert import Affected, Alert, AlertKind, Finding, Impact, Note, Severity, Status
 from processor.model.change import Cause
 from processor.model.identity import dataset, job
 from processor.render.alerts import alert_record
+from processor.settings import load
 from tests.support.listening import Listener, listening
 
 SECRET = "s3"  # noqa: S105  of a test
@@ -310,5 +313,54 @@ def test_every_peer_is_told_at_once_and_in_batches(monkeypatch: pytest.MonkeyPat
 
     def told(listener: Listener) -> set[str]:
         return {post["labels"]["alert_id"] for each in listener.heard for post in each.json}
+
+    asyncio.run(run())
+
+
+def test_a_single_pass_tells_once_and_leaves_the_rest_in_the_queue() -> None:
+    async def run() -> None:
+        alerts = MemoryAlerts([WEBHOOK, SLACK])
+        published(alerts, opened("a1"), opened("a2"))
+        async with listening() as there, listening(500, 500) as broken:
+            config = SinksConfig((there.url, broken.url), webhook_url=there.url, slack_url=broken.url)
+            once = Crew(config, alerts, lambda: True)
+            await once.once()
+            once.close()
+        assert len(there.heard) == 3
+        assert (alerts.untold(WEBHOOK), alerts.untold(SLACK)) == (0, 2)
+
+    asyncio.run(run())
+
+
+def test_settings_reach_the_sinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "KAFKA__BOOTSTRAP_SERVERS": "kafka:9092",
+        "RUNBOOKS_URL": "https://wiki/books/",
+        "SINKS__ALERTMANAGER_URLS": "http://am-0:9093,http://am-1:9093",
+        "SINKS__WEBHOOK_URL": "http://hook",
+        "SINKS__WEBHOOK_SECRET": SECRET,
+        "SINKS__RESEND_S": "30",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(f"LINEAGE_{name}", value)
+    config = wiring.alerter_config(load())
+    assert config.sinks == SinksConfig(("http://am-0:9093", "http://am-1:9093"), "http://hook", SECRET, resend_s=30)
+    assert config.sinks.queued == (WEBHOOK,)
+    assert SECRET not in repr(config)
+    assert wiring.alerter_parts(load()).runbook(AlertKind.STUCK_RUN) == "https://wiki/books/stuck_run.md"
+
+
+def test_the_doctor_asks_each_sink_and_tells_it_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("alertmanager", WEBHOOK, SLACK)
+
+    async def run() -> None:
+        async with listening(405, 405, 405) as there:
+            for name in ("ALERTMANAGER_URLS", "WEBHOOK_URL", "SLACK_URL"):
+                monkeypatch.setenv(f"LINEAGE_SINKS__{name}", there.url)
+            found = await asyncio.to_thread(lambda: list(of_sinks(load())))
+            assert [(check.name, check.ok) for check in found] == [(n, n != "alertmanager") for n in names]
+            assert {heard.body for heard in there.heard} == {b""}
+        gone = await asyncio.to_thread(lambda: list(of_sinks(load())))
+        assert [(check.name, check.ok) for check in gone] == [(n, False) for n in names]
 
     asyncio.run(run())

@@ -80,14 +80,21 @@ class Crew:
 
     async def run(self) -> None:
         """Tell until cancelled."""
-        timeout = aiohttp.ClientTimeout(total=self._config.timeout_s)
-        headers = {"User-Agent": f"lineage-processor/{__version__}"}
-        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+        async with self._session() as session:
             await asyncio.gather(*(self._keep_on(each) for each in self._workers(session)))
+
+    async def once(self) -> None:
+        """Try each sink once; what one does not take stays in its queue."""
+        async with self._session() as session:
+            await asyncio.gather(*(self._try(each) for each in self._workers(session)))
 
     def close(self) -> None:
         """Give the thread back."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _session(self) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(total=self._config.timeout_s)
+        return aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": f"lineage-processor/{__version__}"})
 
     def _workers(self, session: aiohttp.ClientSession) -> list[_Worker]:
         config, there = self._config, _There(self._alerts, self._thread, session, self._leads)
