@@ -55,7 +55,8 @@ def fired(known: Alert | None, finding: Finding = FINDING) -> Step:
 
 class TestLife:
     def test_it_begins_with_version_one(self) -> None:
-        assert fired(None) == Step(Alert(FINDING, Status.FIRING, 7, None, "book", 1), 0, is_published=True)
+        first = Alert(FINDING, Status.FIRING, 7, None, "book", 1, openings=(7,))
+        assert fired(None) == Step(first, 0, is_published=True)
 
     def test_nothing_new_is_no_step(self) -> None:
         assert fire(fired(None).alert, FINDING, "book") is None
