@@ -43,7 +43,7 @@ from processor.model.identity import Kind, Node
 
 _PAGE = 200
 _NOBODY: Mapping[str, str] = {}
-_OF_TIME = frozenset({AlertKind.STUCK_RUN, AlertKind.SILENT_JOB})
+_OF_TIME = frozenset({AlertKind.STUCK_RUN, AlertKind.SILENT_JOB, AlertKind.SILENT_DATASET})
 """Kinds that begin because time goes by, at the moment that their alert's `started_us` names."""
 
 
@@ -138,11 +138,12 @@ def react(
 def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settling) -> None:
     before = {i: alert for dataset in datasets for i, alert in settling.store.about(dataset).items()}
     settling.fire_some(before, of_schemas(scope, datasets))
-    over = excused(scope, [a.finding.subject for a in before.values() if _is_orphan(a)])
+    over = excused(scope, [a.finding.subject for a in before.values() if _is_orphan(a.finding)])
     settling.resolve(
         alert
         for i, alert in before.items()
-        if i not in settling.held and (_is_of_schema(alert) or alert.finding.subject in over)
+        if i not in settling.held
+        and (_is_of_schema(alert) or (_is_orphan(alert.finding) and alert.finding.subject in over))
     )
 
 
@@ -158,8 +159,8 @@ def _is_of_schema(alert: Alert) -> bool:
     return alert.finding.kind in SCHEMA_KINDS
 
 
-def _is_orphan(alert: Alert) -> bool:
-    return alert.finding.kind is AlertKind.ORPHAN_DATASET
+def _is_orphan(finding: Finding) -> bool:
+    return finding.kind is AlertKind.ORPHAN_DATASET and not is_for_sweep(finding)
 
 
 def _nodes_of(change: Change, kind: Kind) -> list[Node]:
@@ -180,7 +181,7 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
     datasets = [subject for subject in subjects if subject.kind is Kind.DATASET]
     again = chain(of_jobs(scope, scope.view.jobs(jobs).values()), of_schemas(scope, datasets))
     yield from (finding for finding in again if finding.alert_id in ids)
-    orphans = [finding for finding in findings if finding.kind is AlertKind.ORPHAN_DATASET]
+    orphans = [finding for finding in findings if _is_orphan(finding)]
     over = excused(scope, [orphan.subject for orphan in orphans])
     yield from (orphan for orphan in orphans if orphan.subject not in over)
     yield from filter(is_for_sweep, findings)

@@ -36,11 +36,14 @@ def check(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say what a policy file sets, or everything that is wrong with it, as FILE:LINE: reason; then exit 1."""
+    from processor.alerter.policy_file import load_policy
     from processor.detect.policy_text import parse_policy, problems_in
 
     path = file or _of_settings()
     text = _text(path)
     problems = problems_in(text)
+    if not problems:
+        load_policy(path)  # what is wrong with a catalogue is told with the file and line of its own
     differing = {} if problems else dict(_differing(parse_policy(text)))
     _print(path, problems, differing, output)
     if problems:

@@ -10,20 +10,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from processor.detect import (
     broken_lineage,
+    fragmented_namespace,
     missing_column_lineage,
     missing_lineage,
     orphan_dataset,
     schema_drift,
     schema_flapping,
+    silent_dataset,
     silent_job,
     stuck_run,
 )
 from processor.detect.peers import PeerTally
 from processor.detect.policy import Policy
-from processor.detect.profile import DatasetProfile
+from processor.detect.profile import DatasetProfile, WrittenDataset
 from processor.detect.schema_drift import Asking
 from processor.model.alert import AlertKind, Finding
-from processor.model.history import JobHistory, Lane, RunMembers
+from processor.model.history import JobHistory, Lane, NodeRecord, RunMembers
 from processor.model.identity import Kind, Node
 
 JobDetector = Callable[[JobHistory, Policy, int], list[Finding]]
@@ -36,6 +38,10 @@ JOB_DETECTORS: dict[AlertKind, JobDetector] = {
 }
 JOB_KINDS = frozenset(JOB_DETECTORS) | {AlertKind.BROKEN_LINEAGE, AlertKind.MISSING_COLUMN_LINEAGE}
 SCHEMA_KINDS = frozenset({AlertKind.SCHEMA_DRIFT, AlertKind.SCHEMA_FLAPPING})
+KEEPS_FROM_WRITING = frozenset(
+    {AlertKind.SILENT_JOB, AlertKind.STUCK_RUN, AlertKind.BROKEN_LINEAGE, AlertKind.MISSING_OUTPUTS}
+)
+"""What is told of a job and explains why its outputs are not written."""
 JUDGED_ON_CHANGE = JOB_KINDS | SCHEMA_KINDS | {AlertKind.ORPHAN_DATASET}
 """Kinds of which one change is reason enough to judge its node anew; the others are for a sweep alone."""
 
@@ -44,7 +50,8 @@ def is_for_sweep(finding: Finding) -> bool:
     """Whether only a sweep can tell if the finding still holds."""
     is_of_peers = finding.alert_id == missing_lineage.peers_id(finding.kind, finding.subject)
     is_of_policy = finding.kind is AlertKind.MISSING_COLUMN_LINEAGE and finding.subject.kind is Kind.DATASET
-    return is_of_peers or is_of_policy or finding.kind not in JUDGED_ON_CHANGE
+    is_of_writers = finding.alert_id == orphan_dataset.lost_id(finding.subject)
+    return is_of_peers or is_of_policy or is_of_writers or finding.kind not in JUDGED_ON_CHANGE
 
 
 def of_job(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
@@ -107,6 +114,28 @@ def of_profile(profile: DatasetProfile, policy: Policy, now_us: int) -> list[Fin
     """All that is wrong with a dataset's place in the graph."""
     own = policy.for_(profile.dataset)
     return _permitted(orphan_dataset.detect(profile, own, now_us), own)
+
+
+def of_names(
+    read: fragmented_namespace.Named, others: Iterable[fragmented_namespace.Named], policy: Policy, now_us: int
+) -> list[Finding]:
+    """What is wrong with the names of a dataset that is only read; a pair is dismissed by either of its names."""
+    own = policy.for_(read.node)
+    found = _permitted(fragmented_namespace.detect(read, others, own, now_us), own)
+    return [f for f in found if all(policy.permits(f.kind, node) for node in f.path)]
+
+
+def of_written(dataset: WrittenDataset, policy: Policy, now_us: int) -> list[Finding]:
+    """What is wrong with a dataset that its writers do not write any more."""
+    own = policy.for_(dataset.record.node)
+    silent = _permitted(silent_dataset.detect(dataset, own, now_us), own)
+    return silent or _permitted(orphan_dataset.detect_lost(dataset, own, now_us), own)
+
+
+def may_be_written_no_more(record: NodeRecord, policy: Policy, now_us: int) -> bool:
+    """Whether it is worth a look who writes and reads a dataset."""
+    own = policy.for_(record.node)
+    return silent_dataset.is_late(record, own, now_us) or orphan_dataset.may_be_deserted(record, own, now_us)
 
 
 def _permitted(findings: Iterable[Finding], policy: Policy) -> list[Finding]:

@@ -78,12 +78,15 @@ class OrphanDataset(Section, frozen=True):
     """Where a writer is expected.
 
     `grace_hours`: time for a writer to show up. `min_siblings`, `sibling_share`: when a folder is a
-    place where datasets have writers.
+    place where datasets have writers. `lost_runs`, `lost_hours`: a dataset has lost its writers once each of them has
+    completed so many runs without writing it, and it was read so long after it was written.
     """
 
     grace_hours: Hours = 1.0
     min_siblings: Count = 4
     sibling_share: Share = 0.9
+    lost_runs: Count = 3
+    lost_hours: Hours = 24.0
 
 
 class MissingSide(Section, frozen=True):
@@ -111,6 +114,23 @@ class MissingColumnLineage(Section, frozen=True):
     require: tuple[Pattern, ...] = ()
 
 
+class UntrackedPipeline(Section, frozen=True):
+    """`grace_hours`: how long lineage must have been coming in, before something that is declared counts as missing."""
+
+    grace_hours: Hours = 48.0
+
+
+class FragmentedNamespace(Section, frozen=True):
+    """What makes two names one.
+
+    `min_columns`: so many columns must be the same where names are merely alike. `grace_hours`: time for a writer to
+    show up under the very name.
+    """
+
+    min_columns: Count = 3
+    grace_hours: Hours = 1.0
+
+
 class BrokenLineage(Section, frozen=True):
     """`runs`: an edge counts as the job's once this many completed runs in a row had it."""
 
@@ -120,28 +140,30 @@ class BrokenLineage(Section, frozen=True):
 class StuckRun(Section, frozen=True):
     """How long a run may take.
 
-    Limit: `factor` times the p95 of at least `min_runs` durations, never below `floor_hours`; with fewer
-    runs `default_hours`. `give_up_days` later the run counts as abandoned and is told no more.
+    Limit: the larger of `factor` times the p95 and `max_factor` times the largest of at least `min_runs` durations,
+    never below `floor_hours`; with fewer runs `default_hours`, counted from when the job was heard of last.
+    `give_up_days` later the run counts as abandoned and is told no more.
     """
 
     floor_hours: Hours = 1.0
     factor: Factor = 3.0
+    max_factor: Factor = 1.5
     min_runs: Count = 3
     default_hours: Hours = 24.0
     give_up_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
 
 
-class SilentJob(Section, frozen=True):
-    """How long a job may be silent.
+class Cadenced(Section, frozen=True):
+    """How long something may be silent.
 
     Limit: the larger of `factor` times the p95 and `max_factor` times the largest of its gaps, never below
-    `floor_hours`. `min_runs` starts and `known_hours` since the job was first seen make a cadence; one
-    whose largest gap exceeds `irregular` times its median needs `irregular_runs`. A job silent for
-    `retire_factor` times its p95 gap, and at least `retire_days`, counts as retired.
+    `floor_hours`. `min_runs` starts that lie at least `known_hours` apart make a cadence; one whose largest gap exceeds
+    `irregular` times its median needs `irregular_runs`. What is silent for `retire_factor` times its p95 gap, at least
+    `retire_days` and at most `retire_max_days` (but twice its limit), counts as retired.
     """
 
     floor_hours: Hours = 1.0
-    factor: Factor = 2.0
+    factor: Factor = 2.02
     max_factor: Factor = 1.5
     min_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 4
     known_hours: Hours = 24.0
@@ -149,6 +171,17 @@ class SilentJob(Section, frozen=True):
     irregular_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 12
     retire_factor: Factor = 30.0
     retire_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
+    retire_max_days: Annotated[float, msgspec.Meta(gt=0, le=3660)] = 90.0
+
+
+class SilentJob(Cadenced, frozen=True):
+    """How long a job may not start; see `Cadenced`."""
+
+
+class SilentDataset(Cadenced, frozen=True):
+    """How long a dataset may not be written; see `Cadenced`, its hours with a write for starts."""
+
+    floor_hours: Hours = 2.0
 
 
 class LowCoverage(Section, frozen=True):

@@ -5,6 +5,7 @@ Rules kept here:
   them did (learned as `missing_outputs` is, habits included);
 - a column lost its parents when the job's current mapping leaves it out, former mappings had it, and `min_runs`
   completed runs stand behind those; mappings that take turns are a habit;
+- a run that states no inputs at all is `missing_inputs`, and its columns' parents went with them;
 - a column that the output no longer has is drift, and not told here; so is nothing of an output whose columns nobody
   states, unless all of its column lineage is gone;
 - a streak that fills what a job keeps is the new normal; one alert a job, whatever it lost;
@@ -63,7 +64,7 @@ class MappedDataset(NamedTuple):
 
 def unmapped(runs: Sequence[RunMembers], knobs: MissingColumnLineage) -> dict[bytes, int]:
     """Outputs of the newest completed run of which such runs used to state columns: id → how many runs lack them."""
-    if not runs:
+    if not runs or (not runs[0].inputs and any(run.inputs for run in runs)):
         return {}
     found = ((id_, _unmapped(id_, runs, knobs)) for id_ in sorted(runs[0].outputs - runs[0].mapped))
     return {id_: streak for id_, streak in found if streak}

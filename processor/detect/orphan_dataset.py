@@ -3,20 +3,32 @@
 Rules kept here:
 - a root of the graph is no orphan by being a root: either the policy declares what the sources are and
   it is none of them, or nearly all its siblings have a writer;
+- one that had writers is an orphan once it has lost them: it is read still, long after its last write, and each of its
+  newest writers is retired or has completed `lost_runs` runs without it. Told only where nothing else tells it: no
+  `silent_dataset`, nothing of a writer that does not write at all, no next name in turn; and only of what was written
+  time and again. That a writer writes something else (`broken_lineage`) is told of the job and at once; that somebody
+  goes on reading what it left is told of the dataset as well;
 - nothing is said of a dropped dataset, of one in memory, or of one first seen within `grace_hours`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from processor.detect.batch import completed
 from processor.detect.policy import Policy
-from processor.detect.profile import DatasetProfile
-from processor.detect.stats import hours_us
-from processor.detect.words import counted, listed, node_words
+from processor.detect.profile import DatasetProfile, Writer, WrittenDataset
+from processor.detect.silent_job import is_retired
+from processor.detect.stats import HOUR_US, hours_us
+from processor.detect.words import counted, lasting, listed, node_words
 from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.change import Cause
-from processor.model.identity import hash_parts
+from processor.model.history import NodeRecord
+from processor.model.identity import Node, hash_parts
 
 _IN_MEMORY = "inmemory:"
+_HABIT = 3
+"""Hours with a write that make a dataset one which is written time and again."""
 
 
 def detect(profile: DatasetProfile, policy: Policy, now_us: int) -> list[Finding]:
@@ -25,6 +37,57 @@ def detect(profile: DatasetProfile, policy: Policy, now_us: int) -> list[Finding
         return []
     reason = _reason(profile, policy)
     return [_finding(profile, reason)] if reason else []
+
+
+def may_be_deserted(record: NodeRecord, policy: Policy, now_us: int) -> bool:
+    """Whether it is worth a look if the dataset has lost its writers: it was written time and again, and not lately."""
+    if len(record.written_hours) < _HABIT or policy.is_source(record.node):
+        return False
+    return now_us - record.written_hours[0] * HOUR_US >= hours_us(policy.orphan_dataset.lost_hours)
+
+
+def detect_lost(dataset: WrittenDataset, policy: Policy, now_us: int) -> list[Finding]:
+    """The finding of a dataset that had writers, if it has lost them and nothing else tells it."""
+    if dataset.told - {AlertKind.BROKEN_LINEAGE} or dataset.has_moved_on or not dataset.writers:
+        return []
+    if dataset.read_us - _written_us(dataset) < hours_us(policy.orphan_dataset.lost_hours):
+        return []
+    runs = [_runs_since(writer) for writer in dataset.writers]
+    in_doubt = (w for n, w in zip(runs, dataset.writers, strict=True) if n < policy.orphan_dataset.lost_runs)
+    is_lost = all(is_retired(writer.history, policy, now_us) for writer in in_doubt)
+    return [_lost(dataset, runs)] if is_lost else []
+
+
+def lost_id(dataset: Node) -> str:
+    """The alert of a dataset that lost its writers: another one than if it never had any."""
+    return hash_parts(AlertKind.ORPHAN_DATASET.value, dataset.namespace, dataset.name, "lost").hex()
+
+
+def _runs_since(writer: Writer) -> int:
+    """How many runs the job has completed since the hour in which it wrote the dataset last."""
+    return sum(1 for run in completed(writer.history) if run.ended_us >= writer.last_us + HOUR_US)
+
+
+def _lost(dataset: WrittenDataset, runs: Sequence[int]) -> Finding:
+    node, writers = dataset.record.node, [writer.history.job for writer in dataset.writers]
+    named = listed([node_words(job) for job in writers], dataset.writer_count)
+    since = f"it has completed {counted(runs[0], 'run')} since" if len(runs) == 1 else "they write it no longer"
+    return Finding(
+        alert_id=lost_id(node),
+        kind=AlertKind.ORPHAN_DATASET,
+        severity=Severity.WARNING,
+        subject=node,
+        summary=(
+            f"Dataset {node_words(node)} is still read by {_who(dataset.readers, dataset.reader_count)}, but was last"
+            f" written by {named} {lasting(dataset.read_us - _written_us(dataset))} before; {since}."
+        ),
+        since_us=_written_us(dataset),
+        cause=Cause(job=writers[0]),
+    )
+
+
+def _written_us(dataset: WrittenDataset) -> int:
+    return max(writer.last_us for writer in dataset.writers)
 
 
 def is_excused(profile: DatasetProfile, policy: Policy) -> bool:
@@ -50,8 +113,7 @@ def _reason(profile: DatasetProfile, policy: Policy) -> str | None:
 
 def _finding(profile: DatasetProfile, reason: str) -> Finding:
     dataset = profile.dataset
-    names = listed([node_words(job) for job in profile.readers], profile.reader_count)
-    who = f"{counted(profile.reader_count, 'job')} ({names})" if names else counted(profile.reader_count, "job")
+    who = _who(profile.readers, profile.reader_count)
     return Finding(
         alert_id=hash_parts(AlertKind.ORPHAN_DATASET.value, dataset.namespace, dataset.name).hex(),
         kind=AlertKind.ORPHAN_DATASET,
@@ -61,3 +123,8 @@ def _finding(profile: DatasetProfile, reason: str) -> Finding:
         since_us=profile.first_seen_us,
         cause=Cause(job=profile.readers[0] if profile.readers else None),
     )
+
+
+def _who(readers: Sequence[Node], count: int) -> str:
+    names = listed([node_words(job) for job in readers], count)
+    return f"{counted(count, 'job')} ({names})" if names else counted(count, "job")

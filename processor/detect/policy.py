@@ -18,10 +18,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from processor.detect.catalogue import ENTRY
 from processor.detect.knobs import (
     AlertStorm,
     BrokenLineage,
     Damping,
+    FragmentedNamespace,
     Guarded,
     LowCoverage,
     MissingColumnLineage,
@@ -32,8 +34,10 @@ from processor.detect.knobs import (
     SchemaDrift,
     SchemaFlapping,
     Section,
+    SilentDataset,
     SilentJob,
     StuckRun,
+    UntrackedPipeline,
     UntrustedSource,
 )
 from processor.detect.overriding import overlaid, override_of
@@ -51,26 +55,33 @@ class Sections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     missing_outputs: MissingSide = MissingSide()
     broken_lineage: BrokenLineage = BrokenLineage()
     missing_column_lineage: MissingColumnLineage = MissingColumnLineage()
+    untracked_pipeline: UntrackedPipeline = UntrackedPipeline()
+    fragmented_namespace: FragmentedNamespace = FragmentedNamespace()
     stuck_run: StuckRun = StuckRun()
     silent_job: SilentJob = SilentJob()
+    silent_dataset: SilentDataset = SilentDataset()
     untrusted_source: UntrustedSource = UntrustedSource()
     low_coverage: LowCoverage = LowCoverage()
     alert_storm: AlertStorm = AlertStorm()
 
 
+Expected = Annotated[str, msgspec.Meta(pattern=ENTRY)]
 _Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)])
 
 
 class Policy(Sections, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All of it; the defaults are the default policy.
 
-    `sources`: datasets that nobody need write. `mutes`: what is to be told nobody for a while. `damping`: of what
-    comes and goes. `guarded`: datasets and
-    jobs whose sources have to be trusted. `overrides`: other thresholds for the subjects that `match`.
+    `sources`: datasets that nobody need write. `expected`: jobs and datasets that must send lineage, as
+    `job:NAMESPACE:NAME` or `dataset:NAMESPACE:NAME`. `catalogues`: files of such, or dbt's manifest.json, by their path
+    from this file. `mutes`: what is to be told nobody for a while. `damping`: of what comes and goes. `guarded`:
+    datasets and jobs whose sources have to be trusted. `overrides`: other thresholds for the subjects that `match`.
     """
 
     version: Literal[1] = 1
     sources: tuple[Pattern, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    catalogues: tuple[Pattern, ...] = ()
     mutes: tuple[MuteRule, ...] = ()
     damping: Damping = Damping()
     guarded: tuple[Guarded, ...] = ()

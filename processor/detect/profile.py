@@ -1,4 +1,4 @@
-"""What the orphan detector looks at: a dataset, who reads and writes it, and its siblings.
+"""What is known of a dataset's place: who reads and writes it, and its siblings.
 
 Rules kept here:
 - siblings share the namespace and the parent: the path up to the last `/`, or the name up to the last `.`;
@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from processor.model.alert import AlertKind
+from processor.model.history import JobHistory, NodeRecord
 from processor.model.identity import Node
 
 
@@ -42,3 +44,29 @@ class DatasetProfile:
     dropped: bool = False
     siblings: int = 0
     siblings_with_writer: int = 0
+
+
+class Writer(NamedTuple):
+    """A job that writes a dataset, and the hour in which it did so last."""
+
+    history: JobHistory
+    last_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenDataset:
+    """A dataset that somebody writes, or wrote.
+
+    `writers` are the newest few of the `writer_count`. `told`: what is told of them already, of that what keeps a job
+    from writing. `has_moved_on`: the writers go on under another name of the dataset, or with the next
+    one in turn. `readers` are a few of the `reader_count` jobs that read it, last at `read_us`, to the hour.
+    """
+
+    record: NodeRecord
+    writers: tuple[Writer, ...] = ()
+    writer_count: int = 0
+    told: frozenset[AlertKind] = frozenset()
+    has_moved_on: bool = False
+    readers: tuple[Node, ...] = ()
+    reader_count: int = 0
+    read_us: int = 0

@@ -1,8 +1,9 @@
 """`stuck_run`: a run started and has not ended within its job's own usual duration.
 
 Rules kept here:
-- usual is learned from the job's completed runs; too few of them mean patience, and the summary says
-  on how many the limit stands;
+- usual is learned from the job's completed runs, the longest of them included (a full load at the end of the month);
+- too few of them mean patience: then the time counts from when the job was heard of last, for a job that still speaks
+  may be one without an end that does not say so; the summary says on how many runs the limit stands;
 - a job without an end (STREAMING, SERVICE) is never stuck;
 - after `give_up_days` a run that never ended counts as abandoned: its worker is long gone.
 """
@@ -29,9 +30,16 @@ def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
     durations = _durations(history)
     limit_us = _limit_us(durations, knobs)
     give_up_us = limit_us + int(knobs.give_up_days * DAY_US)
-    stuck = [run for run in history.open if limit_us < now_us - run.started_us <= give_up_us]
+    stuck = [run for run in history.open if limit_us < now_us - _heard_us(run, history, knobs) <= give_up_us]
     stands_on = _stands_on(durations, knobs)
     return [_finding(history.job, run, limit_us, stands_on) for run in stuck]
+
+
+def _heard_us(run: OpenRun, history: JobHistory, knobs: StuckRun) -> int:
+    """Since when nothing is known of the run: its start, or what was last heard of a job that is hardly known."""
+    is_newest = run is max(history.open, key=lambda other: other.started_us)
+    is_known = len(_durations(history)) >= knobs.min_runs
+    return run.started_us if is_known or not is_newest else max(run.started_us, history.last_seen_us)
 
 
 def _durations(history: JobHistory) -> list[int]:
@@ -42,14 +50,15 @@ def _durations(history: JobHistory) -> list[int]:
 def _limit_us(durations: list[int], knobs: StuckRun) -> int:
     if len(durations) < knobs.min_runs:
         return hours_us(knobs.default_hours)
-    return max(hours_us(knobs.floor_hours), int(knobs.factor * p95(durations)))
+    usual = max(knobs.factor * p95(durations), knobs.max_factor * max(durations))
+    return max(hours_us(knobs.floor_hours), int(usual))
 
 
 def _stands_on(durations: list[int], knobs: StuckRun) -> str:
     runs = counted(len(durations), "completed run")
     if len(durations) < knobs.min_runs:
         return f"only {runs} known, so the default limit"
-    return f"the limit stands on {runs} that took up to {lasting(p95(durations))}"
+    return f"the limit stands on {runs} that took up to {lasting(max(durations))}"
 
 
 def _finding(job: Node, run: OpenRun, limit_us: int, stands_on: str) -> Finding:

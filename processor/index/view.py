@@ -196,7 +196,11 @@ class View:
 
     def found_by(self, word: bytes) -> list[bytes]:
         """Ids of the datasets and jobs that a search word (`layout.word_id`) names."""
-        return [name[1:] for name in self._store.fetch([self._key("w", word)])[0]]
+        return self.found_by_any([word])[word]
+
+    def found_by_any(self, words: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        """`found_by` of many words in one round trip, by word."""
+        return {word: [name[1:] for name in there] for word, there in zip(words, self._fetch("w", words), strict=True)}
 
     # Inside
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +18,10 @@ MONDAY = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
 def us(when: datetime) -> int:
     return int(when.timestamp() * 1_000_000)
+
+
+def us_of(span: timedelta) -> int:
+    return int(span.total_seconds() * 1_000_000)
 
 
 def finished(
@@ -118,6 +123,20 @@ class TestStuckRun:
         (summary,) = self.stuck(timedelta(hours=25), *daily(2, minutes=1))
         assert "only 2 completed runs known" in summary
 
+    def test_a_long_run_at_the_end_of_the_month_is_remembered(self) -> None:
+        runs = [*daily(29, minutes=10), finished(29, MONDAY - timedelta(days=1), minutes=300)]
+        assert not self.stuck(timedelta(hours=7), *runs)
+        assert self.stuck(timedelta(hours=8), *runs)
+
+    def test_a_job_that_is_hardly_known_and_still_speaks_is_not_stuck(self) -> None:
+        def stuck(heard: timedelta) -> bool:
+            start, now = us(MONDAY), us(MONDAY + timedelta(days=4))
+            opened = history(opened=(OpenRun("flink", start),))
+            return bool(stuck_run.detect(replace(opened, last_seen_us=start + us_of(heard)), Policy(), now))
+
+        assert stuck(timedelta(days=2))
+        assert not stuck(timedelta(days=3.5))
+
     def test_failed_runs_teach_no_duration(self) -> None:
         failed = [finished(n, MONDAY + timedelta(days=n), minutes=1, state=RunState.FAIL) for n in range(9)]
         assert not self.stuck(timedelta(hours=20), *failed)
@@ -165,7 +184,7 @@ class TestSilentJob:
 
     def test_it_began_when_the_job_was_late_and_not_when_it_was_noticed(self) -> None:
         (finding,) = silent_job.detect(history(*daily(20)), Policy(), us(MONDAY + timedelta(days=22)))
-        assert finding.since_us == us(MONDAY + timedelta(days=19 + 2))
+        assert finding.since_us == us(MONDAY + timedelta(days=19, hours=2.02 * 24))
 
     def test_a_run_that_never_ends_hides_the_silence_only_until_it_counts_as_abandoned(self) -> None:
         begun = MONDAY + timedelta(days=20)
@@ -213,6 +232,49 @@ class TestSilentJob:
         last = MONDAY + timedelta(hours=31)
         assert not self.is_silent(runs, last + timedelta(minutes=110))
         assert self.is_silent(runs, last + timedelta(minutes=130))
+
+    def test_a_holiday_and_a_late_start_are_no_silence(self) -> None:
+        assert not self.is_silent(daily(5), MONDAY + timedelta(days=8, minutes=20))
+
+    def test_a_shift_to_daylight_saving_time_is_no_silence(self) -> None:
+        runs = [*daily(10), *(finished(n, MONDAY + timedelta(days=n, hours=-1)) for n in range(10, 15))]
+        assert not self.is_silent(runs, MONDAY + timedelta(days=16, hours=-1))
+        assert not self.is_silent(daily(15), MONDAY + timedelta(days=16, hours=0.4))
+
+    def test_a_backfill_teaches_no_cadence(self) -> None:
+        backfill = [finished(100 + n, MONDAY + timedelta(days=20, minutes=2 * n), minutes=1) for n in range(32)]
+        assert not self.is_silent(backfill, MONDAY + timedelta(days=21))
+        mixed = [*daily(20)[-10:], *backfill[:22]]
+        assert not self.is_silent(mixed, MONDAY + timedelta(days=22))
+        assert self.is_silent(mixed, MONDAY + timedelta(days=24))
+
+    def test_retries_teach_no_cadence(self) -> None:
+        retried = [
+            finished(10 * day + n, MONDAY + timedelta(days=day, minutes=7 * n), minutes=1)
+            for day in range(8)
+            for n in range(4)
+        ]
+        last = MONDAY + timedelta(days=7)
+        assert not self.is_silent(retried, last + timedelta(hours=47))
+        assert self.is_silent(retried, last + timedelta(hours=50))
+
+    def test_three_runs_a_night_are_silent_after_two_nights(self) -> None:
+        nightly = [finished(10 * d + h, MONDAY + timedelta(days=d, hours=h)) for d in range(7) for h in range(3)]
+        last = MONDAY + timedelta(days=6, hours=2)
+        assert not self.is_silent(nightly, last + timedelta(hours=43))
+        assert self.is_silent(nightly, last + timedelta(hours=46))
+
+    def test_office_hours_on_working_days_are_not_silent_at_night_nor_at_weekends(self) -> None:
+        runs = [finished(100 * d + h, MONDAY + timedelta(days=d, hours=h)) for d in (2, 3, 4) for h in range(11)][-32:]
+        assert not self.is_silent(runs, MONDAY + timedelta(days=7, hours=1))
+        assert self.is_silent(runs, MONDAY + timedelta(days=8, hours=1))
+
+    def test_the_first_of_the_month_is_a_cadence(self) -> None:
+        runs = [finished(month, MONDAY.replace(month=month, day=1)) for month in range(1, 7)]
+        june = MONDAY.replace(month=6, day=1)
+        assert not self.is_silent(runs, june + timedelta(days=59))
+        assert self.is_silent(runs, june + timedelta(days=70))
+        assert not self.is_silent(runs, june + timedelta(days=140))
 
     def test_a_handful_of_runs_by_hand_is_no_cadence(self) -> None:
         by_hand = [finished(n, MONDAY + timedelta(minutes=7 * n), minutes=1) for n in range(6)]

@@ -6,29 +6,36 @@ from collections.abc import Iterator
 
 from processor.alerter.sweep.coverage import of_coverage
 from processor.alerter.sweep.guarded import of_guarded
-from processor.alerter.sweep.jobs import of_all_jobs
+from processor.alerter.sweep.jobs import Told, of_all_jobs
 from processor.alerter.sweep.outputs import of_required
 from processor.alerter.sweep.places import Places
 from processor.alerter.sweep.schemas import of_live_schemas
 from processor.alerter.sweep.scope import Scope, pages
+from processor.alerter.sweep.untracked import Untracked
+from processor.alerter.sweep.written import of_written
 from processor.model.alert import Finding
 from processor.model.identity import Kind
 
 
 def everything(scope: Scope) -> Iterator[Finding]:
     """Every finding, streamed, each once."""
-    yield from of_all_jobs(scope)
-    yield from _of_datasets(scope)
+    told = Told()
+    untracked = Untracked(scope)
+    yield from of_all_jobs(scope, untracked.jobs(scope.view.all_jobs()), told)
+    yield from _of_datasets(scope, told, untracked)
+    yield from untracked.findings()
     yield from of_guarded(scope)
     yield from of_coverage(scope)
 
 
-def _of_datasets(scope: Scope) -> Iterator[Finding]:
+def _of_datasets(scope: Scope, told: Told, untracked: Untracked) -> Iterator[Finding]:
     places = Places(scope)
     for page in pages(scope.view.all_nodes(Kind.DATASET)):
         scope.breathe()
+        untracked.take(page)
         live = [record for record in page if not record.dropped]
         yield from of_live_schemas(scope, [record.node for record in live])
         yield from of_required(scope, live)
+        yield from of_written(scope, live, told)
         places.take(live)
     yield from places.findings()

@@ -14,11 +14,13 @@ from processor.detect.batch import completed
 from processor.detect.peers import PeerTally
 from processor.index.aliases import aliases_of
 from processor.index.view import View
-from processor.model.alert import Finding
+from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory, KnownMapping, RunMembers
 from processor.model.identity import Node
 
 _PAGE = 50
+Told = dict[Node, set[AlertKind]]
+"""What is told of jobs."""
 
 
 def of_jobs(scope: Scope, histories: Iterable[JobHistory]) -> Iterator[Finding]:
@@ -28,11 +30,17 @@ def of_jobs(scope: Scope, histories: Iterable[JobHistory]) -> Iterator[Finding]:
         yield from spared(scope, page, lambda some: _of_jobs(scope, some), lambda history: history.job)
 
 
-def of_all_jobs(scope: Scope) -> Iterator[Finding]:
-    """What is wrong with all jobs: first each by itself, then by its peers where it has too few runs."""
+def of_all_jobs(scope: Scope, histories: Iterable[JobHistory], told: Told) -> Iterator[Finding]:
+    """What is wrong with all jobs, which these are: first each by itself, then by its peers where it has too few runs.
+
+    Adds to `told` what explains why a job does not write.
+    """
     tally, waiting = PeerTally(scope.policy), list[bytes]()
-    for page in pages(scope.view.all_jobs()):
-        yield from of_jobs(scope, page)
+    for page in pages(histories):
+        for finding in of_jobs(scope, page):
+            if finding.kind in kinds.KEEPS_FROM_WRITING:
+                told.setdefault(finding.subject, set()).add(finding.kind)
+            yield finding
         for history in page:
             tally.add(history)
         waiting += [history.job.id for history in page if kinds.awaits_peers(history, scope.policy)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from processor.alerter.sweep.names import of_names
 from processor.alerter.sweep.scope import Scope, pages, spared
 from processor.detect import kinds, orphan_dataset
 from processor.detect.profile import DatasetProfile, Folder, folder_of
@@ -39,7 +40,10 @@ class Places:
         """What is wrong with the places of those taken in."""
         for some in pages(self._unwritten):
             self._scope.breathe()
-            yield from _orphans(self._scope, some, self._tally)
+            named = _names(self._scope, some)
+            yield from named
+            told = {finding.subject for finding in named}
+            yield from _orphans(self._scope, [one for one in some if one.record.node not in told], self._tally)
 
 
 def excused(scope: Scope, datasets: Sequence[Node]) -> frozenset[Node]:
@@ -90,6 +94,14 @@ def _read_but_unwritten(view: View, records: Sequence[NodeRecord], tally: _Tally
 
 def _is_written(links: Iterable[Link]) -> bool:
     return any(link.type in _WRITING for link in links)
+
+
+def _names(scope: Scope, unwritten: Sequence[_Unwritten]) -> list[Finding]:
+    def judge(some: Sequence[_Unwritten]) -> Iterable[Finding]:
+        known = _written_elsewhere(scope.view, [one.record.node.id for one in some])
+        return of_names(scope, [one.record for one in some if one.record.node.id not in known])
+
+    return spared(scope, unwritten, judge, lambda one: one.record.node)
 
 
 def _orphans(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally) -> Iterable[Finding]:

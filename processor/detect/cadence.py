@@ -1,0 +1,67 @@
+"""How often something happens, learned from when it happened, and how long it may be silent.
+
+Rules kept here:
+- cadence is the gaps between times; nights and pauses are gaps too, so they are learned with them; weekends do not
+  count for what never happens at them (`weekend`);
+- one turn left out (a holiday) and a late start, a shift to daylight-saving time included, is no silence: `factor` is a
+  little more than two gaps;
+- few times, irregular ones, and such as lie within less than `known_hours` mean patience: a backfill's runs, minutes
+  apart, are no cadence;
+- what is silent for very long is retired, and no more is said of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from processor.detect.knobs import Cadenced
+from processor.detect.stats import DAY_US, gaps, hours_us, p95, typical
+from processor.detect.weekend import runs_at_weekends, working_us
+
+
+class Cadence(NamedTuple):
+    """What was learned. Gaps are in the time that counts, with weekends or without."""
+
+    gaps_us: tuple[int, ...]
+    weekends: bool
+    limit_us: int
+    retire_us: int
+
+    def silence_us(self, since_us: int, now_us: int) -> int:
+        """How much of the time that counts has passed."""
+        if self.weekends:
+            return now_us - since_us
+        return working_us(now_us) - working_us(since_us)
+
+    def is_silent(self, since_us: int, now_us: int) -> bool:
+        """Whether it should have happened again since, and may still be expected to."""
+        return not self.is_retired(since_us, now_us) and self.silence_us(since_us, now_us) > self.limit_us
+
+    def is_retired(self, since_us: int, now_us: int) -> bool:
+        """Whether it will hardly happen again."""
+        return now_us - since_us > self.retire_us
+
+
+def learn(times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None) -> Cadence | None:
+    """The cadence of these times; None while too little is known. `known_us`: other than `known_hours`."""
+    times = sorted(set(times_us))
+    least_us = hours_us(knobs.known_hours) if known_us is None else known_us
+    if len(times) < knobs.min_runs or times[-1] - times[0] < least_us:
+        return None
+    weekends = runs_at_weekends(times)
+    counted = tuple(gaps(times if weekends else [working_us(time) for time in times]))
+    if len(times) < knobs.irregular_runs and max(counted) > knobs.irregular * typical(counted):
+        return None
+    limit_us = _limit_us(counted, knobs)
+    return Cadence(counted, weekends, limit_us, _retire_us(counted, limit_us, knobs))
+
+
+def _limit_us(gaps_us: tuple[int, ...], knobs: Cadenced) -> int:
+    usual = max(knobs.factor * p95(gaps_us), knobs.max_factor * max(gaps_us))
+    return max(hours_us(knobs.floor_hours), int(usual))
+
+
+def _retire_us(gaps_us: tuple[int, ...], limit_us: int, knobs: Cadenced) -> int:
+    longest_us = max(2 * limit_us, int(knobs.retire_max_days * DAY_US))
+    return min(longest_us, int(max(knobs.retire_factor * p95(gaps_us), knobs.retire_days * DAY_US)))
