@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
+import msgspec
+
 from processor.detect.policy import Policy
 from processor.model.alert import Alert, Severity, Status
 from processor.model.identity import Node
@@ -48,7 +50,8 @@ class Told:
 
 def play(seed: int, size: Size, tick: Callable[[float], None] = lambda _: None) -> Told:
     """Play the history of a seed to its end. `tick` is told the share that is done."""
-    world, product = world_of(seed, jobs=size.jobs, days=size.days), Product(Policy())
+    world = world_of(seed, jobs=size.jobs, days=size.days)
+    product = Product(_policy(world))
     told = Told(seed, world.labels, [], world.noises)
     open_: dict[str, Episode] = {}
     step_us, end_us = int(size.sweep_hours * HOUR_US), at(size.days)
@@ -65,6 +68,12 @@ def play(seed: int, size: Size, tick: Callable[[float], None] = lambda _: None) 
     product.sweep(end_us)
     _keep(told, open_, product, end_us)
     return told
+
+
+def _policy(world: World) -> Policy:
+    """The default policy, with what the company declares."""
+    known = {name: there for name, there in world.declared.items() if name in Policy.__struct_fields__}
+    return msgspec.convert(known, Policy)
 
 
 def _minutes(world: World) -> Iterator[tuple[int, list[bytes]]]:

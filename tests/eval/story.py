@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from tests.eval import deaths, drifts, losses, noise
+from tests.eval import deaths, drifts, losses, noise, trusting
 from tests.eval.build import Builder
 from tests.eval.casting import Cast, NobodyLeftError
 from tests.eval.spelling import Engine
@@ -16,7 +16,7 @@ from tests.eval.world import World
 _LEARNT_DAYS = 0.3
 """This share of a history is quiet, so that there is something to learn from."""
 
-Act = Callable[[Cast, float], None]
+Act = Callable[[Cast, float], object]
 
 
 def world_of(seed: int, *, jobs: int, days: int) -> World:
@@ -67,6 +67,9 @@ def _acts(days: int) -> list[tuple[float, Act]]:
         (4, losses.lose_writer),
         (3, losses.orphan),
         (4, losses.fork),
+        (2, lambda cast, _: trusting.guard(cast)),
+        (2, partial(trusting.mistrust, days=short)),
+        (2, partial(trusting.mistrust, days=None)),
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from processor.model.identity import Node
 from tests.eval.emit import Emitter, Run, run_id
@@ -41,7 +41,7 @@ class Started(NamedTuple):
 
 
 class World:
-    """One history, played once. `labels` are complete when it is over."""
+    """One history, played once. `labels` are complete when it is over. `declared`: what its policy says."""
 
     def __init__(self, company: Company, chance: random.Random) -> None:
         self.company = company
@@ -49,6 +49,7 @@ class World:
         self.labels: list[Label] = []
         self.emitter = Emitter(company)
         self.outage = (0, 0)
+        self.declared: dict[str, list[Any]] = {}
         self.noises: dict[Node, list[tuple[int, str]]] = {}
         self.missed: dict[int, Label] = {}
         self.hangs: dict[str, tuple[int | None, Label]] = {}
