@@ -43,7 +43,10 @@ _EAGER = frozenset({Style.DBT_MODEL, Style.DBT_SEED, Style.DBT_TEST})
 
 @dataclass(slots=True)
 class Run:
-    """One run of a job. `attempt`: how often it was tried before. `nominal_us`: for which time it was started."""
+    """One run of a job. `attempt`: how often it was tried before. `nominal_us`: for which time it was started.
+
+    `held_until_us`: before that its events do not get through.
+    """
 
     run_id: str
     job: Job
@@ -51,7 +54,7 @@ class Run:
     nominal_us: int
     parent: Run | None = None
     attempt: int = 0
-    late_us: int = 0
+    held_until_us: int = 0
 
 
 class Emitter:

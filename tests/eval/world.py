@@ -86,9 +86,9 @@ class World:
         self._count += 1
         heappush(self._acts, (time_us, self._count, step))
 
-    def deliver(self, value: bytes, time_us: int, late_us: int = 0) -> int:
+    def deliver(self, value: bytes, time_us: int) -> int:
         """Send an event; when it arrives."""
-        arrives_us = time_us + late_us + int(self.chance.uniform(0.3, 20) * 1_000_000)
+        arrives_us = time_us + int(self.chance.uniform(0.3, 20) * 1_000_000)
         if self.outage[0] <= arrives_us < self.outage[1]:
             arrives_us = self.outage[1] + self.chance.randrange(60_000_000)
         self._post(arrives_us, value)
@@ -166,7 +166,7 @@ class World:
     def _begin(self, job: Job, now_us: int, nominal_us: int, parent: Run | None, attempt: int = 0) -> Run:
         run = Run(run_id(self.chance.getrandbits(128)), job, now_us, nominal_us, parent, attempt)
         if self.chance.random() < _LATE:
-            run.late_us = int(min(self.chance.expovariate(1 / 2), 10) * HOUR_US)
+            run.held_until_us = now_us + int(min(self.chance.expovariate(1 / 2), 10) * HOUR_US)
         self._tell(run, "START", now_us)
         return run
 
@@ -208,7 +208,7 @@ class World:
     # Events
 
     def _tell(self, run: Run, state: str, now_us: int) -> None:
-        arrives_us = self.deliver(self.emitter.event(run, state, now_us), now_us, run.late_us)
+        arrives_us = self.deliver(self.emitter.event(run, state, now_us), max(now_us, run.held_until_us))
         if state == "COMPLETE":
             for label in self._witnesses.get(run.job.key, ()):
                 _witness(label, now_us, arrives_us)
