@@ -6,7 +6,7 @@ from tests.eval.casting import REGULAR, Cast
 from tests.eval.estate import Job, Style, Table, Unit
 from tests.eval.label import Label
 from tests.eval.spelling import Engine
-from tests.eval.timing import HOUR_US, Rhythm, Schedule, at
+from tests.eval.timing import DAY_US, HOUR_US, Rhythm, Schedule, at
 from tests.eval.world import World
 
 _LINGER_US = 6 * HOUR_US
@@ -46,7 +46,7 @@ def hang(cast: Cast, day: float, hours: float | None) -> None:
     job = cast.job(lambda job: cast.unit_of(job).tasks[-1] is job and job.minutes < 60)
     unit = cast.unit_of(job)
     label = Label("hanging run", "stuck_run", frozenset({job.node}), at(day), linger_us=_LINGER_US)
-    label.may_end = hours is None
+    label.may_end_us = at(day) + 5 * DAY_US if hours is None else None
     if unit.frame:
         label.beside("stuck_run", unit.frame.node)
     cast.world.labels.append(label)

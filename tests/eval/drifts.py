@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from processor.model.identity import Kind, Node
 from tests.eval.casting import Cast
 from tests.eval.estate import Job, Source, Table
 from tests.eval.label import ANY, GRAVE, INFO, Label
-from tests.eval.spelling import NARROWER, OTHER, WIDER, Meaning
+from tests.eval.spelling import NARROWER, OTHER, WIDER, Engine, Meaning
 from tests.eval.timing import DAY_US, HOUR_US, Rhythm, at
 
 _DRIFT = "schema_drift"
 _LINGER_US = 6 * HOUR_US
+_SETTLED_US = 10 * DAY_US
+"""After so long a change that nobody took back may be taken for accepted."""
 Columns = dict[str, Meaning]
 
 
@@ -130,8 +133,30 @@ def flap(cast: Cast, day: float, days: float) -> None:
         cast.world.act(first_us + turn * gap_us, partial(_state, table, columns))
 
 
-def storm(cast: Cast, day: float) -> None:
-    """One upgrade of a platform drops a column of all tables of a database at once."""
+def crawl(cast: Cast, day: float) -> None:
+    """A catalog tells the schemas of all databases each night. An upgrade drops a column of all of them at once."""
+    tables = [table for table in cast.company.tables.values() if table.engine is Engine.POSTGRES]
+    for table in tables:
+        table.columns = {**table.columns, "etl_id": "long"}
+    label = Label("platform upgrade", _DRIFT, frozenset(table.node for table in tables), at(day), is_each=True)
+    label.told_by("alert_storm", *(Node(Kind.NAMESPACE, table.namespace, "") for table in tables))
+    label.visible_us = at(int(day) + 1, 3.1)
+    label.may_end_us = at(day)
+    cast.world.labels.append(label)
+    for night in range(1, cast.company.days):
+        cast.world.push(at(night, 3), partial(_crawl, cast, tables))
+
+    def begin(_: int) -> None:
+        for table in tables:
+            table.columns = {name: there for name, there in table.columns.items() if name != "etl_id"}
+
+    cast.world.act(at(day), begin)
+
+
+def _crawl(cast: Cast, tables: list[Table], now_us: int) -> None:
+    for number, table in enumerate(tables):
+        then_us = now_us + number * 1_000_000
+        cast.world.deliver(cast.world.emitter.schema_event(table, then_us), then_us)
 
 
 def _drift(cast: Cast, how: str, suits: Callable[[Meaning], bool], day: float, days: float | None) -> Drift | None:
@@ -150,7 +175,7 @@ def _label(cast: Cast, drift: Drift, how: str, day: float, days: float | None) -
     until_us = at(day + days) if days is not None else None
     label = Label(f"drift: {how}", _DRIFT, frozenset({drift.table.node}), at(day), until_us)
     label.severities = {"added": INFO, "widened": ANY}.get(how, GRAVE)
-    label.may_end = how in {"added", "widened"}
+    label.may_end_us = at(day) if how in {"added", "widened"} else at(day) + _SETTLED_US
     label.linger_us = _LINGER_US
     cast.world.label(label, drift.job)
     if how == "dropped" and days is None:

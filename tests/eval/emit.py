@@ -88,6 +88,13 @@ class Emitter:
     def table_event(self, table: Table, time_us: int, **facets: object) -> bytes:
         """An event about a dataset alone, as a catalog sends it."""
         stated = {name: _facet(CATALOG, name, **body) for name, body in facets.items() if isinstance(body, dict)}
+        return self._table_event(table, time_us, stated)
+
+    def schema_event(self, table: Table, time_us: int) -> bytes:
+        """A catalog states the schema of a table."""
+        return self._table_event(table, time_us, {"schema": self._schema(CATALOG, table)})
+
+    def _table_event(self, table: Table, time_us: int, stated: Json) -> bytes:
         return msgspec.json.encode(
             {
                 "eventTime": moment(time_us),
@@ -126,7 +133,7 @@ class Emitter:
         namespace, name = job.called.get(key, (table.namespace, table.name))
         facets = {"dataSource": _facet(_producer(job), "dataSource", name=namespace, uri=namespace)}
         if job.style is not Style.AIRFLOW_TASK:
-            facets["schema"] = self._schema(job, table)
+            facets["schema"] = self._schema(_producer(job), table)
         return {"namespace": namespace, "name": name, "facets": facets}
 
     def _outputs(self, job: Job) -> list[Json]:
@@ -135,7 +142,7 @@ class Emitter:
     def _output(self, job: Job, table: Table) -> Json:
         producer = _producer(job)
         facets = {
-            "schema": self._schema(job, table),
+            "schema": self._schema(_producer(job), table),
             "dataSource": _facet(producer, "dataSource", name=table.namespace, uri=table.namespace),
         }
         mapping = {} if job.hides_mappings or job.hides_inputs else job.mappings.get(table.key, {})
@@ -158,10 +165,10 @@ class Emitter:
             found.append({"namespace": namespace, "name": name, "field": column, "transformations": kind})
         return {"inputFields": found}
 
-    def _schema(self, job: Job, table: Table) -> Json:
+    def _schema(self, producer: str, table: Table) -> Json:
         version = self._company.versions[table.engine]
         fields = [_field(name, meaning, table.engine, version) for name, meaning in table.columns.items()]
-        return _facet(_producer(job), "schema", fields=fields)
+        return _facet(producer, "schema", fields=fields)
 
 
 def moment(time_us: int) -> str:

@@ -18,7 +18,7 @@ INFO = frozenset({Severity.INFO})
 
 
 class Beside(NamedTuple):
-    """What may be told beside an incident, and need not be."""
+    """A kind of alert about any of some subjects."""
 
     kind: str
     subjects: frozenset[Node]
@@ -29,10 +29,12 @@ class Label:
     """One true incident.
 
     An alert of `kind` about any of `subjects` tells it; the first one counts, another is a double unless `is_each`:
-    then each subject may be told once. `visible_us`: when the evidence was in the index; `over_us`: when that of the
-    end was. `until_us`: when the world was right again, None for never. `linger_us`: how long after `over_us` an alert
-    may go on. `may_end`: the alert may end while the incident lasts (an added column is told for a day). `told_us`:
-    after this much time a silent end is no fault: what lasts for ever is given up.
+    then each subject may be told once. `others` tell it as well; `besides` may be told, and need not be.
+
+    From `from_us` on it is wrong, and until `until_us` (None: for good); `began_us`: when what may be told beside it
+    begins, if earlier. `visible_us`: when the evidence was in the index; `over_us`: when that of the end was.
+    `linger_us`: how long after that an alert may go on. From `may_end_us` on an alert may end while it lasts: people
+    have heard of it by then.
     """
 
     name: str
@@ -45,9 +47,10 @@ class Label:
     over_us: int | None = None
     severities: frozenset[Severity] = GRAVE
     besides: list[Beside] = field(default_factory=list)
+    others: list[Beside] = field(default_factory=list)
     linger_us: int = 0
     grace_us: int = 6 * HOUR_US
-    may_end: bool = False
+    may_end_us: int | None = None
     is_each: bool = False
     is_optional: bool = False
 
@@ -59,3 +62,12 @@ class Label:
     def beside(self, kind: str, *subjects: Node) -> None:
         """Allow that this is told too."""
         self.besides.append(Beside(kind, frozenset(subjects)))
+
+    def told_by(self, kind: str, *subjects: Node) -> None:
+        """This tells of the incident as well."""
+        self.others.append(Beside(kind, frozenset(subjects)))
+
+    def tells(self, kind: str, subject: Node) -> bool:
+        """Whether such an alert is about this incident."""
+        own = kind == self.kind and subject in self.subjects
+        return own or any(kind == other.kind and subject in other.subjects for other in self.others)

@@ -10,6 +10,8 @@ from tests.eval.spelling import Engine
 from tests.eval.timing import DAY_US, HOUR_US, Rhythm, Schedule, at
 
 _LINGER_US = 6 * HOUR_US
+_NEW_NORMAL_RUNS = 30
+"""What as many runs have done as are remembered is what the job does now."""
 
 
 def lose_inputs(cast: Cast, day: float, days: float | None) -> None:
@@ -47,13 +49,30 @@ def break_edge(cast: Cast, day: float, days: float | None) -> None:
         cast.world.act(at(day + days), lambda _: job.unseen.discard(gone))
 
 
+def lose_project(cast: Cast, day: float, days: float) -> None:
+    """A dbt project states no inputs any more: its adapter was upgraded."""
+    unit = cast.unit(lambda unit: unit.frame is not None and unit.frame.style is Style.DBT_RUN)
+    models = [job for job in unit.tasks if job.inputs and job.outputs]
+    namespace = Node(Kind.NAMESPACE, models[0].node.namespace, "")
+    label = Label("project without inputs", "low_coverage", frozenset({namespace}), at(day), at(day + days))
+    label.linger_us = 20 * DAY_US
+    label.may_end_us = at(day)
+    for kind in ("missing_inputs", "missing_column_lineage", "broken_lineage"):
+        label.beside(kind, *(node for job in unit.jobs for node in cast.around(job)))
+    label.beside("low_coverage", *(Node(Kind.NAMESPACE, table.namespace, "") for table in cast.company.tables.values()))
+    cast.world.label(label, *models)
+    for job in unit.tasks:
+        _switch(cast, job, "hides_inputs", day, days)
+
+
 def lose_writer(cast: Cast, day: float) -> None:
     """The job that writes a table writes another one from now on, while the table is read on."""
     job = cast.job(lambda job: len(job.outputs) == 1 and any(cast.is_regular(each) for each in cast.downstream(job)))
     old = cast.company.tables[job.outputs[0]]
     label = Label("lost writer", "orphan_dataset", frozenset({old.node}), at(day))
-    label.beside("broken_lineage", job.node, old.node)
-    label.beside("silent_dataset", old.node)
+    label.told_by("broken_lineage", job.node)
+    label.told_by("silent_dataset", old.node)
+    label.may_end_us = at(day)
     cast.world.label(label, job)
 
     def begin(_: int) -> None:
@@ -112,7 +131,10 @@ def _namespaces(*nodes: Node) -> set[Node]:
 
 def _label(cast: Cast, job: Job, kind: str, subjects: frozenset[Node], day: float, days: float | None) -> Label:
     until_us = None if days is None else at(day) + int(days * DAY_US)
-    return cast.world.label(Label(kind, kind, subjects, at(day), until_us, linger_us=_LINGER_US), job)
+    label = Label(kind, kind, subjects, at(day), until_us, linger_us=_LINGER_US)
+    if cast.unit_of(job).schedule.rhythm in {Rhythm.HOURLY, Rhythm.OFFICE}:
+        label.may_end_us = at(day) + _NEW_NORMAL_RUNS * HOUR_US
+    return cast.world.label(label, job)
 
 
 def _switch(cast: Cast, job: Job, flag: str, day: float, days: float | None) -> None:

@@ -29,12 +29,13 @@ class Size(NamedTuple):
 
 @dataclass(slots=True)
 class Episode:
-    """One alert from its firing to its end, if it ended."""
+    """One alert from its firing to its end, if it ended. `is_handed_over`: another one tells of it from then on."""
 
     alert: Alert
     fired_us: int
     resolved_us: int | None = None
     last: Alert | None = None
+    is_handed_over: bool = False
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ def _keep(told: Told, open_: dict[str, Episode], product: Product, now_us: int) 
             if alert_id in open_:
                 ended = open_.pop(alert_id)
                 ended.resolved_us, ended.last = now_us, alert
+                ended.is_handed_over = product.is_told_by_another(alert_id)
         elif alert_id in open_:
             open_[alert_id].last = alert
         else:

@@ -53,6 +53,11 @@ class Product:
         """Derive all alerts anew."""
         reconcile(self._view, self._alerts, self._policy, now_us)
 
+    def is_told_by_another(self, alert_id: str) -> bool:
+        """Whether an alert that fires now has this one among its members."""
+        firing = self._alerts.firing().values()
+        return any(member.alert_id == alert_id for alert in firing for member in alert.finding.members)
+
     def published(self) -> Iterator[Alert]:
         """What was to be published since this was asked last."""
         while waiting := self._alerts.pending(_PAGE):

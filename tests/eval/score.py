@@ -120,7 +120,7 @@ class _Judge:
         for claim, found in hit:
             self._mark(found, claim, episode)
         if label is None:
-            if hit:
+            if hit or (head.kind == "alert_storm" and self._is_beside(head, episode)):
                 count.tp += 1
             elif self._is_beside(head, episode):
                 count.beside += 1
@@ -151,7 +151,7 @@ class _Judge:
     def _fresh(self, claim: Claim, episode: Episode) -> Label | None:
         """The label that is told by this for the first time."""
         for label in self._labels:
-            if not _tells(label, claim) or not label.from_us <= episode.fired_us:
+            if not label.tells(claim.kind, claim.subject) or not label.from_us <= episode.fired_us:
                 continue
             if not _is_in_time(label, episode.fired_us):
                 continue
@@ -180,7 +180,7 @@ class _Judge:
         return [label for label in self._told.labels if label.first_us <= time_us and _is_in_time(label, time_us)]
 
     def _why(self, claim: Claim, episode: Episode) -> str:
-        told = [label for label in self._labels if _tells(label, claim)]
+        told = [label for label in self._labels if label.tells(claim.kind, claim.subject)]
         if any(_is_in_time(label, episode.fired_us) for label in told):
             return "told before: a double"
         if told:
@@ -195,8 +195,11 @@ class _Judge:
     def _fault(self, label: Label, episode: Episode) -> str | None:
         if episode.alert.finding.severity not in label.severities:
             return f"severity {episode.alert.finding.severity.value} does not fit {label.name}"
+        if episode.is_handed_over:
+            return None
         resolved_us, until_us = episode.resolved_us, label.until_us or self._end_us
-        if resolved_us is not None and resolved_us < until_us and not label.may_end:
+        may_end_us = until_us if label.may_end_us is None else min(until_us, label.may_end_us)
+        if resolved_us is not None and resolved_us < may_end_us:
             return f"resolved at {shown(resolved_us)}, before {label.name} was over at {shown(until_us)}"
         if label.over_us is None:
             return None
@@ -229,10 +232,6 @@ def _claims(episode: Episode) -> list[Claim]:
     head = Claim(findings[0].kind.value, findings[0].subject)
     members = dict.fromkeys(Claim(m.kind.value, m.subject) for finding in findings for m in finding.members)
     return [head, *members]
-
-
-def _tells(label: Label, claim: Claim) -> bool:
-    return label.kind == claim.kind and claim.subject in label.subjects
 
 
 def _is_in_time(label: Label, time_us: int) -> bool:
