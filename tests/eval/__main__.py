@@ -55,7 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="the seed of the first")
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=300)
-    parser.add_argument("--sweep-hours", type=float, default=2.0, help="simulated hours between two sweeps")
+    parser.add_argument("--sweep-hours", type=float, default=6.0, help="simulated hours between two sweeps")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only-kind", action="append", choices=[kind.value for kind in AlertKind])
     return parser.parse_args()

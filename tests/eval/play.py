@@ -24,7 +24,7 @@ class Size(NamedTuple):
 
     jobs: int = 300
     days: int = 60
-    sweep_hours: float = 2.0
+    sweep_hours: float = 6.0
 
 
 @dataclass(slots=True)

@@ -67,11 +67,11 @@ def _acts(days: int) -> list[tuple[float, Act]]:
         (4, losses.lose_writer),
         (3, losses.orphan),
         (4, losses.fork),
-        (1, drifts.crawl),
-        (1, partial(losses.lose_project, days=6.0)),
         (2, lambda cast, _: trusting.guard(cast)),
         (2, partial(trusting.mistrust, days=short)),
         (2, partial(trusting.mistrust, days=None)),
+        (1, drifts.crawl),
+        (1, partial(losses.lose_project, days=6.0)),
     ]
 
 
