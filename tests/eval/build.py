@@ -37,6 +37,7 @@ class Builder:
         self._units: list[Unit] = []
         self._days = days
         self._made: dict[str, Job] = {}
+        self._named = 0
         self._names = [(area, thing) for area in AREAS for thing in THINGS]
         chance.shuffle(self._names)
 
@@ -215,8 +216,9 @@ class Builder:
         return key
 
     def _name(self) -> tuple[str, str]:
-        area, thing = self._names[len(self._tables) % len(self._names)]
-        again = len(self._tables) // len(self._names)
+        again, place = divmod(self._named, len(self._names))
+        self._named += 1
+        area, thing = self._names[place]
         return area, thing if not again else f"{thing}_{'abcdefgh'[again % 8]}"
 
     def _columns(self) -> dict[str, Meaning]:

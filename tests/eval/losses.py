@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from processor.model.identity import Kind, Node, dataset
+from processor.model.identity import job as job_node
 from tests.eval.casting import Cast
-from tests.eval.estate import Job, Source, Style, Unit
+from tests.eval.estate import Job, Source, Style, Table, Unit
 from tests.eval.label import Label
 from tests.eval.spelling import Engine
 from tests.eval.timing import DAY_US, HOUR_US, Rhythm, Schedule, at
 
 _LINGER_US = 6 * HOUR_US
+_SIBLINGS = 6
 _NEW_NORMAL_RUNS = 30
 """What as many runs have done as are remembered is what the job does now."""
 
@@ -86,14 +90,31 @@ def lose_writer(cast: Cast, day: float) -> None:
 
 def orphan(cast: Cast, day: float) -> None:
     """A new job reads a table that nobody writes, where all others have a writer."""
-    model = cast.job(lambda job: job.style in {Style.SPARK, Style.DBT_MODEL})
+    folders = Counter(_folder(table) for table in cast.company.tables.values())
+    model = cast.job(lambda job: folders[_folder(cast.company.tables[job.outputs[0]])] >= _SIBLINGS)
     sibling = cast.company.tables[model.outputs[0]]
-    separator = "/" if "/" in sibling.name else "."
-    name = f"{sibling.name.rpartition(separator)[0]}{separator}by_hand_{cast.chance.randrange(1000)}"
+    name = f"{_folder(sibling)}by_hand_{cast.chance.randrange(1000)}"
     lost = type(sibling)(f"orphan:{name}", sibling.namespace, name, sibling.engine, {"id": "long", "note": "text"})
     cast.company.tables[lost.key] = lost
     reader = fresh_job(cast, f"reads_by_hand_{cast.chance.randrange(10_000)}", [lost.key, model.outputs[0]], day)
     cast.world.label(Label("sibling without writer", "orphan_dataset", frozenset({lost.node}), at(day)), reader)
+
+
+def declare(cast: Cast, day: float, *, is_late: bool) -> None:
+    """A catalogue declares jobs of which all but one are there; that one begins late, or never."""
+    known = [f"job:{job.namespace}:{job.name}" for job in cast.chance.sample(cast.company.jobs, 5)]
+    name = f"legacy_{cast.chance.randrange(10**6)}"
+    node = job_node("acme-spark", name)
+    cast.world.declared.setdefault("expected", []).extend([*known, str(node)])
+    label = Label(
+        "declared and not there", "untracked_pipeline", frozenset({node}), at(0), at(day) if is_late else None
+    )
+    label.visible_us, label.linger_us = at(2), DAY_US
+    if not is_late:
+        cast.world.label(label)
+        return
+    source = cast.job(lambda job: cast.unit_of(job).schedule.rhythm is Rhythm.DAILY)
+    cast.world.label(label, fresh_job(cast, name, list(source.outputs), day))
 
 
 def fork(cast: Cast, day: float) -> None:
@@ -123,6 +144,11 @@ def fresh_job(cast: Cast, name: str, inputs: list[str], day: float, *, rhythm: R
     cast.adopt(Unit(schedule, [one], first_day=day))
     cast.take(one)
     return one
+
+
+def _folder(table: Table) -> str:
+    separator = "/" if "/" in table.name else "."
+    return f"{table.name.rpartition(separator)[0]}{separator}"
 
 
 def _namespaces(*nodes: Node) -> set[Node]:
