@@ -14,6 +14,7 @@ __all__ = [
     "admin_config",
     "alerts_log_config",
     "api_producer_config",
+    "api_reader_config",
     "consumer_config",
     "producer_config",
     "reader_config",
@@ -25,6 +26,7 @@ _RECEIVE_BYTES: Final = 100_000_000
 _MOST_RECEIVE_BYTES: Final = 2_147_483_647
 # What a response holds besides records; librdkafka asks for no less than 512.
 _ENVELOPE_BYTES: Final = 1024 * 1024
+_LISTENER_KBYTES: Final = 1024
 _QUEUED_KBYTES: Final = 128 * 1024
 _LARGEST_MESSAGE: Final = 1_000_000_000
 _DEFAULTS: Final[dict[str, Any]] = {
@@ -116,6 +118,12 @@ def api_producer_config(settings: Settings) -> dict[str, Any]:
     late_ms = int(settings.api.send_timeout_s * 1000)
     own = {"client.id": "lineage-api", "queue.buffering.max.kbytes": _QUEUED_KBYTES, "message.timeout.ms": late_ms}
     return {**producer_config(settings), **own, "linger.ms": settings.kafka.get("linger.ms", 2)}
+
+
+def api_reader_config(settings: Settings) -> dict[str, Any]:
+    """Configure a consumer for one client that listens: it reads on its own, and little ahead."""
+    own = {"client.id": "lineage-api", "queued.max.messages.kbytes": _LISTENER_KBYTES, "auto.offset.reset": "earliest"}
+    return {**alerts_log_config(settings), **own}
 
 
 def admin_config(settings: Settings) -> dict[str, Any]:

@@ -125,7 +125,8 @@ def run_api(settings: Settings, stop: threading.Event) -> int:
         stack.callback(api.close)
         listener = server.listen(settings.api.host, settings.api.port)
         _log.info("serving the API", url=f"http://{listener.host}:{listener.port}")
-        server.serve(app.build(api), listener, health, stop, settings.shutdown_timeout_s / 2)
+        ending = server.Ending(stop, api.live.stop, settings.shutdown_timeout_s / 2)
+        server.serve(app.build(api), listener, health, ending)
     return BROKEN if broken.is_set() else 0
 
 

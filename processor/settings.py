@@ -132,6 +132,7 @@ class Api(_Part):
     max_events: int = Field(1000, ge=1, le=100_000, description="most events in one request")
     timeout_s: float = Field(10.0, gt=0, le=300, description="what a question may take")
     send_timeout_s: float = Field(15.0, gt=0, le=300, description="what Kafka's confirmation of events may take")
+    streams: int = Field(32, ge=0, le=1000, description="clients that may listen to changes and alerts at a time")
     threads: int = Field(4, ge=1, le=256, description="questions that are answered at a time")
 
     @field_validator("read_tokens", "write_tokens")

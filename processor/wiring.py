@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -37,6 +38,7 @@ from processor.kafka_config import (
     admin_config,
     alerts_log_config,
     api_producer_config,
+    api_reader_config,
     consumer_config,
     producer_config,
 )
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from processor.api.config import ApiConfig
     from processor.api.parts import Api
     from processor.api.sender import Sender
+    from processor.api.tail import KafkaTail
 
 __all__ = [
     "alerter_config",
@@ -219,6 +222,8 @@ def api_config(settings: Settings) -> ApiConfig:
     given = settings.api
     return ApiConfig(
         topic=_topic_for_json(settings),
+        changes_topic=settings.topics.changes,
+        alerts_topic=settings.topics.alerts,
         read_tokens=listed(given.read_tokens.get_secret_value()),
         write_tokens=listed(given.write_tokens.get_secret_value()),
         read_only=given.read_only,
@@ -229,6 +234,7 @@ def api_config(settings: Settings) -> ApiConfig:
         timeout_s=given.timeout_s,
         send_timeout_s=given.send_timeout_s,
         threads=given.threads,
+        streams=given.streams,
     )
 
 
@@ -243,6 +249,7 @@ def api_sender(settings: Settings, on_broken: Callable[[], None]) -> Sender:
 def api(settings: Settings, sender: Sender) -> Api:
     """Put the API together: each thread that reads the index opens its own connection."""
     from processor.api.parts import Api, ApiParts  # noqa: PLC0415  as above
+    from processor.api.tail import tail  # noqa: PLC0415  as above
 
     def open_index() -> tuple[RedisStore, RedisAlerts]:
         store = open_store(settings)
@@ -253,7 +260,10 @@ def api(settings: Settings, sender: Sender) -> Api:
         limits = Limits(value_bytes=settings.max_value_bytes)
         return observer(build_decoder(Format.OPENLINEAGE, schemas, None, limits))
 
-    return Api(api_config(settings), ApiParts(open_index, open_observe, sender))
+    def open_tail(topic: str) -> AbstractContextManager[KafkaTail]:
+        return tail(_consumer(api_reader_config(settings)), topic)
+
+    return Api(api_config(settings), ApiParts(open_index, open_observe, open_tail, sender))
 
 
 def _topic_for_json(settings: Settings) -> str:

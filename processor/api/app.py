@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from processor import __version__
-from processor.api import events, nodes, search
+from processor.api import events, nodes, search, streams
 from processor.api.guard import Guard
 from processor.api.marquez import routes as marquez
 from processor.api.parts import Api
@@ -20,7 +20,13 @@ from processor.api.problems import HANDLERS
 
 __all__ = ["build"]
 
-_ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (*events.ROUTES, *nodes.ROUTES, *search.ROUTES, *marquez.ROUTES)
+_ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    *events.ROUTES,
+    *nodes.ROUTES,
+    *search.ROUTES,
+    *streams.ROUTES,
+    *marquez.ROUTES,
+)
 _DESCRIPTION: Final = (
     "Questions about datasets, jobs, columns, their lineage and the alerts about them, and lineage events taken in."
     " A NODE is `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME`, `column:NAMESPACE:NAME:FIELD`, percent-encoded, or"

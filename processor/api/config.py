@@ -21,10 +21,13 @@ class ApiConfig:
 
     `topic`: where events are sent. `read_tokens`, `write_tokens`: without any of either, nobody is asked for one.
     `max_body_bytes` bounds a body as sent and unpacked; `max_held_bytes` all bodies that are in hand at once.
+    `streams`: how many clients may listen at a time; one that takes nothing for `slow_s` is cut off.
     `timeout_s`: what a question to the index may take; `send_timeout_s`: what Kafka's confirmation may.
     """
 
     topic: str
+    changes_topic: str = "lineage.changes"
+    alerts_topic: str = "lineage.alerts"
     read_tokens: tuple[str, ...] = ()
     write_tokens: tuple[str, ...] = ()
     read_only: bool = False
@@ -38,6 +41,8 @@ class ApiConfig:
     threads: int = 4
     waiting: int = 64
     names_age_s: float = 5.0
+    streams: int = 32
+    slow_s: float = 30.0
 
 
 class Alerts(Protocol):

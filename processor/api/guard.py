@@ -8,6 +8,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import Iterable
@@ -57,7 +58,7 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner = cast("Any", {**scope, "path": _as_sent(scope)})
-        watched = _Watched(send)
+        watched = _Watched(send, self._config.slow_s)
         started_s = time.perf_counter()
         try:
             refusal = self._refusal(inner)
@@ -65,6 +66,10 @@ class Guard:
                 await self._app(inner, receive, watched)
             else:
                 await _refuse(watched, str(inner["path"]), *refusal)
+        except Exception:  # the framework has wrapped what we raised to get out of it
+            if not watched.is_cut:
+                raise
+            _log.info("a client that takes nothing is cut off", route=str(inner.get("path_template", "")))
         finally:
             _tell(inner, watched, time.perf_counter() - started_s)
 
@@ -92,10 +97,12 @@ _READ_ONLY: Final = (HTTPStatus.FORBIDDEN, "this API is read-only")
 class _Watched:
     """Sends on, with our headers, and takes note of what is answered."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, slow_s: float) -> None:
         self._send = send
+        self._slow_s = slow_s
         self.status = 0
         self.sent_bytes = 0
+        self.is_cut = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -105,7 +112,13 @@ class _Watched:
             message["headers"] = [*message["headers"], *also]
         elif message["type"] == "http.response.body":
             self.sent_bytes += len(message["body"])
-        await self._send(message)
+        # A client that takes nothing holds up whoever answers it; that it is cut off is all that it can be told.
+        try:
+            async with asyncio.timeout(self._slow_s):
+                await self._send(message)
+        except TimeoutError:
+            self.is_cut = True
+            raise
 
 
 async def _refuse(send: _Watched, path: str, status: HTTPStatus, detail: str) -> None:

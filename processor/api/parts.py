@@ -16,6 +16,7 @@ from processor.api.asker import Asker
 from processor.api.body import Bodies
 from processor.api.config import ApiConfig, OpenIndex, OpenObserve
 from processor.api.intake import Accepted, Intake, OutgoingEvent
+from processor.api.live import Live, LiveConfig, OpenTail
 
 __all__ = ["Api", "ApiParts", "TheApi"]
 
@@ -33,6 +34,7 @@ class ApiParts:
 
     open_index: OpenIndex
     open_observe: OpenObserve
+    open_tail: OpenTail
     sender: Sends
 
 
@@ -44,6 +46,7 @@ class Api:
         self.config = config
         self.asker = Asker(parts.open_index, config)
         self.bodies = Bodies(config)
+        self.live = Live(parts.open_tail, LiveConfig(streams=config.streams, slow_s=config.slow_s))
         self.sender = parts.sender
         self._open_observe = parts.open_observe
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="intake")
@@ -56,6 +59,7 @@ class Api:
 
     def close(self) -> None:
         """Begin nothing more."""
+        self.live.stop()
         self.asker.close()
         self._reader.shutdown(wait=False, cancel_futures=True)
 

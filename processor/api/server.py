@@ -18,7 +18,7 @@ from litestar.types import ASGIApp
 from processor.model.errors import UsageError
 from processor.telemetry.health import Health
 
-__all__ = ["CONDITIONS", "Listener", "listen", "serve"]
+__all__ = ["CONDITIONS", "Ending", "Listener", "listen", "serve"]
 
 CONDITIONS: Final = ("serving",)
 _BEAT_S: Final = 0.1
@@ -49,8 +49,17 @@ def listen(host: str, port: int) -> Listener:
     return Listener(bound, *bound.getsockname()[:2])
 
 
-def serve(app: ASGIApp, at: Listener, health: Health, stop: threading.Event, end_within_s: float) -> None:
-    """Serve until `stop`; then let requests that are under way end, for so long."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When to end, and how: `on_stop` ends what would never end by itself; what else is under way has `within_s`."""
+
+    stop: threading.Event
+    on_stop: Callable[[], None]
+    within_s: float
+
+
+def serve(app: ASGIApp, at: Listener, health: Health, ending: Ending) -> None:
+    """Serve until it is to end."""
     config = uvicorn.Config(
         app=_any(app),
         log_config=None,
@@ -59,20 +68,21 @@ def serve(app: ASGIApp, at: Listener, health: Health, stop: threading.Event, end
         server_header=False,
         limit_concurrency=_MAX_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, int(end_within_s)),
+        timeout_graceful_shutdown=max(1, int(ending.within_s)),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(_Server(config), at, health, stop.is_set))
+        runner.run(_serve(_Server(config), at, health, ending))
 
 
-async def _serve(server: _Server, at: Listener, health: Health, is_asked_to_stop: Callable[[], bool]) -> None:
+async def _serve(server: _Server, at: Listener, health: Health, ending: Ending) -> None:
     serving = asyncio.create_task(server.serve(sockets=[at.socket]))
     while not serving.done():
         health.beat()
-        if server.started:
+        if server.started and not server.should_exit:
             health.holds("serving")
-        if is_asked_to_stop():
+        if ending.stop.is_set() and not server.should_exit:
             health.fails("serving", "stopping")
+            ending.on_stop()
             server.should_exit = True
         await asyncio.wait([serving], timeout=_BEAT_S)
     await serving

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,6 +134,59 @@ def test_marquez_python_asks_unchanged(world: World) -> None:
         assert marquez.list_events()["events"] == []
         with pytest.raises(APIError):
             marquez.get_job("shop", "none")
+
+
+def events_of(answer: HTTPResponse, count: int) -> list[dict[str, str]]:
+    """So many server-sent events that carry data."""
+    found, event = list[dict[str, str]](), dict[str, str]()
+    while len(found) < count:
+        line = answer.readline().decode().rstrip("\n")
+        name, _, value = line.partition(": ")
+        if line:
+            event[name] = value
+        elif "data" in event:
+            found, event = [*found, event], {}
+    return found
+
+
+def listened(api: Served, path: str, count: int, **headers: str) -> list[dict[str, str]]:
+    connection = HTTPConnection(urlsplit(api.url).netloc, timeout=60)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream; charset=utf-8")
+        return events_of(answer, count)
+    finally:
+        connection.close()
+
+
+def test_changes_come_as_they_happen_and_a_listener_that_comes_back_misses_nothing(world: World) -> None:
+    with serving(world) as api:
+        assert api.ask("POST", "/api/v2/events", b"[" + b",".join(encoded(pipelines(40))) + b"]")[0] == 201
+        world.catch_up()
+        changes = world.changes()
+        every = listened(api, "/api/v2/changes?from_start=true", len(changes) + 1)
+        told = [json.loads(event["data"])["change_id"] for event in every[1:]]
+        assert sorted(told) == sorted(change.change_id for change in changes)
+        middle = len(every) // 2
+        rest = listened(api, "/api/v2/changes", len(every) - middle - 1, **{"Last-Event-ID": every[middle]["id"]})
+        again = [json.loads(event["data"])["change_id"] for event in every[1 : middle + 1] + rest]
+        assert sorted(again) == sorted(told)
+        assert api.ask("GET", "/api/v2/changes?last_event_id=x")[0] == 400
+
+
+def test_a_listener_that_is_there_when_it_stops_does_not_hold_it_up(world: World) -> None:
+    with serving(world) as api:
+        connection = HTTPConnection(urlsplit(api.url).netloc, timeout=60)
+        connection.request("GET", "/api/v2/alerts/stream")
+        answer = connection.getresponse()
+        [start] = events_of(answer, 1)
+        assert (start["event"], start["id"]) == ("start", "0:0,1:0,2:0")
+        api.running.send(signal.SIGTERM)
+        assert api.running.wait() == 0, api.running.text
+        answer.read()
+        connection.close()
+        assert not api.running.logged("a request failed")
 
 
 def test_kafka_frozen_is_told_within_the_time_and_nothing_is_claimed(

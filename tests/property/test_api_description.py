@@ -17,11 +17,11 @@ from schemathesis.specs.openapi.checks import (
 from processor.alerter.state import MemoryAlerts
 from processor.api.app import build
 from processor.api.parts import Api, ApiParts
-from tests.support.api import CONFIG, PlayedKafka, observe
+from tests.support.api import CONFIG, PlayedKafka, no_tail, observe
 from tests.support.events import PIPELINE, memory
 
 _STORE, _ALERTS = memory(*PIPELINE), MemoryAlerts()
-_API = Api(CONFIG, ApiParts(lambda: (_STORE, _ALERTS), observe, PlayedKafka()))
+_API = Api(CONFIG, ApiParts(lambda: (_STORE, _ALERTS), observe, no_tail, PlayedKafka()))
 _CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 description = schemathesis.openapi.from_asgi("/api/v2/openapi.json", build(_API))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,12 +13,14 @@ from processor.alerter.state import MemoryAlerts
 from processor.api.app import build
 from processor.api.config import ApiConfig
 from processor.api.intake import OutgoingEvent
+from processor.api.live import Tail
 from processor.api.parts import Api, ApiParts
 from processor.api.problems import ProblemError
 from processor.decode.decoder import build_decoder
 from processor.decode.observe import Observe, observer
 from processor.decode.schemas import read_schemas
 from processor.index.memory import MemoryStore
+from processor.model.errors import DependencyError
 from processor.resources import schemas_dir
 
 # The memory store is not for several threads.
@@ -52,11 +54,15 @@ def observe() -> Observe:
     return observer(build_decoder("openlineage", read_schemas(schemas_dir(), None)))
 
 
+def no_tail(_topic: str) -> AbstractContextManager[Tail]:
+    raise DependencyError("Kafka", "none is played")
+
+
 @contextmanager
 def served(store: MemoryStore | None = None, alerts: MemoryAlerts | None = None, **given: Any) -> Iterator[Served]:  # noqa: ANN401
     """The API over a store; `given` are values of its `ApiConfig`."""
     kafka, store, alerts = PlayedKafka(), store or MemoryStore(), alerts or MemoryAlerts()
-    api = Api(replace(CONFIG, **given), ApiParts(lambda: (store, alerts), observe, kafka))
+    api = Api(replace(CONFIG, **given), ApiParts(lambda: (store, alerts), observe, no_tail, kafka))
     try:
         with TestClient(build(api), raise_server_exceptions=False) as client:
             yield Served(client, kafka, store, alerts)
