@@ -68,12 +68,16 @@ def provenance(view: View, subject: Node, *, limit: int = LIMIT) -> Provenance:
     frontier = walk.begin(subject)
     while frontier and not walk.truncated:
         frontier = walk.level(frontier)
+    walk.unasked = {walk.as_one[i] for i in frontier}
     return Provenance(subject, tuple(walk.trails(subject)), walk.truncated)
 
 
 @dataclass(slots=True)
 class _Walk:
-    """`as_one`: each name to the one by which its dataset was reached first; `came`, `names` and `up` go by that."""
+    """`as_one`: each name to the one by which its dataset was reached first; the other fields go by that.
+
+    `unasked`: datasets that were reached, and never asked what they derive from.
+    """
 
     view: View
     limit: int
@@ -82,6 +86,7 @@ class _Walk:
     came: dict[bytes, _Came] = field(default_factory=dict)
     up: dict[bytes, set[bytes]] = field(default_factory=dict)
     written: set[bytes] = field(default_factory=set)
+    unasked: set[bytes] = field(default_factory=set)
     truncated: bool = False
 
     def begin(self, subject: Node) -> list[bytes]:
@@ -169,12 +174,14 @@ class _Walk:
 
     def sources(self) -> set[bytes]:
         """Datasets that derive from nothing; one for those that derive from each other alone."""
-        up = {i: {self.as_one[t] for t in self.up.get(i, ()) if t in self.as_one} - {i} for i in self.came}
+        up = {i: {self.as_one.get(t, t) for t in self.up.get(i, ())} - {i} for i in self.came}
+        found = {i for i in self.came if not up[i]} - self.unasked
+        if self.truncated:
+            return found
         down: dict[bytes, set[bytes]] = {}
         for i, targets in up.items():
             for target in targets:
                 down.setdefault(target, set()).add(i)
-        found = {i for i in self.came if not up[i]}
         left = self.came.keys() - _reached(found, down)
         for farthest in reversed(list(self.came)):
             if farthest in left:

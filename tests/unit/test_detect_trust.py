@@ -253,6 +253,9 @@ def test_more_upstream_than_can_be_looked_at_is_not_trusted() -> None:
     found = walked(made("marts.a", *(f"s{n}" for n in range(20))), limit=10)
     trust = judge(found, Guarded(match=("*",)), Policy(sources=("*",)), us(1))
     assert (found.truncated, trust.score, trust.holds(0.1)) == (True, 0.0, False)
+    chain = [made(f"s{n}", f"s{n + 1}", "crm") for n in range(20)]
+    found = walked(made("marts.a", "s0"), *chain, limit=10)
+    assert [path[-1] for path in names(found)] == ["crm"]
 
 
 # The score
