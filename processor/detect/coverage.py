@@ -72,7 +72,8 @@ class Coverage:
     """That of one namespace, or of all (`namespace` is empty).
 
     `parts` by measure; `ever` is that of columns counted by the parents that they ever had. `jobs`: how many jobs have
-    runs that count. `missing`: some of what is lacking, by measure. `depth` is None where it was not measured.
+    runs that count. `missing`: some of what is lacking, by measure; `lacking`: how many jobs lack something, and how
+    many datasets have a column that lost its parents. `depth` is None where it was not measured.
     """
 
     namespace: str = ""
@@ -80,6 +81,7 @@ class Coverage:
     ever: Part = NOTHING
     jobs: int = 0
     missing: dict[Measure, tuple[Node, ...]] = field(default_factory=lambda: dict.fromkeys(Measure, ()))
+    lacking: dict[Measure, int] = field(default_factory=lambda: dict.fromkeys(Measure, 0))
     depth: Depth | None = None
 
     @property
@@ -123,6 +125,8 @@ class Tally:
             part.count(Measure.DATASETS, dataset, int(is_known), 1)
             part.count(Measure.COLUMNS, dataset, columns.with_parents, columns.columns)
             part.ever = part.ever.plus(columns.ever, columns.columns)
+            part.lacking[Measure.DATASETS] += not is_known
+            part.lacking[Measure.COLUMNS] += columns.ever > columns.with_parents
 
     def add_job(self, history: JobHistory) -> None:
         """A job with its newest runs."""
@@ -132,6 +136,7 @@ class Tally:
             return
         for part in self._parts(history.job):
             part.jobs += 1
+            part.lacking[Measure.RUNS] += lacking > 0
             part.count(Measure.RUNS, history.job, len(runs) - lacking, len(runs))
 
     def namespaces(self) -> list[Coverage]:

@@ -188,7 +188,8 @@ class LowCoverage(Section, frozen=True):
     """How complete the lineage of a namespace has to be; docs/coverage.md says what is measured.
 
     `datasets`, `runs`, `columns`: the targets. `min_datasets`, `min_runs`, `min_jobs`, `min_columns`: with fewer of
-    them a namespace is not judged. `demand`: patterns of namespaces that have to meet the targets whatever they had
+    them a namespace is not judged. `min_lacking`: fewer jobs that lack something, or datasets that lost parents, are
+    left to the alerts about each. `demand`: patterns of namespaces that have to meet the targets whatever they had
     before.
     """
 
@@ -199,6 +200,7 @@ class LowCoverage(Section, frozen=True):
     min_runs: Count = 50
     min_jobs: Count = 5
     min_columns: Count = 50
+    min_lacking: Count = 3
     demand: tuple[Pattern, ...] = ()
 
 

@@ -2,9 +2,11 @@
 
 Rules kept here:
 - runs are judged everywhere: what is expected of them is learned job by job. Columns are judged where the namespace
-  once had what is demanded, so one whose engine gives no column lineage is not; datasets where the policy declares what
-  the sources are, for else nobody knows which of them somebody should write. What `demand` names is judged whole;
-- a small namespace is not judged: a share of few things says little, and the single alerts say it better;
+  once had what is demanded, and lost more than the target allows to be without: one whose engine gives no column
+  lineage is not, nor one that has always been near its target. Datasets are judged where the policy declares what the
+  sources are, for else nobody knows which of them somebody should write. What `demand` names is judged whole;
+- a small namespace is not judged, nor one where few jobs or datasets are to blame: of few things a share says little,
+  and the alerts about each say it better;
 - one alert a namespace, about all that is low there; the targets are the policy's.
 """
 
@@ -46,18 +48,22 @@ def detect(coverage: Coverage, policy: Policy, now_us: int) -> list[Finding]:
 
 def _judged(coverage: Coverage, subject: Node, policy: Policy) -> Iterator[_Low]:
     """What is judged of the namespace, with its target."""
-    knobs, parts = policy.low_coverage, coverage.parts
+    knobs, parts, lacking = policy.low_coverage, coverage.parts, coverage.lacking
     is_demanded = matches(knobs.demand, subject)
-    if parts[Measure.RUNS].total >= knobs.min_runs and coverage.jobs >= knobs.min_jobs:
+    has_runs = parts[Measure.RUNS].total >= knobs.min_runs and coverage.jobs >= knobs.min_jobs
+    if has_runs and lacking[Measure.RUNS] >= knobs.min_lacking:
         yield _Low(Measure.RUNS, parts[Measure.RUNS], knobs.runs)
-    if parts[Measure.COLUMNS].total >= knobs.min_columns and (is_demanded or _once_had(coverage, knobs)):
+    if parts[Measure.COLUMNS].total >= knobs.min_columns and (is_demanded or _fell(coverage, knobs)):
         yield _Low(Measure.COLUMNS, parts[Measure.COLUMNS], knobs.columns)
     if parts[Measure.DATASETS].total >= knobs.min_datasets and (is_demanded or policy.sources):
         yield _Low(Measure.DATASETS, parts[Measure.DATASETS], knobs.datasets)
 
 
-def _once_had(coverage: Coverage, knobs: LowCoverage) -> bool:
-    return (coverage.ever.ratio or 0.0) >= knobs.columns
+def _fell(coverage: Coverage, knobs: LowCoverage) -> bool:
+    """Whether columns had parents as they should, and too many of them lost them."""
+    had, now = coverage.ever, coverage.parts[Measure.COLUMNS]
+    has_lost = had.having - now.having > (1 - knobs.columns) * now.total
+    return (had.ratio or 0.0) >= knobs.columns and has_lost and coverage.lacking[Measure.COLUMNS] >= knobs.min_lacking
 
 
 def _finding(coverage: Coverage, subject: Node, low: list[_Low], now_us: int) -> Finding:

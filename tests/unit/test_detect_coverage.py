@@ -184,26 +184,34 @@ def test_a_namespace_whose_runs_lost_their_lineage_is_told_until_they_have_it_ag
 
 def test_few_jobs_are_left_to_the_alerts_of_their_own() -> None:
     assert findings(ran(3, 3), Policy()) == []
+    assert findings(ran(5, 2), Policy()) == []
     assert findings(ran(6, 0), Policy()) == []
 
 
-def wide(parents: int, minutes: float = 0) -> Json:
-    columns = [f"c{n}" for n in range(60)]
-    return made(mapped("a", columns, columns[:parents]), table("raw"), job="wide", minutes=minutes)
+def wide(parents: int, minutes: float = 0, tables: int = 3) -> list[Json]:
+    """Tables of twenty columns each, of which so many have parents."""
+    columns = [f"c{n}" for n in range(20)]
+    targets = [mapped(f"t{n}", columns, columns[:parents]) for n in range(tables)]
+    return [made(target, table("raw"), minutes=minutes) for target in targets]
 
 
 def test_columns_are_told_that_lost_parents_and_not_those_that_never_had_any() -> None:
-    assert findings([wide(0)], Policy()) == []
-    assert findings([wide(60)], Policy()) == []
-    [finding] = findings([wide(60), wide(30, minutes=9)], Policy())
+    assert findings(wide(0), DEFAULT) == []
+    assert findings(wide(20), DEFAULT) == []
+    [finding] = findings([*wide(20), *wide(10, minutes=9)], DEFAULT)
     assert "50 % (30 of 60) columns of written datasets have known parents" in finding.summary
+
+
+def test_a_loss_in_few_datasets_and_one_near_the_target_are_left_to_their_own_alerts() -> None:
+    assert findings([*wide(20), *wide(0, minutes=9, tables=2)], DEFAULT) == []
+    assert findings([*wide(20), *wide(19, minutes=9)], DEFAULT) == []
 
 
 def test_what_is_demanded_is_told_whatever_was_before() -> None:
     demanded = parse_policy(f"low_coverage: {{demand: ['{NAMESPACE}']}}")
-    assert [f.subject.namespace for f in findings([wide(0)], demanded)] == [NAMESPACE]
+    assert [f.subject.namespace for f in findings(wide(0), demanded)] == [NAMESPACE]
     milder = parse_policy(f"overrides: [{{match: ['{NAMESPACE}'], low_coverage: {{columns: 0.4}}}}]")
-    assert findings([wide(60), wide(30, minutes=9)], milder) == []
+    assert findings([*wide(20), *wide(10, minutes=9)], milder) == []
 
 
 def test_datasets_are_told_where_sources_are_declared() -> None:
