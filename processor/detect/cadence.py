@@ -5,6 +5,8 @@ Rules kept here:
   count for what never happens at them (`weekend`);
 - one turn left out (a holiday) and a late start, a shift to daylight-saving time included, is no silence: `factor` is a
   little more than two gaps;
+- a cadence is a pattern: nearly all gaps are like the usual one or like the largest (a night). What has none (runs
+  started by hand, or by what comes in) needs many times, and its largest gap counts twice;
 - few times, irregular ones, and such as lie within less than `known_hours` mean patience: a backfill's runs, minutes
   apart, are no cadence;
 - what is silent for very long is retired, and no more is said of it.
@@ -18,6 +20,10 @@ from typing import NamedTuple
 from processor.detect.knobs import Cadenced
 from processor.detect.stats import DAY_US, gaps, hours_us, p95, typical
 from processor.detect.weekend import runs_at_weekends, working_us
+
+_LIKE = 0.2
+_NEARLY_ALL = 0.8
+_CAUTION = 2
 
 
 class Cadence(NamedTuple):
@@ -51,14 +57,23 @@ def learn(times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None)
         return None
     weekends = runs_at_weekends(times)
     counted = tuple(gaps(times if weekends else [working_us(time) for time in times]))
-    if len(times) < knobs.irregular_runs and max(counted) > knobs.irregular * typical(counted):
+    is_even = max(counted) <= knobs.irregular * typical(counted)
+    if len(times) < knobs.irregular_runs and not (is_even and _is_pattern(counted)):
         return None
     limit_us = _limit_us(counted, knobs)
     return Cadence(counted, weekends, limit_us, _retire_us(counted, limit_us, knobs))
 
 
+def _is_pattern(gaps_us: tuple[int, ...]) -> bool:
+    """Whether nearly all gaps are like the usual one, or like the largest."""
+    usual = (typical(gaps_us), max(gaps_us))
+    like = sum(any(abs(gap - one) <= _LIKE * one for one in usual) for gap in gaps_us)
+    return like >= _NEARLY_ALL * len(gaps_us)
+
+
 def _limit_us(gaps_us: tuple[int, ...], knobs: Cadenced) -> int:
-    usual = max(knobs.factor * p95(gaps_us), knobs.max_factor * max(gaps_us))
+    caution = 1 if _is_pattern(gaps_us) else _CAUTION
+    usual = max(knobs.factor * p95(gaps_us), caution * knobs.max_factor * max(gaps_us))
     return max(hours_us(knobs.floor_hours), int(usual))
 
 

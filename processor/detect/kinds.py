@@ -128,8 +128,8 @@ def of_names(
 def of_written(dataset: WrittenDataset, policy: Policy, now_us: int) -> list[Finding]:
     """What is wrong with a dataset that its writers do not write any more."""
     own = policy.for_(dataset.record.node)
-    silent = _permitted(silent_dataset.detect(dataset, own, now_us), own)
-    return silent or _permitted(orphan_dataset.detect_lost(dataset, own, now_us), own)
+    lost = _permitted(orphan_dataset.detect_lost(dataset, own, now_us), own)
+    return lost or _permitted(silent_dataset.detect(dataset, own, now_us), own)
 
 
 def may_be_written_no_more(record: NodeRecord, policy: Policy, now_us: int) -> bool:

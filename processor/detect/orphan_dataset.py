@@ -4,10 +4,10 @@ Rules kept here:
 - a root of the graph is no orphan by being a root: either the policy declares what the sources are and
   it is none of them, or nearly all its siblings have a writer;
 - one that had writers is an orphan once it has lost them: it is read still, long after its last write, and each of its
-  newest writers is retired or has completed `lost_runs` runs without it. Told only where nothing else tells it: no
-  `silent_dataset`, nothing of a writer that does not write at all, no next name in turn; and only of what was written
-  time and again. That a writer writes something else (`broken_lineage`) is told of the job and at once; that somebody
-  goes on reading what it left is told of the dataset as well;
+  newest writers is retired or has completed `lost_runs` runs without it. Told only of what was written time and again,
+  and only where nothing else tells it: nothing of a writer that does not write at all, no next name in turn. It is told
+  instead of `silent_dataset`. That a writer writes something else (`broken_lineage`) is told of the job and at once;
+  that somebody goes on reading what it left is told of the dataset as well;
 - nothing is said of a dropped dataset, of one in memory, or of one first seen within `grace_hours`.
 """
 

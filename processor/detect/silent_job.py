@@ -2,8 +2,12 @@
 
 Rules kept here:
 - cadence is learned (`cadence`) from the starts of the kept runs, failed ones included: a failure is no silence;
+- of a job so frequent that all its kept runs lie within a day nothing is known of nights: a day is the least. If they
+  lie within a few hours they may as well be a backfill's, and nothing is said;
 - a job whose newest run is open is not silent (`stuck_run` watches it) until that run counts as abandoned; one
   without an end never is;
+- a job whose every output was dropped or is written by a newcomer has been replaced (renamed), and is not missed: the
+  sweep asks for that (`alerter.sweep.jobs`);
 - a job silent for very long is retired, and the alert ends.
 """
 
@@ -17,8 +21,11 @@ from processor.detect.stats import DAY_US, hours_us, typical
 from processor.detect.words import counted, lasting, node_words
 from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.change import Cause
-from processor.model.history import FinishedRun, JobHistory
+from processor.model.history import RECENT_RUNS, FinishedRun, JobHistory
 from processor.model.identity import hash_parts
+
+_BACKFILL_HOURS = 6.0
+"""As long as a backfill of all the runs that a job keeps may take."""
 
 
 def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
@@ -32,7 +39,14 @@ def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
 
 def cadence_of(history: JobHistory, knobs: SilentJob) -> Cadence | None:
     """The job's cadence; None while too little is known."""
-    return learn((run.started_us for run in history.finished if run.started_us > 0), knobs)
+    starts = sorted({run.started_us for run in history.finished if run.started_us > 0})
+    is_known = bool(starts) and starts[-1] - history.first_seen_us >= hours_us(knobs.known_hours)
+    if not is_known or len(history.finished) < RECENT_RUNS or starts[-1] - starts[0] < hours_us(_BACKFILL_HOURS):
+        return learn(starts, knobs)
+    known = learn(starts, knobs, known_us=0)
+    is_frequent = starts[-1] - starts[0] < hours_us(knobs.known_hours)
+    least_us = hours_us(knobs.known_hours) if is_frequent else 0
+    return known and known._replace(limit_us=max(known.limit_us, least_us))
 
 
 def is_retired(history: JobHistory, policy: Policy, now_us: int) -> bool:

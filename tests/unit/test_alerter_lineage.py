@@ -130,3 +130,22 @@ def test_a_job_that_reads_nothing_on_sundays_is_learned() -> None:
     assert not world.feel(20 * DAY + 20, *load(20, ()))
     fill(world.store, *load(21, ()))
     assert [a.finding.kind for a in world.sweep(21 * DAY + 20).opened] == [AlertKind.MISSING_INPUTS]
+
+
+def test_a_job_that_goes_by_another_name_now_is_not_missed() -> None:
+    world = World(*steady(), *(e for day in range(7, 10) for e in load(day, BOTH, name="load_v2")))
+    assert not world.sweep(10 * DAY).opened
+    alone = World(*steady(), *(e for day in range(7, 10) for e in load(day, BOTH, ("raw.other",), name="load_v2")))
+    assert [a.finding.kind for a in alone.sweep(10 * DAY).opened] == [AlertKind.SILENT_JOB]
+
+
+def test_a_job_whose_outputs_were_dropped_is_not_missed() -> None:
+    gone = table("raw.orders", lifecycleStateChange=facet(lifecycleStateChange="DROP"))
+    world = World(*steady(), event("cleanup", minutes=7 * DAY, run=77, outputs=[gone]))
+    assert not world.sweep(10 * DAY).opened
+
+
+def test_a_job_beside_others_that_write_the_same_is_missed() -> None:
+    both = [e for day in range(7) for name in ("load", "also") for e in load(day, BOTH, name=name)]
+    world = World(*both, *(e for day in range(7, 10) for e in load(day, BOTH, name="also")))
+    assert [a.finding.subject for a in world.sweep(10 * DAY).opened] == [jb("load")]

@@ -206,8 +206,6 @@ class TestSilentJob:
         assert not self.is_silent(first_week, MONDAY + timedelta(days=7, hours=20))
 
     def test_a_job_of_working_days_is_silent_two_working_days_later(self) -> None:
-        assert not self.is_silent(daily(4), MONDAY + timedelta(days=6, hours=23))
-        assert self.is_silent(daily(4), MONDAY + timedelta(days=7, hours=1))
         assert not self.is_silent(daily(5), MONDAY + timedelta(days=7, hours=23))
         assert self.is_silent(daily(5), MONDAY + timedelta(days=8, hours=1))
 
@@ -248,6 +246,29 @@ class TestSilentJob:
         assert not self.is_silent(mixed, MONDAY + timedelta(days=22))
         assert self.is_silent(mixed, MONDAY + timedelta(days=24))
 
+    def test_a_frequent_job_is_silent_after_a_day(self) -> None:
+        runs = [finished(n, MONDAY + timedelta(minutes=30 * n), minutes=1) for n in range(32)]
+        last, known = MONDAY + timedelta(hours=15.5), us(MONDAY - timedelta(days=9))
+        frequent = replace(history(*runs), first_seen_us=known)
+        assert not silent_job.detect(frequent, Policy(), us(last + timedelta(hours=24)))
+        assert silent_job.detect(frequent, Policy(), us(last + timedelta(hours=25)))
+        backfilled = [finished(n, MONDAY + timedelta(minutes=10 * n), minutes=1) for n in range(32)]
+        assert not silent_job.detect(
+            replace(history(*backfilled), first_seen_us=known), Policy(), us(last + timedelta(days=3))
+        )
+
+    def test_a_few_gaps_that_happen_to_be_alike_are_no_pattern(self) -> None:
+        hours = [0, 20, 50, 65, 92]
+        by_hand = [finished(n, MONDAY + timedelta(hours=hour), minutes=1) for n, hour in enumerate(hours)]
+        assert not self.is_silent(by_hand, MONDAY + timedelta(days=9))
+
+    def test_what_has_no_pattern_is_given_three_times_its_largest_gap(self) -> None:
+        hours = [0, 3, 30, 34, 70, 75, 77, 100, 133, 140, 166, 170, 205, 207]
+        by_hand = [finished(n, MONDAY + timedelta(hours=hour), minutes=1) for n, hour in enumerate(hours)]
+        last = MONDAY + timedelta(hours=207)
+        assert not self.is_silent(by_hand, last + timedelta(hours=107))
+        assert self.is_silent(by_hand, last + timedelta(hours=170))
+
     def test_retries_teach_no_cadence(self) -> None:
         retried = [
             finished(10 * day + n, MONDAY + timedelta(days=day, minutes=7 * n), minutes=1)
@@ -281,7 +302,7 @@ class TestSilentJob:
         assert not self.is_silent(by_hand, MONDAY + timedelta(days=1))
 
     def test_too_few_runs_mean_patience(self) -> None:
-        assert not self.is_silent(daily(3)[:3], MONDAY + timedelta(days=4))
+        assert not self.is_silent(daily(4), MONDAY + timedelta(days=9))
 
     def test_irregular_runs_need_more_of_them(self) -> None:
         days = [0, 1, 2, 9, 10]

@@ -13,10 +13,11 @@ from processor.detect import broken_lineage, kinds
 from processor.detect.batch import completed
 from processor.detect.peers import PeerTally
 from processor.index.aliases import aliases_of
-from processor.index.view import View
+from processor.index.view import Link, View
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory, KnownMapping, RunMembers
 from processor.model.identity import Node
+from processor.model.observation import EdgeType
 
 _PAGE = 50
 Told = dict[Node, set[AlertKind]]
@@ -59,8 +60,23 @@ def _of_peers(scope: Scope, histories: Sequence[JobHistory], tally: PeerTally) -
 def _of_jobs(scope: Scope, histories: Sequence[JobHistory]) -> Iterator[Finding]:
     remapped = scope.view.remapped([history.job.id for history in histories])
     for history in histories:
-        yield from kinds.of_job(history, scope.policy, scope.now_us)
+        findings = kinds.of_job(history, scope.policy, scope.now_us)
+        yield from (f for f in findings if f.kind is not AlertKind.SILENT_JOB or not _is_replaced(scope.view, history))
         yield from _of_runs(scope, history, remapped.get(history.job.id, ()))
+
+
+def _is_replaced(view: View, history: JobHistory) -> bool:
+    """Whether each output of a job was dropped, or is written since by one that did not write it before."""
+    last_us = max(run.started_us for run in history.finished)
+    outputs = [link.other for link in view.out_links([history.job.id])[history.job.id] if link.type is EdgeType.WRITES]
+    records, into = view.nodes(outputs), view.in_links(outputs)
+    left = (id_ for id_ in outputs if id_ in records and not records[id_].dropped)
+    is_taken_over = (any(_is_newcomer(link, last_us) for link in into[id_]) for id_ in left)
+    return bool(outputs) and all(is_taken_over)
+
+
+def _is_newcomer(link: Link, last_us: int) -> bool:
+    return link.type is EdgeType.WRITES and link.first_us > last_us
 
 
 def _of_runs(scope: Scope, history: JobHistory, remapped: Sequence[KnownMapping]) -> Iterator[Finding]:
