@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -210,3 +212,53 @@ def test_same_is_an_equivalence_and_a_type_may_be_widened_again(a: str, b: str, 
 def test_any_text_is_a_type(text: str, scheme: str) -> None:
     assert isinstance(normal_form(text, scheme), Type)
     assert retyping(text, text, scheme) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int" + "[]" * 10_000,
+        "_" * 20_000 + "int",
+        "int" + " unsigned" * 3_000,
+        "a " * 16_000,
+        '{"type": 3}',
+        "[3]",
+        '{"type": null}',
+        '{"type": "record", "fields": 1}',
+        '{"type": "enum", "symbols": [{"a": 1}, 2]}',
+    ],
+)
+def test_what_is_no_type_is_itself_however_it_is_nested_or_misspelled(text: str) -> None:
+    assert retyping(text, text, "") is None
+    assert normal_form(text).family is Family.OTHER
+
+
+def test_digits_without_end_are_weighed_at_once() -> None:
+    endless = '{"type": "bytes", "logicalType": "decimal", "precision": 1000000000000}'
+    assert retyping(endless, "bigint", "") is Retyping.NARROWED
+    assert retyping("bigint", "decimal(9999999,0)", "") is Retyping.WIDENED
+    assert retyping("decimal(18,0)", "bigint", "") is Retyping.WIDENED
+    assert retyping("decimal(19,0)", "bigint", "") is Retyping.NARROWED
+
+
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["int", "null"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "logicalType", "items", "values", "fields", "symbols", "size", "precision", "scale"]
+            ),
+            inner | st.sampled_from(["record", "array", "map", "enum", "fixed", "decimal"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(documents)
+def test_any_document_is_a_type(document: object) -> None:
+    text = json.dumps(document)
+    assert isinstance(normal_form(text), Type)
+    assert retyping(text, text, "") is None

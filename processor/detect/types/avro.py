@@ -33,6 +33,8 @@ def _read(stated: Any) -> Type:  # noqa: ANN401  any JSON
     if isinstance(stated, list):
         (only,) = [branch for branch in stated if branch != "null"]
         return _read(only)
+    if not isinstance(stated, dict):
+        raise TypeError(stated)
     logical = stated.get("logicalType")
     if logical == "decimal":
         return Type(Family.DECIMAL, int(stated["precision"]), int(stated.get("scale", 0)))

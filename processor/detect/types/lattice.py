@@ -141,7 +141,9 @@ def _integer_in_integer(wide: Type, narrow: Type) -> bool:
 
 
 def _decimal_in_integer(wide: Type, narrow: Type) -> bool:
-    return not wide.is_marked and narrow.scale == 0 and 10 ** (narrow.size or 0) <= 2 ** (_bits(wide) - 1)
+    # Digits are compared, not powers of ten: a stated precision may be any number.
+    certain = len(str(2 ** (_bits(wide) - 1))) - 1
+    return not wide.is_marked and narrow.scale == 0 and (narrow.size or 0) <= certain
 
 
 def _decimal_in_decimal(wide: Type, narrow: Type) -> bool:

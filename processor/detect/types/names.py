@@ -137,7 +137,7 @@ def named(name: str, parameters: Sequence[str], dialect: Dialect) -> Type | None
     if not parameters and name in dialect.own:
         return dialect.own[name]
     if name.endswith(" unsigned"):
-        return _unsigned(named(name.removesuffix(" unsigned"), (), COMMON))
+        return _unsigned(_PLAIN.get(name.removesuffix(" unsigned")))
     if name in _PLAIN:
         return _plain(name, numbers, parameters)
     if name in _STRINGS or name in _PADDED:

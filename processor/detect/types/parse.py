@@ -23,6 +23,7 @@ from processor.model.alert import Retyping
 
 _LONGEST = 32_768
 _DEEPEST = 32
+_MOST_DIMENSIONS = 8
 _TOKEN = re.compile(r"\s*(?:([^\W\d][\w.$%-]*)|(-?\d+)|('[^']*'|\"[^\"]*\"|`[^`]*`)|([<>()\[\],:=/+]))")
 _PAIRS = {"<": ">", "(": ")", "[": "]"}
 _CLOSING = frozenset(_PAIRS.values())
@@ -100,10 +101,12 @@ class _Reader:
         nested = self._nested(" ".join(words))
         parameters = self._parameters() if nested is None and self._next() in _PAIRS and not self._is_suffix() else []
         found = nested or self._named(" ".join([*words, *self._words()]), parameters)
-        while self._is_suffix():
+        for _ in range(_MOST_DIMENSIONS):
+            if not self._is_suffix():
+                return found
             self._at += 2
             found = Type(Family.ARRAY, members=(("", found),))
-        return found
+        raise _UnreadError
 
     def skip_to(self, ends: frozenset[str]) -> None:
         """Leave out what is no part of a type, up to one of these."""
@@ -130,7 +133,7 @@ class _Reader:
 
     def _named(self, name: str, parameters: list[str]) -> Type:
         found = named(name, parameters, dialect_of(self._scheme))
-        if found is None and name.startswith("_") and not parameters:  # how Postgres names its arrays
+        if found is None and name[:1] == "_" != name[1:2] and not parameters:  # how Postgres names its arrays
             return Type(Family.ARRAY, members=(("", self._named(name[1:], [])),))
         if found is None and name in _BARE and not parameters:
             return Type(_BARE[name], members=None)
