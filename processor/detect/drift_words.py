@@ -60,12 +60,20 @@ def _datasets(datasets: Sequence[Affected]) -> str:
 
 def _clauses(drifts: Sequence[ColumnDrift]) -> list[str]:
     renamed = [drift for drift in drifts if drift.renamed_to is not None]
-    rest = [d for d in drifts if d not in renamed and d.path not in {r.renamed_to for r in renamed}]
-    clauses = [f"column {shown(d.path)} was renamed to {shown(d.renamed_to or '')} (suspected)" for d in renamed]
+    told = {name for drift in renamed for name in (drift.path, drift.renamed_to)}
+    rest = [drift for drift in drifts if drift.path not in told]
+    clauses = _renamings([(shown(d.path), shown(d.renamed_to or "")) for d in renamed])
     for verb in ("dropped", "retyped", "narrowed", "widened", "added"):
         names = [_named(drift) for drift in rest if _verb(drift) == verb]
         clauses += [_clause(names, verb)] if names else []
     return clauses
+
+
+def _renamings(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    if len(pairs) <= _NAMED:
+        return [f"column {old} was renamed to {new} (suspected)" for old, new in pairs]
+    names = listed([f"{old} to {new}" for old, new in pairs])
+    return [f"{len(pairs)} columns were renamed ({names}; suspected)"]
 
 
 def _verb(drift: ColumnDrift) -> str:

@@ -229,6 +229,17 @@ def test_types_at_odds_are_no_rename_even_where_the_lineage_says_so() -> None:
     assert renamed(finding) == {}
 
 
+def test_a_table_all_of_whose_columns_are_renamed_is_told_by_place_and_case() -> None:
+    before = columns(*(f"Column {n}:int" for n in range(2_000)))
+    after = columns("id:int", *(f"COLUMN {n}:int" for n in range(1_999)), "COLUMN NEW:int")
+    (finding,) = told(before, after)
+    found = renamed(finding)
+    assert len(found) == 1_999
+    assert found["Column 7"][0] == "COLUMN 7"
+    names = "Column 0 to COLUMN 0, Column 1 to COLUMN 1, Column 10 to COLUMN 10, …"
+    assert finding.summary.startswith(f"1999 columns were renamed ({names}; suspected) and column ")
+
+
 def test_no_mapping_is_read_where_nothing_may_be_renamed() -> None:
     def never(_: Observer) -> object:
         raise AssertionError("asked for lineage")
