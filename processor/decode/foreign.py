@@ -15,7 +15,7 @@ Source of names and of what may stand where: Avro 1.12 specification, "Schema De
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from processor.decode.facets import AvroType, Json
@@ -148,6 +148,8 @@ class _Unroller:
         self._nodes_left = limits.schema_nodes
         self._open: set[tuple[str, int]] = set()
         self._emitted: set[tuple[str, int]] = set()
+        self._bottom_name = _free_name(definitions)
+        self._has_bottom = False
 
     def emit(self, schema: AvroType, namespace: str, level: int, depth: int) -> AvroType:
         """The copy of `schema` at `level` of the recursion that it stands in."""
@@ -204,13 +206,21 @@ class _Unroller:
         return {**kept, "type": self.emit(field.get("type"), namespace, level, depth + 1)}
 
     def _bottom(self) -> AvroType:
-        if (_BOTTOM, 0) in self._emitted:
-            return _BOTTOM
-        self._emitted.add((_BOTTOM, 0))
+        if self._has_bottom:
+            return self._bottom_name
+        self._has_bottom = True
         # The number in front is what shows fastavro the end of the data when it skips an array of these.
-        rest = {"type": "fixed", "name": f"{_BOTTOM}Still", "size": _BOTTOM_BYTES}
+        rest = {"type": "fixed", "name": f"{self._bottom_name}Still", "size": _BOTTOM_BYTES}
         fields = [{"name": "number", "type": "long"}, {"name": "rest", "type": rest}]
-        return {"type": "record", "name": _BOTTOM, "fields": fields}
+        return {"type": "record", "name": self._bottom_name, "fields": fields}
+
+
+def _free_name(definitions: Collection[str]) -> str:
+    """A name that no definition of the schema has: one that had it would be taken for the bottom, and never end."""
+    name = _BOTTOM
+    while any(each.rpartition(".")[2].startswith(name) for each in definitions):
+        name += "_"
+    return name
 
 
 def _leveled(name: str, level: int) -> str:

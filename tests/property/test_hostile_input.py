@@ -256,6 +256,14 @@ def test_recursions_on_top_of_each_other_are_refused() -> None:
     assert reason(framed(record(("a", kind)), b"\x00")) in {"schema_refused", "bad_avro"}
 
 
+@pytest.mark.parametrize("name", ["NestedTooDeep", "NestedTooDeep_", "NestedTooDeepStill"])
+@bounded(seconds=20, mib=512)
+def test_a_recursion_under_the_name_of_what_ends_recursions_ends(name: str) -> None:
+    node: Json = {"type": "record", "name": name, "fields": [{"name": "next", "type": [name]}]}
+    assert reason(framed(node, bytes(100_000))) == "bad_avro"
+    assert reason(framed(record(("more", node)), bytes(100_000))) == "bad_avro"
+
+
 @bounded(seconds=60, mib=192)
 def test_schemas_that_are_all_different_fill_no_memory() -> None:
     text = schema_text("lineage_event.avsc")
