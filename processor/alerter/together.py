@@ -44,7 +44,8 @@ class Together:
 
         What would lead something that fires waits for the sweep, which lets the one end as the other begins.
         """
-        some = self._not_accepted(fresh)
+        told_already = {member.alert_id for alert in firing.values() for member in alert.finding.members}
+        some = [finding for finding in self._not_accepted(fresh) if finding.alert_id not in told_already]
         pool, kin = self._with_kindred(some)
         together = grouped(pool.values(), kin)
         leads = {together.folded.get(finding.alert_id, finding.alert_id) for finding in some}

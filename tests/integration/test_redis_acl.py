@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 import redis
+from pydantic import SecretStr
 
 from processor.local import KafkaCluster, Valkey
+from processor.local.ports import free_ports
+from processor.settings import Sinks
 from tests.support.command import ROOT, Lineage
-from tests.support.events import event, schema, table
+from tests.support.events import column_lineage, event, schema, table
 from tests.support.indexing import World
 from tests.waiting import eventually
 
@@ -46,25 +49,38 @@ def test_indexer_alerter_and_reader_do_their_work_and_nothing_is_refused(
     kafka: KafkaCluster, guarded: Valkey, topic_prefix: str, tmp_path: Path
 ) -> None:
     indexer = World.make(kafka.bootstrap, address(guarded, "indexer"), topic_prefix, reconcile_interval_s=1.0)
-    alerter = World(indexer.settings.changed(redis_url=address(guarded, "alerter")))
+    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
+    sinks = Sinks(alertmanager_urls=(nowhere,), webhook_url=SecretStr(nowhere))
+    alerter = World(indexer.settings.changed(redis_url=address(guarded, "alerter"), sinks=sinks))
     wide, narrow = (
         event("load", run=run, minutes=run, outputs=[table("orders", schema=schema(*columns))])
         for run, columns in enumerate((("id", "amount"), ("id",)))
     )
+    mapping = column_lineage({"amount": [("orders", "amount")]})
+    report = table("report", schema=schema("amount"), columnLineage=mapping)
+    read = event("report", run=9, inputs=[table("orders")], outputs=[report])
     with (
         indexer.process("run", "--role", "indexer") as indexing,
         alerter.process("run", "--role", "alerter") as judging,
     ):
-        indexer.produce([msgspec.json.encode(wide)])
+        indexer.produce([msgspec.json.encode(wide), msgspec.json.encode(read)])
         assert eventually(lambda: indexer.behind() == 0), indexing.text
         indexer.produce([msgspec.json.encode(narrow)])
         assert eventually(lambda: bool(indexer.read(indexer.settings.topics.alerts))), indexing.text + judging.text
         assert eventually(lambda: indexer.outbox() == 0), indexing.text
+        assert eventually(lambda: all(f'"{name}"' in judging.text for name in ("alertmanager", "webhook"))), (
+            judging.text
+        )
         lineage = Lineage(tmp_path, {"LINEAGE_REDIS_URL": address(guarded, "reader")})
         assert len(lineage.ok("alerts", "-o", "json").json) == 1
-        assert len(lineage.ok("export", "nodes", "-o", "ndjson").lines) == 2
+        assert len(lineage.ok("export", "nodes", "-o", "ndjson").lines) == 4
         for command in (["show", "orders"], ["up", "orders"], ["down", "load"], ["digest"], ["export", "edges"]):
             lineage.ok(*command)
+    saying = Lineage(tmp_path, {"LINEAGE_REDIS_URL": address(guarded, "alerter")})
+    (alert,) = saying.ok("alerts", "-o", "json").json
+    saying.ok("alerts", "mute", "--pattern", "*", "--for", "1h", "--reason", "migration")
+    saying.ok("alerts", "unmute", "--pattern", "*")
+    saying.ok("alerts", "ack", alert["alert_id"])
     assert denied(guarded) == []
 
 
