@@ -83,7 +83,7 @@ class Builder:
 
     def _copied(self, area: str, number: int) -> tuple[str, str]:
         """A table of a database, and its copy in the warehouse, which bears the same name there."""
-        _, thing = self._name()
+        thing = f"{self._name()[1]}_{len(self._tables)}"
         columns = self._columns()
         source = self._table(f"postgres://{area}-db-{number}:5432", f"{area}.public.{thing}", Engine.POSTGRES, columns)
         is_flake = number % 2 == 0

@@ -74,7 +74,7 @@ def lose_writer(cast: Cast, day: float) -> None:
     job = cast.job(lambda job: len(job.outputs) == 1 and any(cast.is_regular(each) for each in cast.downstream(job)))
     old = cast.company.tables[job.outputs[0]]
     label = Label("lost writer", "orphan_dataset", frozenset({old.node}), at(day))
-    label.told_by("broken_lineage", job.node)
+    label.beside("broken_lineage", job.node)
     label.told_by("silent_dataset", old.node)
     label.may_end_us = at(day)
     cast.world.label(label, job)

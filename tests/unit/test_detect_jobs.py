@@ -145,13 +145,19 @@ class TestStuckRun:
     def test_an_endless_job_is_never_stuck(self, kind: str) -> None:
         assert not self.stuck(timedelta(days=3), *daily(5), kind=kind)
 
+    def test_a_job_whose_runs_never_ended_tells_no_ends(self) -> None:
+        first, second = OpenRun("a", us(MONDAY)), OpenRun("b", us(MONDAY + timedelta(days=1)))
+        now = us(MONDAY + timedelta(days=3))
+        assert stuck_run.detect(history(opened=(first,)), Policy(), now)
+        assert not stuck_run.detect(history(opened=(first, second)), Policy(), now)
+
     def test_an_abandoned_run_is_told_no_more(self) -> None:
         assert self.stuck(timedelta(days=6), *daily(5))
         assert not self.stuck(timedelta(days=8), *daily(5))
 
     def test_each_run_has_an_alert_of_its_own(self) -> None:
         opened = (OpenRun("a", us(MONDAY)), OpenRun("b", us(MONDAY)))
-        findings = stuck_run.detect(history(opened=opened), Policy(), us(MONDAY + timedelta(days=2)))
+        findings = stuck_run.detect(history(*daily(3), opened=opened), Policy(), us(MONDAY + timedelta(days=2)))
         assert len({f.alert_id for f in findings}) == 2
         assert {f.cause.run_id for f in findings} == {"a", "b"}
         assert {f.subject for f in findings} == {JOB}
