@@ -17,7 +17,7 @@ from typing import NamedTuple
 from processor.detect.types.names import scheme_of
 from processor.detect.versions import age, differences, known_versions, sense
 from processor.model.change import Cause
-from processor.model.history import Lane, SchemaVersion
+from processor.model.history import HOUR_US, Lane, SchemaVersion
 from processor.model.identity import Kind, Node
 from processor.model.observation import Role
 from processor.model.tables import ColumnChange, ColumnChangeKind, Columns
@@ -38,6 +38,14 @@ class Step(NamedTuple):
         return self.before.columns, self.after.columns
 
     @property
+    def since_us(self) -> int:
+        """When the step was taken; of a return, to the hour: the first one in which the former version stood again."""
+        if not self.is_return:
+            return self.after.first_seen_us
+        again = [hour for hour in self.after.hours if hour > self.before.hours[0]]
+        return min(again) * HOUR_US if again else self.lane.current_us
+
+    @property
     def scheme(self) -> str:
         """Whose names of types the lane speaks."""
         return scheme_of(self.lane.dataset.namespace)
@@ -55,7 +63,7 @@ def steps_of(lane: Lane) -> Iterator[Step]:
         changes = differences(before.columns, after.columns, scheme)
         yield Step(lane, before, after, tuple(c for c in changes if sense(c, scheme) in shown))
     if later := versions[place + 1 :]:
-        yield _return(lane, max(later, key=_stated), current)
+        yield _return(lane, max(later, key=_stated), versions[place])
 
 
 def cause_of(lane: Lane, version: SchemaVersion) -> Cause:

@@ -131,7 +131,7 @@ def _finding(step: Step, asking: Asking) -> Finding:
         severity=Severity.WARNING if is_hearsay else severity,
         subject=step.lane.dataset,
         summary=summarize(step.lane, drifts, impact),
-        since_us=step.after.first_seen_us,
+        since_us=step.since_us,
         cause=cause_of(step.lane, step.after),
         changes=drifts,
         impact=impact,

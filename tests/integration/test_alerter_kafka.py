@@ -38,7 +38,7 @@ def test_a_change_becomes_an_alert_on_the_topic_and_in_the_log(plant: Plant) -> 
         assert message.key() == alert.finding.alert_id.encode()
         assert (alert.finding.kind, alert.status) == (AlertKind.SCHEMA_DRIFT, Status.FIRING)
         assert (alert.finding.severity, alert.version) == (Severity.CRITICAL, 1)
-        assert [a.node for a in alert.finding.impact.columns] == [ds("staging.orders").column("amount")]
+        assert ds("staging.orders").column("amount") in [a.node for a in alert.finding.impact.columns]
         plant.wait(lambda: plant.alerts.pending(1) == [])
         plant.index(ingest(70, *FULL))
         plant.wait(lambda: len(plant.published()) == 2)

@@ -127,6 +127,15 @@ def test_a_drift_to_another_version_is_told_besides() -> None:
         assert [change.path for change in findings[1].changes] == paths
 
 
+def test_coming_back_in_another_spelling_is_no_drift_besides() -> None:
+    assert kinds(found("BABa")) == kinds(found("BABaB")) == [FLAPPING]
+
+
+def test_a_return_that_drops_what_is_read_began_when_the_former_version_stood_again() -> None:
+    (finding,) = found("BAAB")
+    assert (finding.kind, finding.since_us) == (DRIFT, (T0_HOUR + 3) * HOUR_US)
+
+
 def test_readers_may_read_now_this_and_now_that() -> None:
     letters = list(enumerate("ABABABAB"))
     assert FLAPPING not in kinds(of(lane(letters, Role.READER)))
