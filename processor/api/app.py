@@ -15,6 +15,7 @@ from processor import __version__
 from processor.api import events, nodes, search, streams
 from processor.api.guard import Guard
 from processor.api.marquez import routes as marquez
+from processor.api.marquez import stats
 from processor.api.parts import Api
 from processor.api.problems import HANDLERS
 
@@ -26,6 +27,7 @@ _ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     *search.ROUTES,
     *streams.ROUTES,
     *marquez.ROUTES,
+    *stats.ROUTES,
 )
 _DESCRIPTION: Final = (
     "Questions about datasets, jobs, columns, their lineage and the alerts about them, and lineage events taken in."

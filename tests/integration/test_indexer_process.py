@@ -176,7 +176,7 @@ def test_a_worker_that_dies_is_started_again(world: World) -> None:
 
 def test_no_worker_outlives_its_supervisor(world: World) -> None:
     with world.process("run", "--workers", "2") as running:
-        assert eventually(lambda: len(running.logged("serving health and metrics")) == 3), running.text
+        assert eventually(lambda: len(running.logged("serving health and metrics")) == 4), running.text
         pids = [line["pid"] for line in running.logged("started")]
         running.send(signal.SIGKILL)
         assert eventually(lambda: all(is_gone(pid) for pid in pids))

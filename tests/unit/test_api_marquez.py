@@ -8,8 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
+from processor.api.marquez.stats import counted, run_counts
+from processor.index.view import View
+from processor.render.times import rfc3339
 from tests.support.api import Served, served
-from tests.support.events import NAMESPACE, PIPELINE, event, facet, memory, run_id, schema, table
+from tests.support.events import NAMESPACE, PIPELINE, event, facet, memory, run_id, schema, table, us
 
 IN_WAREHOUSE = f"/api/v1/namespaces/{quote(NAMESPACE, safe='')}"
 IN_SHOP = "/api/v1/namespaces/shop"
@@ -136,6 +139,27 @@ def test_what_the_index_does_not_keep_is_empty(api: Served) -> None:
     assert got(api, "/api/v1/tags") == {"tags": []}
 
 
+def test_statistics(api: Served) -> None:
+    for what, count in (("jobs", 3), ("datasets", 4), ("sources", 1)):
+        day = got(api, f"/api/v1/stats/{what}", period="DAY", timezone="Europe/Berlin")
+        assert (len(day), day[-1]["count"]) == (24, count)
+    assert len(got(api, "/api/v1/stats/lineage-events", period="WEEK")) == 7
+
+
+def test_runs_are_counted_by_the_interval_in_which_they_started_and_ended() -> None:
+    fails = event("stage", "FAIL", minutes=59, run=1)
+    starts = [event("stage", "START", minutes=minutes, run=run) for minutes, run in ((1, 1), (61, 2))]
+    day = run_counts(View(memory(*starts, fails)).all_jobs(), "DAY", us(65))
+    counts = {"start": 1, "complete": 0, "fail": 0, "abort": 0}
+    assert day[-1] == {"startInterval": full(60), "endInterval": full(120), **counts}
+    assert (day[-2]["start"], day[-2]["fail"]) == (1, 1)
+    assert [each["count"] for each in counted([us(-9999), us(30), us(61)], "DAY", us(65))[-3:]] == [1, 2, 3]
+
+
+def full(minutes: float) -> str:
+    return rfc3339(us(minutes))
+
+
 @pytest.mark.parametrize(
     ("url", "status"),
     [
@@ -145,6 +169,8 @@ def test_what_the_index_does_not_keep_is_empty(api: Served) -> None:
         (f"/api/v1/jobs/runs/{run_id(99)}", 404),
         (f"/api/v1/lineage?nodeId=dataset:{NAMESPACE}:none", 404),
         ("/api/v1/lineage", 400),
+        ("/api/v1/stats/runs", 400),
+        ("/api/v1/stats/jobs?period=YEAR", 400),
         ("/api/v1/lineage?nodeId=table:a:b", 400),
         ("/api/v1/lineage?nodeId=job:shop:stage&depth=-1", 400),
         ("/api/v1/search?q=a&filter=TABLE", 400),
