@@ -69,7 +69,7 @@ Expected = Annotated[str, msgspec.Meta(pattern=ENTRY)]
 _Override: Any = override_of(Sections, match=Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)])
 
 
-class Policy(Sections, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Policy(Sections, frozen=True, forbid_unknown_fields=True, kw_only=True, cache_hash=True):
     """All of it; the defaults are the default policy.
 
     `sources`: datasets that nobody need write. `expected`: jobs and datasets that must send lineage, as

@@ -100,12 +100,12 @@ ALERTS_RESTORED: Final = _counter(
 )
 COVERAGE: Final = _gauge(
     "coverage_ratio",
-    "Share that is complete at the last sweep: over all (namespace is empty), and of the largest namespaces",
+    "Share that is complete, as measured last: over all (namespace is empty), and of the largest namespaces",
     "measure",
     "namespace",
 )
 LINEAGE_DEPTH: Final = _gauge(
-    "lineage_depth", "Datasets that the data of a dataset passed through, at the last sweep", "stat"
+    "lineage_depth", "Datasets that the data of a dataset passed through, as measured last", "stat"
 )
 SINK_ERRORS: Final = _counter("sink_errors_total", "Alerts that could not be delivered at once", "sink")
 SINK_TOLD: Final = _counter("sink_told_total", "Alerts that a sink has taken, those told again included", "sink")
