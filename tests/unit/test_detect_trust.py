@@ -123,10 +123,11 @@ def test_the_example_is_a_warning_that_names_the_way_and_resolves_as_it_says() -
 
 
 def test_a_source_outside_the_allowed_ones_is_critical_and_named_with_its_path() -> None:
-    smuggled = copied(table("notes.csv", LAB), "raw.prices", "a", "b", minutes=59 * HOUR)
+    smuggled = copied(table("notes.csv", LAB), "raw.prices", "a", "b", minutes=60 * HOUR)
     [finding] = findings([*example(59 * HOUR), smuggled], parse_policy(GUARDED))
     assert finding.severity is Severity.CRITICAL
     assert finding.path[-1] == dataset(LAB, "notes.csv")
+    assert finding.since_us == us(60 * HOUR)
     assert finding.summary == (
         "Guarded dataset marts.customers draws on notes.csv in file://lab by way of raw.prices, which is outside its"
         " allowed sources."
@@ -256,6 +257,9 @@ def test_more_upstream_than_can_be_looked_at_is_not_trusted() -> None:
     chain = [made(f"s{n}", f"s{n + 1}", "crm") for n in range(20)]
     found = walked(made("marts.a", "s0"), *chain, limit=10)
     assert [path[-1] for path in names(found)] == ["crm"]
+    between = [f"m{n}" for n in range(20)]
+    found = walked(made("marts.a", *between), *(made(name, "crm") for name in between), limit=10)
+    assert names(found) == [["marts.a"]]
 
 
 # The score
