@@ -22,6 +22,7 @@ from tests.support.events import NAMESPACE, Json, column_lineage, ds, event, fac
 
 LAKE = "s3://lake"
 DEFAULT = Policy()
+COLUMNS = [f"c{n}" for n in range(20)]
 
 
 def scope(values: Iterable[Json], policy: Policy) -> Scope:
@@ -109,6 +110,15 @@ def test_what_a_run_makes_up_for_is_complete_again() -> None:
     assert measured(*story, bare, again)[0].parts[Measure.RUNS] == Part(10, 10)
 
 
+def test_what_a_job_leaves_out_now_and_then_is_complete() -> None:
+    lacking = {4, 9}
+    runs = [
+        event("make a", minutes=n, run=1000 + n) if n in lacking else made(table("a"), table("raw"), minutes=n)
+        for n in range(10)
+    ]
+    assert measured(*runs)[0].parts[Measure.RUNS] == Part(10, 10)
+
+
 def test_an_empty_index_has_nothing_to_measure() -> None:
     overall, namespaces = measured()
     assert (overall.worst, namespaces) == (1.0, {})
@@ -190,8 +200,7 @@ def test_few_jobs_are_left_to_the_alerts_of_their_own() -> None:
 
 def wide(parents: int, minutes: float = 0, tables: int = 3) -> list[Json]:
     """Tables of twenty columns each, of which so many have parents."""
-    columns = [f"c{n}" for n in range(20)]
-    targets = [mapped(f"t{n}", columns, columns[:parents]) for n in range(tables)]
+    targets = [mapped(f"t{n}", COLUMNS, COLUMNS[:parents]) for n in range(tables)]
     return [made(target, table("raw"), minutes=minutes) for target in targets]
 
 
@@ -204,7 +213,9 @@ def test_columns_are_told_that_lost_parents_and_not_those_that_never_had_any() -
 
 def test_a_loss_in_few_datasets_and_one_near_the_target_are_left_to_their_own_alerts() -> None:
     assert findings([*wide(20), *wide(0, minutes=9, tables=2)], DEFAULT) == []
-    assert findings([*wide(20), *wide(19, minutes=9)], DEFAULT) == []
+    near = [made(mapped(f"t{n}", COLUMNS, COLUMNS[: 20 - (n > 0)]), table("raw")) for n in range(3)]
+    less = [made(mapped(f"t{n}", COLUMNS, COLUMNS[: 19 - (n > 0)]), table("raw"), minutes=9) for n in range(3)]
+    assert findings([*near, *less], DEFAULT) == []
 
 
 def test_what_is_demanded_is_told_whatever_was_before() -> None:

@@ -185,6 +185,12 @@ def test_nothing_is_guarded_by_default_and_a_subject_can_be_left_out() -> None:
     assert findings(example(), left_out) == []
 
 
+def test_a_guarded_dataset_that_was_dropped_is_not_told() -> None:
+    gone = facet(lifecycleStateChange="DROP")
+    dropped = event("clean", minutes=60 * HOUR, run=99, outputs=[table("marts.customers", lifecycleStateChange=gone)])
+    assert findings([*example(), dropped], parse_policy(GUARDED), hours=61) == []
+
+
 def test_several_guards_are_one_alert_of_the_gravest() -> None:
     strict = f"- {{match: ['{NAMESPACE}:marts.*'], allowed: ['{CRM}']}}\n"
     [finding] = findings(example(), parse_policy(GUARDED + strict))
