@@ -49,8 +49,12 @@ class Builder:
         self._flink(max(1, round(self._jobs * 0.03)))
         self._ends(round(self._jobs * 0.07), marts + lake)
         self._bare(max(1, round(self._jobs * 0.015)))
-        holidays = frozenset(self._chance.sample(range(14, max(15, self._days)), min(2, max(0, self._days - 14))))
-        return Company(self._tables, self._units, holidays, self._days)
+        return Company(self._tables, self._units, self._holidays(), self._days)
+
+    def _holidays(self) -> frozenset[int]:
+        """One in each month, from the third week on: never two working days in a row."""
+        months = range(14, self._days, 30)
+        return frozenset(first + self._chance.randrange(12) for first in months if first + 12 <= self._days)
 
     # Ingests: Airflow, a database each
 

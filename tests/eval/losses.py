@@ -14,8 +14,8 @@ from tests.eval.timing import DAY_US, HOUR_US, Rhythm, Schedule, at
 
 _LINGER_US = 6 * HOUR_US
 _SIBLINGS = 6
-_NEW_NORMAL_RUNS = 30
-"""What as many runs have done as are remembered is what the job does now."""
+_NEW_NORMAL_RUNS = 24
+"""What so many of the few runs that are remembered have done is what the job does now."""
 
 
 def lose_inputs(cast: Cast, day: float, days: float | None) -> None:

@@ -102,10 +102,12 @@ def rename_table(cast: Cast, day: float, *, by_symlink: bool) -> None:
     def begin(now_us: int) -> None:
         old = (table.namespace, table.name)
         table.name = f"{table.name}_renamed"
+        previous = {"namespace": old[0], "name": old[1]}
         if by_symlink:
             table.symlink = old
+            names = {"identifiers": [{**previous, "type": "TABLE"}]}
+            cast.world.deliver(cast.world.emitter.table_event(table, now_us, symlinks=names), now_us)
             return
-        previous = {"namespace": old[0], "name": old[1]}
         change = {"lifecycleStateChange": "RENAME", "previousIdentifier": previous}
         cast.world.deliver(cast.world.emitter.table_event(table, now_us, lifecycleStateChange=change), now_us)
 
