@@ -1,7 +1,9 @@
 """What is told together, and what waits: grouping applied to what a pass has found.
 
 Rules kept here:
-- what somebody accepted is told nobody, nor what was told with it when it was accepted;
+- what somebody accepted is told nobody, nor what was told with it when it was accepted: its members, and where those
+  are more than were named, whatever belongs to it now and began before it was accepted. Only a sweep knows that, so
+  what single changes bring up of that time waits for it;
 - memory is bounded by what is wrong: grouping has to see all of it at once.
 """
 
@@ -32,18 +34,21 @@ class Together:
         self._scope = scope
         members = (member.alert_id for alert in accepted.values() for member in alert.finding.members)
         self._accepted = {*accepted, *members}
+        self._cut = {i: alert for i, alert in accepted.items() if _is_cut(alert)}
 
     def told(self, findings: Iterable[Finding]) -> Told:
         """All that is to be told, of everything that holds."""
-        some = self._not_accepted(findings)
-        together = grouped(some, kin_of(self._scope.view, some, self._scope.breathe))
-        return bounded(together, self._scope.policy)
+        held = list(findings)
+        kin = kin_of(self._scope.view, held, self._scope.breathe)
+        some = self._without_unnamed(held, self._not_accepted(held), kin)
+        return bounded(grouped(some, kin), self._scope.policy)
 
     def news(self, fresh: Iterable[Finding], firing: Mapping[str, Alert]) -> list[Finding]:
         """What is to fire anew, and what fires and tells of more now. What may lead what is new is judged with it.
 
         What would lead something that fires waits for the sweep, which lets the one end as the other begins.
         """
+        fresh = [finding for finding in fresh if not any(_is_before(finding, one) for one in self._cut.values())]
         told_already = {member.alert_id for alert in firing.values() for member in alert.finding.members}
         some = [finding for finding in self._not_accepted(fresh) if finding.alert_id not in told_already]
         pool, kin = self._with_kindred(some)
@@ -58,6 +63,16 @@ class Together:
         fired = {leader_id for i, leader_id in together.folded.items() if i in firing}
         opening = (finding for i, finding in told.items() if i not in firing and i not in fired)
         return [*grown.values(), *self._room(opening, [alert.finding for alert in firing.values()])]
+
+    def _without_unnamed(self, held: Sequence[Finding], some: list[Finding], kin: Kin) -> list[Finding]:
+        """These findings without the members of accepted alerts that had too many to name them all."""
+        leaders = {finding.alert_id: finding for finding in held if finding.alert_id in self._cut}
+        if not leaders:
+            return some
+        folded = grouped([*leaders.values(), *some], kin).folded
+        accepted = {folded.get(i, i): self._cut[i] for i in sorted(leaders)}
+        led_by = {f.alert_id: accepted.get(folded.get(f.alert_id, f.alert_id)) for f in some}
+        return [f for f in some if not ((leader := led_by[f.alert_id]) and _is_before(f, leader))]
 
     def _with_kindred(self, fresh: Sequence[Finding]) -> tuple[dict[str, Finding], Kin]:
         """These findings with those that stand upstream of them, or come of the same runs, and how they are akin."""
@@ -105,6 +120,16 @@ class Together:
             else:
                 some.append(finding)
         return some
+
+
+def _is_cut(alert: Alert) -> bool:
+    return alert.finding.member_count > len(alert.finding.members)
+
+
+def _is_before(finding: Finding, accepted: Alert) -> bool:
+    """Whether a drift began before something was accepted."""
+    until_us = accepted.acknowledged.at_us if accepted.acknowledged else 0
+    return finding.kind is accepted.finding.kind and finding.since_us <= until_us
 
 
 def _hour(finding: Finding) -> _Hour:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from processor.detect.words import shown
 from processor.model.alert import Affected, Alert, ColumnDrift, Impact, Note, Status
 from processor.render.alerts import severity
 from processor.render.tables import folding_table
@@ -83,7 +84,7 @@ def _changes(changes: Sequence[ColumnDrift]) -> Table:
             f"{drift.change.value.lower()} ({drift.retyping.value})" if drift.retyping else drift.change.value.lower()
         )
         to = f"{drift.renamed_to}?" if drift.renamed_to else drift.to_type or ""
-        row = (drift.path, what, drift.from_type or "", to, "; ".join(drift.evidence))
+        row = (shown(drift.path), what, shown(drift.from_type or ""), shown(to), "; ".join(drift.evidence))
         table.add_row(*map(plain, row))
     if len(changes) > _SHOWN:
         table.add_row(f"… {len(changes) - _SHOWN} more")

@@ -167,3 +167,23 @@ def test_what_one_run_did_is_one_alert_at_once() -> None:
     (told,) = world.feel(70, load(60, *DROPPED))
     assert told.finding.member_count == 6
     assert world.sweep(71) == []
+
+
+def test_who_accepts_an_alert_accepts_all_of_its_members_however_many_there_are() -> None:
+    def written(minutes: float, count: int, *columns: str) -> Json:
+        outputs = [table(f"t{number:03}", schema=schema(*columns)) for number in range(count)]
+        return event("load", minutes=minutes, run=int(minutes), outputs=outputs)
+
+    world = World()
+    fill(world.store, written(30, 150, *FULL), written(60, 140, *DROPPED))
+    world.sweep(65)
+    (alert,) = world.alerts.firing().values()
+    assert (len(alert.finding.members), alert.finding.member_count) == (100, 139)
+    assert world.alerts.step(acknowledge(alert, Note("sam", us(70))))
+    assert world.sweep(71) == []
+    assert world.feel(81, written(80, 140, *DROPPED)) == []
+    assert world.sweep(82) == []
+    world.feel(91, written(90, 150, *DROPPED))
+    world.sweep(92)
+    (news,) = world.alerts.firing().values()
+    assert (news.finding.subject.name, news.finding.member_count) == ("t140", 9)

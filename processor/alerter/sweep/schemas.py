@@ -32,6 +32,7 @@ def of_live_schemas(scope: Scope, datasets: Sequence[Node]) -> Iterable[Finding]
 
 def _drift_of(scope: Scope, datasets: Sequence[Node]) -> Iterator[Finding]:
     for dataset, lanes in scope.view.lanes_of(datasets).items():
+        scope.breathe()  # what is downstream of one drift may take seconds to walk
         yield from kinds.of_lanes(lanes, scope.policy, scope.now_us, _asking(scope.view, dataset))
 
 
