@@ -16,7 +16,7 @@ from processor.local import KafkaCluster, Valkey
 from processor.settings import Http, Settings
 from tests.support.certificates import Authority
 from tests.support.command import Lineage
-from tests.support.events import event, schema, table
+from tests.support.events import column_lineage, event, schema, table
 from tests.support.indexing import World
 from tests.waiting import eventually
 
@@ -88,8 +88,12 @@ def test_an_event_becomes_an_alert_over_tls_and_sasl(
     plain = World.make(guarded.cluster.bootstrap, redis_url, topic_prefix, reconcile_interval_s=1.0)
     secure = World(plain.settings.changed(kafka=guarded.kafka(mechanism)))
     with secure.process("run") as running:
-        for run, columns in enumerate((("id", "amount"), ("id",))):
-            value = event("load", run=run, minutes=run, outputs=[table("orders", schema=schema(*columns))])
+        report = table("report", columnLineage=column_lineage({"total": [("orders", "amount")]}))
+        for value in (
+            event("load", outputs=[table("orders", schema=schema("id", "amount"))]),
+            event("report", run=1, minutes=1, inputs=[table("orders")], outputs=[report]),
+            event("load", run=2, minutes=2, outputs=[table("orders", schema=schema("id"))]),
+        ):
             plain.produce([msgspec.json.encode(value)])
             assert eventually(lambda: plain.behind() == 0), running.text
         assert eventually(lambda: bool(plain.read(plain.settings.topics.alerts))), running.text
