@@ -19,7 +19,7 @@ from processor.index.impact import impact
 from processor.index.paths import paths
 from processor.index.traverse import Direction, lineage
 from processor.index.view import current_columns
-from processor.model.codec import impact_fields
+from processor.model.fields import impact_fields
 from processor.model.identity import Kind, Node
 from processor.render.describe import describe, finished_run
 from processor.render.records import Record, lane, node

@@ -13,7 +13,8 @@ from litestar.response import Stream
 from processor.api.forms import problems
 from processor.api.live import Heard, Tells, Told, read_id
 from processor.api.parts import Api, TheApi
-from processor.model.codec import UnreadableRecordError, change_fields, decode_alert, decode_change
+from processor.model.codec import UnreadableRecordError, decode_alert, decode_change
+from processor.model.fields import change_fields
 from processor.render.alerts import alert_record
 from processor.render.times import rfc3339
 

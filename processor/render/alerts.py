@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.model.alert import Affected, Alert, Impact, Severity, Status
-from processor.model.codec import alert_fields
+from processor.model.fields import alert_fields
 from processor.model.text import visible
 from processor.render.records import Record
 from processor.render.tables import folding_table
