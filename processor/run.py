@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 from processor.model.errors import UsageError
 from processor.roles import Role, check, run_role
@@ -24,7 +26,10 @@ def run(settings: Settings, *, role: Role | None = None, workers: int = 1, until
     _check(role, workers, until_caught_up=until_caught_up)
     check(settings)
     if role is not None and workers == 1:
-        return run_role(settings, role, until_caught_up=until_caught_up)
+        code = run_role(settings, role, until_caught_up=until_caught_up)
+        if role is Role.API:
+            _end(code)
+        return code
     logs.configure(settings.log_level, settings.log_format, role="supervisor", pid=os.getpid())
     children = list(_children(settings, role, workers, until_caught_up=until_caught_up))
     supervisor = Supervisor(children, once=until_caught_up, shutdown_timeout_s=settings.shutdown_timeout_s)
@@ -32,6 +37,13 @@ def run(settings: Settings, *, role: Role | None = None, workers: int = 1, until
     if code or not until_caught_up or role is not None or supervisor.stop.is_set():
         return code
     return _pass_over_alerts(settings)
+
+
+def _end(code: int) -> NoReturn:
+    """End at once. All is closed by now, and an interpreter that ends may wait for a client's threads for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _check(role: Role | None, workers: int, *, until_caught_up: bool) -> None:
