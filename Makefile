@@ -10,7 +10,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
 UV ?= uv
 
-.PHONY: help run test lint check bench eval mutants chaos fuzz fmt clean lock
+.PHONY: help run test lint check bench eval mutants chaos fuzz docs fmt clean lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ chaos: $(STAMP) ## Kill, freeze and fill everything for MINUTES=2 as SEED=1 says
 # Failing inputs go to build/fuzz, and the exit code says whether there are any.
 fuzz: $(STAMP) ## Fuzz everything that reads bytes from outside: SEED=1, and MINUTES=2 or COUNT=100000
 	@$(BIN)/python -m tests.fuzz --seed $(SEED) $(if $(COUNT),--count $(COUNT),--minutes $(MINUTES))
+
+docs: $(STAMP) ## Write anew what is made from the code: docs/metrics.md
+	@$(BIN)/python -m processor.telemetry.page > docs/metrics.md
 
 fmt: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .

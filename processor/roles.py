@@ -24,7 +24,7 @@ from processor.indexer.patience import Patience
 from processor.indexer.points import Reached, pass_by
 from processor.model.errors import UsageError
 from processor.settings import Settings
-from processor.telemetry import logs
+from processor.telemetry import logs, metrics
 from processor.telemetry.health import Health
 from processor.telemetry.http import HealthServer
 
@@ -52,6 +52,7 @@ def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False, r
     Raises `UsageError` for settings that cannot be worked with.
     """
     logs.configure(settings.log_level, settings.log_format, role=role.value, pid=os.getpid())
+    metrics.ROLE.labels(role.value).set(1)
     check(settings)
     if settings.supervised:
         _end_with_parent(settings.shutdown_timeout_s)

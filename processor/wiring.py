@@ -33,6 +33,7 @@ from processor.indexer.patience import Patience, Stop
 from processor.indexer.points import Reached, pass_by
 from processor.indexer.publisher import Publisher
 from processor.indexer.rejects import RejectLimit
+from processor.indexer.retention import Retention
 from processor.indexer.source import Source
 from processor.kafka_config import (
     admin_config,
@@ -130,9 +131,11 @@ def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop, r
     """Put an indexer together; `reached` is told of each point between two of its steps."""
     topics = [each.topic for each in settings.input_topics]
     config = consumer_config(settings)
+    admin = kafka_admin(settings)
     parts = Parts(
         source=Source(lambda callbacks: _consumer({**config, **callbacks}), topics, reached),
-        identities=Identities(kafka_admin(settings), topics),
+        identities=Identities(admin, topics),
+        retention=Retention(admin, topics),
         observers=observers(settings),
         store=MeteredStore(store),
         publisher=open_publisher(settings, reached),

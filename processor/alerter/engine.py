@@ -141,6 +141,7 @@ class Engine:
             return
         self._rest_until_s = time.monotonic() + _REST * (time.monotonic() - began_s)
         if outcome is not None:
+            metrics.LAST_SWEEP.set_to_current_time()
             _show_firing(outcome)
         await self.publish()
 

@@ -6,7 +6,7 @@ Each method may raise `DependencyError` and may be repeated.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -20,13 +20,14 @@ from processor.indexer.outbox import Outbox
 from processor.indexer.progress import Tracker
 from processor.indexer.records import Partition, Record, Sorted
 from processor.indexer.report import Report, contract_facets
+from processor.indexer.retention import Retention
 from processor.indexer.source import Fetched, Source
 from processor.indexer.stocktaking import Stocktaking
 from processor.indexer.timing import Every, wall_us
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
 
-__all__ = ["Chores"]
+__all__ = ["Chores", "Topics"]
 
 _PROGRESS_S: Final = 0.5
 _SWEEP_S: Final = 30.0
@@ -36,13 +37,20 @@ _GOAL_S: Final = 0.2
 _log = structlog.get_logger(__name__)
 
 
+class Topics(NamedTuple):
+    """What is asked of the input topics aside."""
+
+    identities: Identities
+    retention: Retention | None = None
+
+
 class Chores:
     """Belongs to one loop."""
 
-    def __init__(self, source: Source, identities: Identities, store: Store, outbox: Outbox, health: Health) -> None:
+    def __init__(self, source: Source, topics: Topics, store: Store, outbox: Outbox, health: Health) -> None:
         """Start with nothing assigned."""
         self._source = source
-        self._identities = identities
+        self._identities, self._retention = topics
         self._store = store
         self._outbox = outbox
         self._health = health
@@ -138,6 +146,8 @@ class Chores:
         self._fullness.look()
         self._health.holds("redis")
         self._identities.look()
+        if self._retention is not None:
+            self._retention.look()
         self._read_anew(self._identities.renewed)
         self._lacks = self._lacks or self._stock.is_behind()
         if self._source.is_suspect and not self._source.is_back():

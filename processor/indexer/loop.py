@@ -25,7 +25,7 @@ import structlog
 from processor.decode.observe import Observe
 from processor.index.reduce import reduce
 from processor.index.store import Covers, OutboxEntry, Store
-from processor.indexer.chores import Chores
+from processor.indexer.chores import Chores, Topics
 from processor.indexer.dead_letters import dead_letter
 from processor.indexer.errors import StoppedError
 from processor.indexer.goal import Goal
@@ -39,6 +39,7 @@ from processor.indexer.publisher import Outgoing, Publisher
 from processor.indexer.records import Record, Sorted, sort
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.report import stage
+from processor.indexer.retention import Retention
 from processor.indexer.source import MOST_BYTES, Fetched, Source
 from processor.indexer.timing import wall_us
 from processor.model.errors import DependencyError, Rejected, StoreWentBackError
@@ -82,6 +83,7 @@ class Parts:
     health: Health
     stop: Stop
     reached: Reached = pass_by
+    retention: Retention | None = None
 
 
 class Indexer:
@@ -100,7 +102,8 @@ class Indexer:
         self._patience = patience
         self._outbox = Outbox(parts.store, policy.changes_topic)
         self._intake = Intake(policy.reject_limit, parts.health)
-        self._chores = Chores(parts.source, parts.identities, parts.store, self._outbox, parts.health)
+        topics = Topics(parts.identities, parts.retention)
+        self._chores = Chores(parts.source, topics, parts.store, self._outbox, parts.health)
 
     def goal(self) -> Goal:
         """Take what is in the input topics now for the goal. Raises `DependencyError` when Kafka does not answer."""

@@ -28,6 +28,8 @@ class Health:
         self._now_s = now_s
         self._beat_s = now_s()
         metrics.READY.set(0)
+        for condition in conditions:
+            metrics.CONDITION.labels(condition).set(0)
 
     def beat(self) -> None:
         """Tell that the loop turned."""
@@ -38,12 +40,14 @@ class Health:
         """Tell that a condition of readiness holds."""
         with self._lock:
             self._missing.pop(condition, None)
+            metrics.CONDITION.labels(condition).set(1)
             self._show()
 
     def fails(self, condition: str, why: str) -> None:
         """Tell that a condition of readiness does not hold, and why."""
         with self._lock:
             self._missing[condition] = why
+            metrics.CONDITION.labels(condition).set(0)
             self._show()
 
     @property

@@ -8,7 +8,7 @@ by the deployment.
 from __future__ import annotations
 
 import platform
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from prometheus_client import (
     GC_COLLECTOR,
@@ -22,9 +22,21 @@ from prometheus_client import (
 
 from processor import __version__
 
-__all__ = ["REGISTRY"]
+__all__ = ["CATALOGUE", "REGISTRY", "Described"]
+
+
+class Described(NamedTuple):
+    """A metric as it is told of: its whole name, what it tells, and the names of its labels."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    text: str
+    labels: tuple[str, ...]
+
 
 REGISTRY: Final = CollectorRegistry()
+CATALOGUE: Final[list[Described]] = []
+"""Every metric of our own, in the order of this file."""
 _PREFIX: Final = "lineage_processor_"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _FRESHNESS_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0)
@@ -32,20 +44,25 @@ _BATCH: Final = (1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0)
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
+    CATALOGUE.append(Described(_PREFIX + name, "counter", text, labels))
     return Counter(_PREFIX + name, text, labels, registry=REGISTRY)
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    CATALOGUE.append(Described(_PREFIX + name, "gauge", text, labels))
     return Gauge(_PREFIX + name, text, labels, registry=REGISTRY)
 
 
 def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    CATALOGUE.append(Described(_PREFIX + name, "histogram", text, labels))
     return Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=REGISTRY)
 
 
 # Every process.
 BUILD: Final = _gauge("build_info", "1, with the version in its labels", "version", "python")
+ROLE: Final = _gauge("role_info", "1, with what this process does in its label", "role")
 READY: Final = _gauge("ready", "Whether the process does its work now (1) or not (0)")
+CONDITION: Final = _gauge("condition", "Whether a condition of readiness holds (1) or not (0)", "condition")
 LAST_PROGRESS: Final = _gauge("last_progress_timestamp_seconds", "When the loop last made progress, Unix time")
 REDIS_OPERATIONS: Final = _counter("redis_operations_total", "Operations on the index in Redis", "operation")
 REDIS_SECONDS: Final = _histogram("redis_operation_seconds", "Time of operations on the index", _SECONDS, "operation")
@@ -65,6 +82,9 @@ FRESHNESS: Final = _histogram(
 )
 LAG_MESSAGES: Final = _gauge("lag_messages", "Records not yet indexed", "topic", "partition")
 LAG_SECONDS: Final = _gauge("lag_seconds", "Age of the last indexed record while behind", "topic", "partition")
+RETENTION: Final = _gauge(
+    "retention_seconds", "How long Kafka keeps the records of an input topic; +Inf where no time limits it", "topic"
+)
 WATERMARK: Final = _gauge("watermark_timestamp_seconds", "Event time reached, Unix time", "topic", "partition")
 LATE_EVENTS: Final = _counter("late_events_total", "Run events that came later than the allowed lateness")
 DEAD_LETTERS: Final = _counter("dead_letters_total", "Records sent to the dead letters", "reason", "stage")
@@ -94,6 +114,9 @@ ALERT_TRANSITIONS: Final = _counter("alert_transitions_total", "Alerts opened an
 DETECT_SECONDS: Final = _histogram(
     "detect_seconds", "Time of one change or sweep in the detectors", _SECONDS, "trigger"
 )
+LAST_SWEEP: Final = _gauge(
+    "last_sweep_timestamp_seconds", "When this alerter last derived all alerts from the whole index, Unix time; 0 never"
+)
 JUDGEMENTS_FAILED: Final = _counter("judgements_failed_total", "Datasets and jobs that a detector stumbled over")
 ALERTS_RESTORED: Final = _counter(
     "alerts_restored_total", "Alerts that the alerts topic knew and Redis had lost or had otherwise"
@@ -106,6 +129,12 @@ COVERAGE: Final = _gauge(
 )
 LINEAGE_DEPTH: Final = _gauge(
     "lineage_depth", "Datasets that the data of a dataset passed through, as measured last", "stat"
+)
+SILENCE: Final = _gauge(
+    "namespace_silence_ratio",
+    "Time since a run last started in a namespace, to the longest that its job with the shortest cadence may be silent:"
+    " above 1 all of them are. Of the namespaces with the most such jobs",
+    "namespace",
 )
 SINK_ERRORS: Final = _counter("sink_errors_total", "Alerts that could not be delivered at once", "sink")
 SINK_TOLD: Final = _counter("sink_told_total", "Alerts that a sink has taken, those told again included", "sink")
@@ -124,6 +153,9 @@ HTTP_REQUESTS: Final = _counter("http_requests_total", "Requests to the API", "r
 HTTP_SECONDS: Final = _histogram("http_request_seconds", "Time of requests to the API", _SECONDS, "route", "method")
 EVENTS_TAKEN: Final = _counter("http_events_total", "Lineage events taken over HTTP, confirmed by Kafka")
 
+# There from the start: the first of an outcome is an increase then.
+for _outcome in ("indexed", "silent", "rejected"):
+    EVENTS.labels(_outcome)
 BUILD.labels(version=__version__, python=platform.python_version()).set(1)
 ProcessCollector(registry=REGISTRY)
 REGISTRY.register(PLATFORM_COLLECTOR)

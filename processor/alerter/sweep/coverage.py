@@ -7,7 +7,8 @@ everything once more, and shares change slowly: so the alerter does it seldom, a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from processor.alerter.sweep.scope import Scope, pages, spared
 from processor.detect import low_coverage
@@ -72,6 +73,7 @@ def measure(scope: Scope) -> Surveyed:
         live = [r for r in records if not (r.dropped or r.node.namespace.startswith(_IN_MEMORY))]
         spared(scope, live, survey.take_datasets, lambda record: record.node)
     survey.measure_depth()
+    survey.tell_edges()
     return Surveyed(survey.tally.overall, survey.tally.namespaces())
 
 
@@ -105,9 +107,11 @@ class _Survey:
         self._twins: dict[bytes, set[bytes]] = {}
         self._first_jobs: list[bytes] = []
         self._nodes = 0
+        self._edges: Counter[EdgeType] = Counter()
 
     def take_jobs(self, histories: Sequence[JobHistory]) -> Iterable[Finding]:
         into = self._view.in_links([history.job.id for history in histories])
+        self._count_edges(into)
         for history in histories:
             self.tally.add_job(history)
             self._nodes += 1
@@ -117,6 +121,7 @@ class _Survey:
 
     def take_datasets(self, records: Sequence[NodeRecord]) -> Iterable[Finding]:
         into = self._view.in_links([record.node.id for record in records])
+        self._count_edges(into)
         unwritten = [i for i, links in into.items() if not _is_written(links)]
         written = into.keys() - set(unwritten) | _written_elsewhere(self._view, unwritten)
         groups = {r.node: [r.node] for r in records if r.node.id in written}
@@ -142,6 +147,13 @@ class _Survey:
             if link.other in stating and holds(link, symlinked(stating[link.other]), target):
                 self._twins.setdefault(target, set()).add(link.other)
                 self._twins.setdefault(link.other, set()).add(target)
+
+    def _count_edges(self, into: Mapping[bytes, Sequence[Link]]) -> None:
+        self._edges.update(link.type for links in into.values() for link in links)
+
+    def tell_edges(self) -> None:
+        for type_ in EdgeType:
+            metrics.INDEX_EDGES.labels(type_.value).set(self._edges[type_])
 
     def measure_depth(self) -> None:
         if not self._is_measured():

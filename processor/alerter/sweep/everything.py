@@ -11,6 +11,7 @@ from processor.alerter.sweep.outputs import of_required
 from processor.alerter.sweep.places import Places
 from processor.alerter.sweep.schemas import of_live_schemas
 from processor.alerter.sweep.scope import Scope, pages
+from processor.alerter.sweep.silence import Silence
 from processor.alerter.sweep.untracked import Untracked
 from processor.alerter.sweep.written import of_written
 from processor.model.alert import Finding
@@ -20,8 +21,9 @@ from processor.model.identity import Kind
 def everything(scope: Scope) -> Iterator[Finding]:
     """Every finding, streamed, each once."""
     told = Told()
-    untracked = Untracked(scope)
-    yield from of_all_jobs(scope, untracked.jobs(scope.view.all_jobs()), told)
+    untracked, silence = Untracked(scope), Silence(scope)
+    yield from of_all_jobs(scope, silence.jobs(untracked.jobs(scope.view.all_jobs())), told)
+    silence.tell()
     yield from _of_datasets(scope, told, untracked)
     yield from untracked.findings()
     yield from of_guarded(scope)
