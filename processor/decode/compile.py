@@ -322,8 +322,7 @@ def _event(schema: dict[str, Any], types: _Types, containers: dict[str, Containe
             plain.append(field)
     absent = msgspec.Raw(b"null")
     carried: list[Any] = [types.field(schema["name"], field) for field in plain]
-    carried += [(name, msgspec.Raw, absent) for name in single]
-    carried += [(name, list[msgspec.Raw] | None, None) for name in many]
+    carried += [(name, msgspec.Raw, absent) for name in (*single, *many)]
     names = tuple(field["name"] for field in plain)
     shown: list[Any] = [(name, Any) for name in names] + [(name, Any, None) for name in (*single, *many)]
     decoder = msgspec.json.Decoder(_struct(schema, carried))

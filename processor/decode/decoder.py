@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
+from typing import NamedTuple
 from uuid import UUID
 
 from processor.decode.avro import FINGERPRINT_BYTES, SINGLE_OBJECT_MAGIC, AvroJson, AvroReader, Writer
@@ -22,8 +23,7 @@ _BY_ID = 0
 _BY_GUID = 1
 
 
-@dataclass(frozen=True, slots=True)
-class TypedEvents:
+class TypedEvents(NamedTuple):
     """What a record holds. `rejected`: parts of a container that could not be read, beside those that could."""
 
     events: tuple[TypedEvent, ...]
@@ -69,6 +69,8 @@ class Decoder:
         return self._decode(value, headers)
 
     def _auto(self, value: bytes, headers: Headers) -> Decoded:
+        if not headers and value.startswith(b'{"'):
+            return self._json(value, headers)  # what nearly all are
         form = sniff(value, headers)
         if form is None:
             what = "JSON, but not an object" if is_scalar(value) else "neither JSON nor Avro"
@@ -137,7 +139,7 @@ class Decoder:
         event = self._events.read(value)
         if isinstance(event, Rejected) or not problems:
             return event
-        return replace(event, bad_facets=(*problems, *event.bad_facets))
+        return event._replace(bad_facets=(*problems, *event.bad_facets))
 
 
 def build_decoder(

@@ -1,21 +1,25 @@
 """JSON bytes → one typed event, held to the contract.
 
 Steps, each of which may reject the event:
-1. the envelope: types of its members, with run, job and datasets still as JSON;
+1. the envelope: types of its members, with run, job and lists of datasets still as JSON;
 2. the structure: run and job, job, or dataset; never what `schemaURL` claims;
 3. the time;
 4. run, job and datasets, each with its facets; a dataset without a name is dropped and reported.
 
 Everything read goes into the event's digest in canonical form, so that equal events have equal
 digests whatever their spelling and transport.
+
+What an event states of its job and datasets is looked up by the very bytes of the three: producers repeat
+themselves, and what was read before is neither decoded, nor held to the contract, nor hashed again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, Literal, TypeAlias
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -23,6 +27,7 @@ from processor.decode.compile import Contract
 from processor.decode.explain import Breach
 from processor.decode.facets import Typed
 from processor.decode.limits import Limits
+from processor.decode.memo import Memo
 from processor.decode.node import NodeBreakError, NodeReader, ReadNode, canonical_json, first_breach
 from processor.decode.rules import MAX_NAME_CHARS, is_name, is_run_id, time_us
 from processor.model.errors import FacetProblem, Reason, Rejected, Stage
@@ -32,19 +37,37 @@ Kind: TypeAlias = Literal["run", "job", "dataset"]
 
 DIGEST_BYTES = 8
 
-_NODES_OF: dict[Kind, tuple[str, ...]] = {"run": ("run", "job"), "job": ("job",), "dataset": ("dataset",)}
 _ABSENT = b"null"
 
 _is_json = msgspec.json.Decoder(msgspec.Raw).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
+_READ_FACTOR = 2
+"""What is read of a statement takes about as much again as its JSON."""
+_OWNS_BYTES = 1024 * 1024
+"""Enough for the runs of a batch: a run is spoken of by few events, in close succession."""
 
 
-@dataclass(frozen=True, slots=True)
-class TypedEvent:
+class _Stated(NamedTuple):
+    """What an event states of its job and datasets. `job`: None where it has none; `many`: its lists of datasets.
+
+    `job_digest` and `digest`: what the two add to the digest of an event. `key`: both, the same for the same content.
+    """
+
+    job: Typed
+    many: dict[str, tuple[Any, ...] | None]
+    problems: tuple[FacetProblem, ...]
+    job_digest: bytes
+    digest: bytes
+    key: bytes
+
+
+class TypedEvent(NamedTuple):
     """One event, typed.
 
     `kind` follows from the structure. `body` has the attributes that the contract names, None where
     the event has none. `bad_facets`: what was dropped of it. `digest`: 8 bytes, equal for equal
-    events. `event_time_us`: microseconds since 1970-01-01 UTC.
+    events. `event_time_us`: microseconds since 1970-01-01 UTC. `stated`: equal for events that state the same of
+    the same job and datasets.
     """
 
     kind: Kind
@@ -52,6 +75,7 @@ class TypedEvent:
     bad_facets: tuple[FacetProblem, ...]
     digest: bytes
     event_time_us: int
+    stated: bytes
 
 
 class _RejectError(Exception):
@@ -69,6 +93,9 @@ class EventReader:
         self._plan = contract.event
         self._names = contract.names
         self._nodes = NodeReader(contract, limits)
+        self._stated: Memo[_Stated] = Memo(limits.memo_bytes // 2)
+        self._owns: Memo[ReadNode] = Memo(min(_OWNS_BYTES, limits.memo_bytes))
+        self._fragments = attrgetter("job", *self._plan.many)
 
     def read(self, value: bytes) -> TypedEvent | Rejected:
         """Read one event from UTF-8 JSON."""
@@ -81,16 +108,49 @@ class EventReader:
 
     def _read(self, value: bytes) -> TypedEvent:
         envelope = self._envelope(value)
-        kind = _structure(envelope)
+        fragments = tuple(map(bytes, self._fragments(envelope)))
+        stated = self._stated.get("", fragments)
+        lists = self._lists(value, fragments[1:]) if stated is None else {}
+        run, dataset = bytes(envelope.run), bytes(envelope.dataset)
+        kind = _structure(run, fragments[0], dataset)
         event_time_us = time_us(envelope.eventTime)
         if event_time_us is None:
             raise _RejectError(Reason.BAD_TIME, "/eventTime", "not an RFC 3339 time that exists")
-        problems: list[FacetProblem] = []
+        own = self._own(kind, run if kind == "run" else dataset)
+        if stated is None:
+            stated = self._state(fragments, lists)
         plain = {name: getattr(envelope, name) for name in self._plan.plain}
-        single = {name: self._single(name, getattr(envelope, name), problems) for name in _NODES_OF[kind]}
-        many = {name: self._many(name, getattr(envelope, name), problems) for name in self._plan.many}
-        body = self._plan.view(**plain, **single, **many)
-        return TypedEvent(kind, body, tuple(problems), _digest(kind, plain, single, many), event_time_us)
+        nodes = (
+            {"job": stated.job, **stated.many} if own is None else {kind: own.value, "job": stated.job, **stated.many}
+        )
+        problems = stated.problems if own is None else (*own.problems, *stated.problems)
+        digest = _digest(kind, plain, own, stated)
+        return TypedEvent(kind, self._plan.view(**plain, **nodes), problems, digest, event_time_us, stated.key)
+
+    def _own(self, kind: Kind, raw: bytes) -> ReadNode | None:
+        """What an event has besides a job and lists of datasets: its run, or its dataset."""
+        if kind == "job":
+            return None
+        known = self._owns.get(kind, raw)
+        if known is None:
+            problems: list[FacetProblem] = []
+            known = ReadNode(self._single(kind, raw, problems), tuple(problems))
+            self._owns.put(kind, raw, known)
+        return known
+
+    def _lists(self, value: bytes, fragments: tuple[bytes, ...]) -> dict[str, list[msgspec.Raw] | None]:
+        try:
+            return {name: _items(raw) for name, raw in zip(self._plan.many, fragments, strict=True)}
+        except msgspec.ValidationError as error:
+            raise self._broken_envelope(value, error) from None
+
+    def _state(self, fragments: tuple[bytes, ...], lists: dict[str, list[msgspec.Raw] | None]) -> _Stated:
+        problems: list[FacetProblem] = []
+        job = None if fragments[0] == _ABSENT else self._single("job", fragments[0], problems)
+        many = {name: self._many(name, raws, problems) for name, raws in lists.items()}
+        stated = _Stated(job, many, tuple(problems), *_digests(job, many))
+        self._stated.put("", fragments, stated, _READ_FACTOR * sum(map(len, fragments)))
+        return stated
 
     def _envelope(self, value: bytes) -> Typed:
         try:
@@ -109,9 +169,9 @@ class EventReader:
         found = first_breach(value, self._plan.schema, self._names, error)
         return _RejectError(Reason.CONTRACT, found.pointer, found.detail)
 
-    def _single(self, name: str, raw: msgspec.Raw, problems: list[FacetProblem]) -> Typed:
+    def _single(self, name: str, raw: bytes, problems: list[FacetProblem]) -> Typed:
         at = f"/{name}"
-        found = self._node(name, bytes(raw), at)
+        found = self._node(name, raw, at)
         broken = next(_blanks(found.value), None)
         if broken is not None:
             reason = Reason.BAD_RUN_ID if name == "run" else Reason.BAD_NAME
@@ -147,9 +207,9 @@ def _not_json(error: Exception) -> _RejectError:
     return _RejectError(Reason.TRAILING_BYTES if is_trailing else Reason.NOT_JSON, "", quoted(error), Stage.DECODE)
 
 
-def _structure(envelope: Typed) -> Kind:
+def _structure(run: bytes, job: bytes, dataset: bytes) -> Kind:
     """What kind of event it is. Source: the `oneOf` of OpenLineage.json 2-0-2."""
-    has_run, has_job, has_dataset = (bytes(part) != _ABSENT for part in (envelope.run, envelope.job, envelope.dataset))
+    has_run, has_job, has_dataset = run != _ABSENT, job != _ABSENT, dataset != _ABSENT
     if has_run and has_job:
         return "run"
     if has_job and not has_dataset:
@@ -176,13 +236,18 @@ def _placed(problems: tuple[FacetProblem, ...], at: str) -> list[FacetProblem]:
     return [replace(problem, pointer=at + problem.pointer) for problem in problems]
 
 
-def _digest(kind: Kind, plain: dict[str, Any], single: dict[str, Any], many: dict[str, Any]) -> bytes:
-    content = blake2b(canonical_json((kind, plain)), digest_size=DIGEST_BYTES)
-    for name in sorted(single):
-        content.update(single[name].digest)
+def _digest(kind: Kind, plain: dict[str, Any], own: ReadNode | None, stated: _Stated) -> bytes:
+    part = b"" if own is None else own.value.digest
+    content = b"".join((canonical_json((kind, plain)), stated.job_digest, part, stated.digest))
+    return blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+def _digests(job: Typed, many: dict[str, tuple[Any, ...] | None]) -> tuple[bytes, bytes, bytes]:
+    """What job and lists add to a digest, and the two together."""
+    parts: list[bytes] = []
     for name in sorted(many):
         nodes = many[name]
-        content.update(b"-" if nodes is None else b"%d:" % len(nodes))
-        for node in nodes or ():
-            content.update(node.digest)
-    return content.digest()
+        parts.append(b"-" if nodes is None else b"%d:" % len(nodes))
+        parts += (node.digest for node in nodes or ())
+    of_job, of_lists = b"" if job is None else job.digest, b"".join(parts)
+    return of_job, of_lists, of_job + of_lists

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
 
 
 class Memo(Generic[V]):
-    """Bytes → what they decode to, within a budget of bytes: of the keys, or of what each put says that it costs.
+    """Bytes → what they decode to, within a budget of bytes: what each put says that it costs, or a key of bytes takes.
 
     Two generations instead of a list by age: a look-up is one dict access, and what is in use
     survives each turn. A memo never changes a result, only how soon it is there.
@@ -16,11 +17,11 @@ class Memo(Generic[V]):
 
     def __init__(self, budget_bytes: int) -> None:
         self._half = budget_bytes // 2
-        self._young: dict[tuple[str, bytes], tuple[V, int]] = {}
-        self._old: dict[tuple[str, bytes], tuple[V, int]] = {}
+        self._young: dict[tuple[str, Hashable], tuple[V, int]] = {}
+        self._old: dict[tuple[str, Hashable], tuple[V, int]] = {}
         self._young_bytes = 0
 
-    def get(self, kind: str, key: bytes) -> V | None:
+    def get(self, kind: str, key: Hashable) -> V | None:
         """What was put under (kind, key), if it is still here."""
         found = self._young.get((kind, key))
         if found is None:
@@ -30,9 +31,9 @@ class Memo(Generic[V]):
             self.put(kind, key, *found)
         return found[0]
 
-    def put(self, kind: str, key: bytes, value: V, cost_bytes: int | None = None) -> None:
+    def put(self, kind: str, key: Hashable, value: V, cost_bytes: int | None = None) -> None:
         """Keep `value`; forgets the older half when the budget is reached."""
-        cost = len(key) if cost_bytes is None else cost_bytes
+        cost = len(key) if cost_bytes is None and isinstance(key, bytes) else cost_bytes or 0
         if cost > self._half:
             return
         if self._young_bytes + cost > self._half:

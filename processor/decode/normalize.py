@@ -48,6 +48,7 @@ _ERROR_CHARS = 2_000
 _KNOWN_BYTES = 32 * 1024 * 1024
 _FACT_BYTES = 1_024
 _known: Memo[DatasetFact] = Memo(_KNOWN_BYTES)
+_STATES: dict[str | None, RunState] = {None: RunState.OTHER, **{state.value: state for state in RunState}}
 _ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
 
 
@@ -62,6 +63,7 @@ class _Statement(NamedTuple):
 
 
 _statements: Memo[_Statement] = Memo(_KNOWN_BYTES)
+_RUNS_BYTES = 1024 * 1024
 
 
 def normalize(event: TypedEvent) -> Observation:
@@ -69,19 +71,18 @@ def normalize(event: TypedEvent) -> Observation:
     body = event.body
     if event.kind == "dataset":
         return _dataset_event(event, body, list(event.bad_facets))
-    said, is_run = _statement(body), event.kind == "run"
-    parent = _parent(body.run.facets.parent) if is_run else None
-    problems = tuple(run_problems(body.run.facets, "/run/facets")) if is_run else ()
+    said = _statement(event)
+    run = _run_said(body.run) if event.kind == "run" else None
     return Observation(
         time_us=event.event_time_us,
         digest=event.digest,
         producer=body.producer,
         job=said.job,
         job_facets=said.job_facets,
-        run=_run(body, parent) if is_run else None,
+        run=None if run is None else _run(run, body.eventType),
         datasets=said.datasets,
-        edges=_with_parent(said, parent),
-        problems=(*event.bad_facets, *said.problems, *problems),
+        edges=said.edges if run is None else _with_parent(said, run.parent),
+        problems=(*event.bad_facets, *said.problems, *(run.problems if run else ())),
     )
 
 
@@ -91,14 +92,14 @@ def _with_parent(said: _Statement, parent: tuple[Node, str] | None) -> tuple[Edg
     return (Edge(EdgeType.PARENT, parent[0], said.job, Evidence.EXPLICIT), *said.edges)
 
 
-def _statement(body: Part) -> _Statement:
+def _statement(event: TypedEvent) -> _Statement:
     """The same job with the same datasets says the same: it is not worked out again."""
-    parts = (*(body.inputs or ()), *(body.outputs or ()))
-    key = b"".join((body.job.digest, len(body.inputs or ()).to_bytes(4, "big"), *(part.digest for part in parts)))
-    known = _statements.get("", key)
+    known = _statements.get("", event.stated)
     if known is None:
+        body = event.body
         known = _new_statement(body)
-        _statements.put("", key, known, len(key) + sum(map(_cost_bytes, (body.job, *parts))))
+        parts = (body.job, *(body.inputs or ()), *(body.outputs or ()))
+        _statements.put("", event.stated, known, len(event.stated) + sum(map(_cost_bytes, parts)))
     return known
 
 
@@ -128,16 +129,37 @@ def _dataset_event(event: TypedEvent, body: Part, problems: list[FacetProblem]) 
 # The run
 
 
-def _run(body: Part, parent: tuple[Node, str] | None) -> RunFact:
-    facets = body.run.facets
-    error = facets.errorMessage.message[:_ERROR_CHARS] if facets.errorMessage else None
-    return RunFact(
-        run_id=body.run.runId.lower(),
-        state=RunState(body.eventType or RunState.OTHER),
-        parent=parent,
-        nominal_us=_nominal(facets.nominalTime),
-        error=error,
-    )
+class _RunSaid(NamedTuple):
+    """What an event says of its run, beside the state."""
+
+    run_id: str
+    parent: tuple[Node, str] | None
+    nominal_us: tuple[int, int | None] | None
+    error: str | None
+    problems: tuple[FacetProblem, ...]
+
+
+_runs: Memo[_RunSaid] = Memo(_RUNS_BYTES)
+
+
+def _run(said: _RunSaid, state: str | None) -> RunFact:
+    return RunFact(said.run_id, _STATES[state], said.parent, said.nominal_us, said.error)
+
+
+def _run_said(run: Part) -> _RunSaid:
+    """Few events speak of a run, in close succession, and mostly say the same of it."""
+    known = _runs.get("", run.digest)
+    if known is None:
+        facets = run.facets
+        known = _RunSaid(
+            run_id=run.runId.lower(),
+            parent=_parent(facets.parent),
+            nominal_us=_nominal(facets.nominalTime),
+            error=facets.errorMessage.message[:_ERROR_CHARS] if facets.errorMessage else None,
+            problems=tuple(run_problems(facets, "/run/facets")),
+        )
+        _runs.put("", run.digest, known, _FACT_BYTES + len(known.error or ""))
+    return known
 
 
 def _parent(facet: Part) -> tuple[Node, str] | None:

@@ -228,6 +228,26 @@ def test_null_facets_are_absent(decoder: Decoder) -> None:
     assert event.digest == read(decoder, BASE).digest
 
 
+def test_what_is_wrong_with_what_was_read_before_is_told_again(decoder: Decoder) -> None:
+    broken = {"schema": {"fields": 7}}
+    said = BASE | {"inputs": [table() | {"facets": broken}, {"namespace": "", "name": "t"}], "outputs": [table()]}
+    first = read(decoder, said)
+    again = read(decoder, said | {"eventTime": "2026-03-02T00:00:00Z"})
+    assert [problem.pointer for problem in first.bad_facets] == [
+        "/inputs/0/facets/schema/fields",
+        "/inputs/1/namespace",
+    ]
+    assert (again.bad_facets, again.stated) == (first.bad_facets, first.stated)
+    assert again.digest != first.digest
+
+
+def test_what_was_read_before_does_not_make_up_for_what_the_event_lacks(decoder: Decoder) -> None:
+    read(decoder, BASE)
+    assert refuse(decoder, without("run") | {"dataset": table()}).reason is Reason.CONTRACT
+    assert refuse(decoder, BASE | {"eventTime": "yesterday"}).reason is Reason.BAD_TIME
+    assert refuse(decoder, BASE | {"run": {"runId": "one"}}).reason is Reason.BAD_RUN_ID
+
+
 def test_null_in_place_of_all_facets_is_absent(decoder: Decoder) -> None:
     event = read(decoder, BASE | {"run": {"runId": RUN_ID, "facets": None}, "inputs": [table() | {"facets": None}]})
     assert event.body.inputs[0].facets.schema is None
