@@ -30,12 +30,12 @@ from processor.alerter.sweep.everything import everything
 from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.places import excused
 from processor.alerter.sweep.schemas import of_schemas
-from processor.alerter.sweep.scope import Scope, Survey
 from processor.alerter.together import Together
 from processor.detect.grouping import dressed
 from processor.detect.kinds import JOB_KINDS, SCHEMA_KINDS, is_for_sweep
 from processor.detect.policy import Policy
 from processor.index.view import View
+from processor.judging.scope import Scope, Survey
 from processor.model.alert import Alert, AlertKind, Finding, Severity
 from processor.model.change import Change
 from processor.model.errors import DependencyError

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from processor.alerter.kin import kin_of
 from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.schemas import of_schemas
-from processor.alerter.sweep.scope import Scope
 from processor.detect.grouping import Kin, Told, alone, bounded, dressed, grouped, led, rank
 from processor.detect.stats import HOUR_US
+from processor.judging.scope import Scope
 from processor.model.alert import Alert, AlertKind, Finding
 from processor.model.identity import Kind, Node
 

@@ -10,7 +10,7 @@ from litestar.openapi import ResponseSpec
 
 from processor.api.intake import Dropped
 from processor.index.traverse import Direction
-from processor.model.identity import Kind
+from processor.judging.verdicts import NodeRef
 from processor.model.observation import EdgeType, RunState
 
 __all__ = ["Taken", "answers", "problems", "taken"]
@@ -36,15 +36,6 @@ class Taken(msgspec.Struct):
 
     accepted: int
     dropped: list[Dropped]
-
-
-class NodeRef(msgspec.Struct, kw_only=True):
-    """A dataset, a job or a column; only a column has a `field`."""
-
-    kind: Kind
-    namespace: str
-    name: str
-    field: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class ReachedNode(NodeRef, kw_only=True):
@@ -185,27 +176,6 @@ class Described(NodeRef, kw_only=True):
     is_current: bool | msgspec.UnsetType = msgspec.UNSET
     derives_from: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
     derived_by: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
-
-
-class AffectedNode(msgspec.Struct):
-    """Something downstream. `possible`: behind a job that does not say which columns it uses."""
-
-    node: NodeRef
-    depth: int
-    direct: bool
-    possible: bool
-
-
-class Impacted(msgspec.Struct):
-    """What a change of columns breaks, nearest first. `total` counts what was left out, too."""
-
-    columns: list[AffectedNode]
-    datasets: list[AffectedNode]
-    jobs: list[AffectedNode]
-    owners: list[str]
-    exposures: list[AffectedNode]
-    truncated: bool
-    total: int
 
 
 class NodePage(msgspec.Struct):

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from processor.api.answers import AnyRequest, answer
 from processor.api.asker import Index
-from processor.api.forms import Described, History, Impacted, LineageGraph, Runs, Ways, answers
+from processor.api.forms import Described, History, LineageGraph, Runs, Ways, answers
 from processor.api.params import AtTime, Depth, GraphLimit, NodeInPath, given_node, given_time
 from processor.api.parts import TheApi
 from processor.api.problems import bad_parameter
@@ -19,6 +19,7 @@ from processor.index.impact import impact
 from processor.index.paths import paths
 from processor.index.traverse import Direction, lineage
 from processor.index.view import current_columns
+from processor.judging.verdicts import Impacted
 from processor.model.fields import impact_fields
 from processor.model.identity import Kind, Node
 from processor.render.describe import describe, finished_run

@@ -41,8 +41,8 @@ def coverage(
 ) -> None:
     """Show how much of the lineage is known, by namespace, the worst first, and what is missing."""
     from processor.alerter.policy_file import load_policy
-    from processor.alerter.sweep.coverage import measure
-    from processor.alerter.sweep.scope import Scope
+    from processor.judging.coverage import measure
+    from processor.judging.scope import Scope
 
     with opened() as index:
         # How complete it is does not depend on the time.

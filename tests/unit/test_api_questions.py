@@ -16,6 +16,7 @@ from processor.api import forms
 from processor.index.memory import MemoryStore
 from processor.index.store import Key
 from processor.index.view import View
+from processor.judging.verdicts import Impacted
 from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.errors import DependencyError
 from processor.model.identity import Node
@@ -79,7 +80,7 @@ def test_a_node_as_it_was_before_it_was(api: Served) -> None:
 
 
 def test_impact_schemas_runs_and_ways(api: Served) -> None:
-    broken = got(api, path(ds("raw"), "/impact"), forms.Impacted, columns=["amount"])
+    broken = got(api, path(ds("raw"), "/impact"), Impacted, columns=["amount"])
     assert [each["node"]["field"] for each in broken["columns"]][:1] == ["total"]
     assert "team-stage" in broken["owners"]
     assert got(api, path(ds("raw").column("amount"), "/impact")) == broken

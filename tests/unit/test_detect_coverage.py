@@ -9,11 +9,12 @@ import pytest
 
 from processor.alerter.sweep import coverage as sweep
 from processor.alerter.sweep.everything import everything
-from processor.alerter.sweep.scope import Scope
 from processor.detect.coverage import MOST_NAMESPACES, REST, Coverage, Measure, Part, Tally
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.index.view import View
+from processor.judging import coverage as judging
+from processor.judging.scope import Scope
 from processor.model.alert import AlertKind, Finding
 from processor.model.identity import Kind, dataset
 from processor.model.provenance import ColumnCount
@@ -30,7 +31,7 @@ def scope(values: Iterable[Json], policy: Policy) -> Scope:
 
 
 def measured(*values: Json, policy: Policy = DEFAULT) -> tuple[Coverage, dict[str, Coverage]]:
-    overall, namespaces = sweep.measure(scope(values, policy))
+    overall, namespaces = judging.measure(scope(values, policy))
     return overall, {one.namespace: one for one in namespaces}
 
 
@@ -165,7 +166,7 @@ def test_depth_is_told_by_namespace() -> None:
 
 
 def test_depth_of_too_much_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "DEPTH_NODES", 2)
+    monkeypatch.setattr(judging, "DEPTH_NODES", 2)
     overall, _ = measured(made(table("b"), table("a")))
     assert overall.depth is None
     assert overall.parts[Measure.DATASETS] == Part(1, 2)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from processor.alerter.sweep.schemas import of_schemas
-from processor.alerter.sweep.scope import Scope
 from processor.detect.policy import Policy
 from processor.detect.schema_drift import Asking, detect
 from processor.index.view import View
+from processor.judging.scope import Scope
 from processor.model.alert import Affected, Finding, Impact, Retyping, Severity
 from processor.model.history import Lane, Observer, SchemaVersion
 from processor.model.identity import dataset

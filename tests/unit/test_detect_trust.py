@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.alerter.sweep.everything import everything
-from processor.alerter.sweep.guarded import trust_under
-from processor.alerter.sweep.scope import Scope
 from processor.detect.knobs import Guarded
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.detect.trust import Trust, judge
 from processor.index.provenance import provenance
 from processor.index.view import View
+from processor.judging.scope import Scope
+from processor.judging.trusted import trust_under
 from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.identity import Node, dataset
 from processor.model.provenance import ColumnCount, FailedCheck, Provenance, Stop, Trail

@@ -24,6 +24,7 @@ LEVELS = [
     {"local", "render", "settings_checks", "settings_sources"},
     {"export", "settings"},
     {"kafka_config", "telemetry"},
+    {"judging"},
     {"indexer", "alerter", "api"},
     {"wiring"},
     UPPER,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from processor.alerter.sweep.scope import Scope
 from processor.alerter.sweep.silence import TOLD_NAMESPACES, Silence
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.index.memory import MemoryStore
 from processor.index.view import View
+from processor.judging.scope import Scope
 from processor.model.history import FinishedRun, JobHistory
 from processor.model.identity import Kind, Node
 from processor.model.observation import RunState

@@ -10,10 +10,10 @@ from processor.alerter.sweep.jobs import Told, of_all_jobs
 from processor.alerter.sweep.outputs import of_required
 from processor.alerter.sweep.places import Places
 from processor.alerter.sweep.schemas import of_live_schemas
-from processor.alerter.sweep.scope import Scope, pages
 from processor.alerter.sweep.silence import Silence
 from processor.alerter.sweep.untracked import Untracked
 from processor.alerter.sweep.written import of_written
+from processor.judging.scope import Scope, pages
 from processor.model.alert import Finding
 from processor.model.identity import Kind
 

@@ -7,20 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from processor.alerter.sweep.scope import Scope, pages, spared
-from processor.detect import kinds, untrusted_source
-from processor.detect.knobs import Guarded
-from processor.detect.policy import Policy
-from processor.detect.schema_drift import Asking
-from processor.detect.trust import Trust, judge
-from processor.index.provenance import provenance
-from processor.index.view import View
-from processor.model.alert import Finding, Impact, Severity
+from processor.detect import untrusted_source
+from processor.judging.scope import Scope, pages, spared
+from processor.judging.trusted import trust_under
+from processor.model.alert import Finding
 from processor.model.identity import Kind, Node
-from processor.model.provenance import Provenance
-
-_ASKING = Asking(lambda _: Impact())
-"""What is downstream does not matter here."""
 
 
 def of_guarded(scope: Scope) -> Iterator[Finding]:
@@ -35,26 +26,8 @@ def of_guarded(scope: Scope) -> Iterator[Finding]:
                     yield from spared(scope, [record.node], lambda some: _of_subject(scope, some), lambda node: node)
 
 
-def trust_under(view: View, subject: Node, guards: Sequence[Guarded], policy: Policy, now_us: int) -> list[Trust]:
-    """The trust of a dataset or a job under each of these guards, in their order, whether or not they match it."""
-    found = provenance(view, subject)
-    drifting = _drifting(view, found, policy, now_us)
-    return [judge(found, guard, policy, now_us, drifting) for guard in guards]
-
-
 def _of_subject(scope: Scope, subjects: Sequence[Node]) -> Iterable[Finding]:
     for subject in subjects:
         guards = untrusted_source.guards_of(subject, scope.policy)
         judged = trust_under(scope.view, subject, guards, scope.policy, scope.now_us)
         yield from untrusted_source.detect(zip(guards, judged, strict=True), scope.policy)
-
-
-def _drifting(view: View, found: Provenance, policy: Policy, now_us: int) -> frozenset[Node]:
-    """Datasets on the way whose schema drifted in a way that may break their readers."""
-    names = {name for trail in found.trails for stop in trail.stops for name in stop.names}
-    return frozenset(
-        dataset
-        for page in pages(sorted(names))
-        for dataset, lanes in view.lanes_of(page).items()
-        if any(f.severity is not Severity.INFO for f in kinds.of_lanes(lanes, policy, now_us, _ASKING))
-    )

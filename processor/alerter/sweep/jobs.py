@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from processor.alerter.sweep.outputs import outputs_in_doubt
-from processor.alerter.sweep.scope import Scope, pages, spared
 from processor.detect import broken_lineage, kinds
 from processor.detect.batch import completed
 from processor.detect.peers import PeerTally
 from processor.index.aliases import aliases_of
 from processor.index.view import Link, View
+from processor.judging.scope import Scope, pages, spared
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory, KnownMapping, RunMembers
 from processor.model.identity import Node

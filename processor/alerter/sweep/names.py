@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from processor.alerter.sweep.scope import Scope
 from processor.detect import kinds
 from processor.detect.fragmented_namespace import Named, Strength, likeness
 from processor.index.layout import last_word, word_id
 from processor.index.view import View, current_columns
+from processor.judging.scope import Scope
 from processor.model.alert import Finding
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node

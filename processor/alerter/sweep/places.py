@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from processor.alerter.sweep.names import of_names
-from processor.alerter.sweep.scope import Scope, pages, spared
 from processor.detect import kinds, orphan_dataset
 from processor.detect.profile import DatasetProfile, Folder, folder_of
 from processor.index.aliases import aliases_of
 from processor.index.view import Link, View
+from processor.judging.scope import Scope, pages, spared
 from processor.model.alert import Finding
 from processor.model.history import NodeRecord
 from processor.model.identity import Node

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from processor.alerter.sweep.scope import Scope, spared
 from processor.detect import kinds
 from processor.detect.rename import Lineages
 from processor.detect.schema_drift import Asking
 from processor.index.impact import impact
 from processor.index.view import View
+from processor.judging.scope import Scope, spared
 from processor.model.alert import Finding
 from processor.model.history import KnownMapping, Observer
 from processor.model.identity import Kind, Node

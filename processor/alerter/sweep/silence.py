@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from processor.alerter.sweep.scope import Scope, spared
 from processor.detect import silent_job
 from processor.detect.batch import is_endless
 from processor.detect.cadence import Cadence
 from processor.detect.coverage import MOST_NAMESPACES
+from processor.judging.scope import Scope, spared
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory
 from processor.model.text import visible

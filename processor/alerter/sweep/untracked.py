@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from processor.alerter.sweep.scope import Scope
 from processor.detect.untracked_pipeline import Roll
+from processor.judging.scope import Scope
 from processor.model.alert import Finding
 from processor.model.history import JobHistory, NodeRecord
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from processor.alerter.sweep.jobs import Told
-from processor.alerter.sweep.scope import Scope, spared
 from processor.detect import kinds
 from processor.detect.profile import Writer, WrittenDataset
 from processor.detect.rotation import turn_of
 from processor.index.aliases import aliases_of
 from processor.index.view import Link, View
+from processor.judging.scope import Scope, spared
 from processor.model.alert import Finding
 from processor.model.history import NodeRecord
 from processor.model.identity import Node
