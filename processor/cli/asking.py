@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,9 +52,13 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=examples("lineage show acme.marts.fct_orders", "lineage show job:acme-dbt:dbt-run-acme -o json")
     )(show)
-    app.command(epilog=examples("lineage export edges -o ndjson > edges.ndjson", "lineage export nodes -o json"))(
-        export
-    )
+    app.command(
+        epilog=examples(
+            "lineage export edges -o ndjson > edges.ndjson",
+            "lineage export nodes -o json",
+            "lineage export edges --to /exports/edges.ndjson     whole or not at all",
+        ),
+    )(export)
     app.command(epilog=examples("lineage digest"))(digest)
 
 
@@ -123,13 +128,17 @@ def export(
     what: Annotated[Exported, typer.Argument(help="What to export.", show_default=False)],
     at: AtOption = None,
     output: OutputOption = Output.NDJSON,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Write it there; the file is there once it is whole.")
+    ] = None,
 ) -> None:
     """Print every dataset and job, or every edge, in a stable order."""
     from processor import export as exporting
+    from processor.cli.to_file import written_to
     from processor.render import console
 
     nodes = what is Exported.NODES
-    with opened(at) as index:
+    with written_to(to), opened(at) as index:
         if output is Output.TABLE:
             console.print_out(exporting.node_table(index.view) if nodes else exporting.edge_table(index.view))
             return
