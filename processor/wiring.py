@@ -237,6 +237,7 @@ def api_config(settings: Settings) -> ApiConfig:
         timeout_s=given.timeout_s,
         send_timeout_s=given.send_timeout_s,
         threads=given.threads,
+        clock=settings.clock,
         streams=given.streams,
     )
 

@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from processor import __version__
-from processor.api import events, nodes, search, streams
+from processor.api import events, nodes, search, streams, why
 from processor.api.guard import Guard
 from processor.api.marquez import routes as marquez
 from processor.api.marquez import stats
@@ -25,6 +25,7 @@ _ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     *events.ROUTES,
     *nodes.ROUTES,
     *search.ROUTES,
+    *why.ROUTES,
     *streams.ROUTES,
     *marquez.ROUTES,
     *stats.ROUTES,

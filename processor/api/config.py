@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from processor.decode.observe import Observe
+from processor.index.progress import Clock
 from processor.index.store import Store
 from processor.model.alert import Alert
 
@@ -41,6 +42,7 @@ class ApiConfig:
     threads: int = 4
     waiting: int = 64
     names_age_s: float = 5.0
+    clock: Clock = Clock.AUTO
     streams: int = 32
     slow_s: float = 30.0
 

@@ -9,9 +9,11 @@ import msgspec
 from litestar.openapi import ResponseSpec
 
 from processor.api.intake import Dropped
+from processor.index.causes import CauseKind
 from processor.index.traverse import Direction
 from processor.judging.verdicts import NodeRef
 from processor.model.observation import EdgeType, RunState
+from processor.model.tables import ColumnChangeKind
 
 __all__ = ["Taken", "answers", "problems", "taken"]
 
@@ -176,6 +178,47 @@ class Described(NodeRef, kw_only=True):
     is_current: bool | msgspec.UnsetType = msgspec.UNSET
     derives_from: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
     derived_by: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChangedColumn(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to"}):
+    """What became of a column, and its types before and after."""
+
+    path: str
+    change: ColumnChangeKind
+    source: str | None
+    target: str | None
+
+
+class PossibleCause(msgspec.Struct, kw_only=True):
+    """Something that may be the cause. `path` leads from it to the subject; `distance` counts the jobs on that.
+
+    `over`: it no longer holds. `follows`: it may itself follow from something earlier and farther upstream.
+    """
+
+    kind: CauseKind
+    node: NodeRef
+    at: str
+    distance: int
+    score: float
+    summary: str
+    over: bool
+    follows: bool
+    path: list[NodeRef]
+    job: NodeRef | msgspec.UnsetType = msgspec.UNSET
+    run_id: str | msgspec.UnsetType = msgspec.UNSET
+    changes: list[ChangedColumn] | msgspec.UnsetType = msgspec.UNSET
+    alert_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Caused(msgspec.Struct):
+    """What happened upstream between two times, the likeliest cause first; `total` counts what was left out, too."""
+
+    subject: NodeRef
+    since: str
+    until: str
+    causes: list[PossibleCause]
+    total: int
+    truncated: bool
 
 
 class NodePage(msgspec.Struct):

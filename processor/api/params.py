@@ -10,9 +10,9 @@ from litestar.params import PathParameter, QueryParameter
 
 from processor.api.problems import bad_parameter
 from processor.model.errors import UsageError
-from processor.render.times import parse_moment
+from processor.render.times import parse_moment, parse_span
 
-__all__ = ["AtTime", "Cursor", "Depth", "GraphLimit", "Limit", "NodeInPath", "given_node", "given_time"]
+__all__ = ["AtTime", "Cursor", "Depth", "GraphLimit", "Limit", "NodeInPath", "given_node", "given_span", "given_time"]
 
 _MAX_CHARS: Final = 8192
 
@@ -44,4 +44,12 @@ def given_time(text: str | None, name: str = "at") -> int | None:
     try:
         return parse_moment(text, time.time_ns() // 1000)
     except (UsageError, OverflowError) as error:
+        raise bad_parameter(name, str(error)) from None
+
+
+def given_span(text: str, name: str = "since") -> int:
+    """Microseconds. Raises `ProblemError`."""
+    try:
+        return parse_span(text)
+    except UsageError as error:
         raise bad_parameter(name, str(error)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from processor.cli import muting
 from processor.cli.alert_store import alerts_of, let_go, one_of
 from processor.cli.guard import say
-from processor.cli.opened import Opened, found, opened
+from processor.cli.opened import found, now_us, opened
 from processor.cli.options import Output, OutputOption, examples
 from processor.model.alert import Alert, AlertKind, Severity
 
@@ -76,6 +75,7 @@ def show(
         console.write_ndjson([alert_record(alert)])
     else:
         console.print_out(alert_story(alert))
+        say(f"what may have brought it about: lineage why {alert.finding.alert_id}")
 
 
 def reconcile(
@@ -93,8 +93,8 @@ def reconcile(
     asked_us = parse_time(now) if now else None
     with opened() as index:
         store, policy = alerts_of(index), load_policy(index.settings.policy)
-        now_us, hooks = _now_us(index) if asked_us is None else asked_us, Hooks(runbooks(index.settings.runbooks_url))
-        outcome = reconcile_once(index.view, store, policy, now_us, hooks)
+        judged_us, hooks = now_us(index) if asked_us is None else asked_us, Hooks(runbooks(index.settings.runbooks_url))
+        outcome = reconcile_once(index.view, store, policy, judged_us, hooks)
         let_go(index, store)
     print_alerts(list(outcome.transitions), output)
     say(f"{len(outcome.opened)} opened, {len(outcome.resolved)} resolved, {outcome.firing} firing")
@@ -114,9 +114,3 @@ def print_alerts(alerts: list[Alert], output: Output) -> None:
         console.print_out(alert_table(ordered))
     else:
         say("no alerts")
-
-
-def _now_us(index: Opened) -> int:
-    wall_us = time.time_ns() // 1000
-    reached_us = index.view.now_us(wall_us, index.settings.clock)
-    return wall_us if reached_us is None else reached_us

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from processor import __version__
-from processor.cli import alerting, asking, coverage, dead_letters, differing, feeding, policy, rebuilding, running
+from processor.cli import alerting, asking, coverage, dead_letters, differing, feeding, policy, rebuilding, running, why
 from processor.cli.guard import Guarded, lost_output
 from processor.cli.options import examples
 
@@ -51,6 +51,7 @@ dead_letters.register(app)
 asking.register(app)
 differing.register(app)
 alerting.register(app)
+why.register(app)
 coverage.register(app)
 policy.register(app)
 rebuilding.register(app)

@@ -49,6 +49,13 @@ def moment(text: str) -> int:
     return parse_moment(text, time.time_ns() // 1000)
 
 
+def now_us(index: Opened) -> int:
+    """The time to judge by: of what was read; the wall clock where nothing was."""
+    wall_us = time.time_ns() // 1000
+    reached_us = index.view.now_us(wall_us, index.settings.clock)
+    return wall_us if reached_us is None else reached_us
+
+
 def found(view: View, text: str) -> Node:
     """The node that a person means.
 

@@ -16,18 +16,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
-
 from processor.index import steps
 from processor.index.aliases import aliases_of
-from processor.index.facets import read_facet
+from processor.index.checks import check_words, failed_checks
 from processor.index.parents import column_parents
 from processor.index.records import Link
 from processor.index.steps import Step
 from processor.index.view import View
 from processor.model.history import JobHistory, NodeRecord
 from processor.model.identity import Kind, Node
-from processor.model.observation import CHECKS, EdgeType, RunState
+from processor.model.observation import EdgeType, RunState
 from processor.model.provenance import ColumnCount, FailedCheck, Provenance, Stop, Trail
 
 LIMIT = 2_000
@@ -35,23 +33,6 @@ NEWEST_RUNS = 3
 """What a job does now is what any of so many of its newest completed runs did."""
 
 _HOUR_US = 3_600_000_000
-
-
-class _Check(msgspec.Struct):
-    assertion: str = ""
-    name: str = ""
-    column: str = ""
-    blocks: bool = True
-
-
-class _Job(msgspec.Struct):
-    namespace: str = ""
-    name: str = ""
-
-
-class _Checks(msgspec.Struct):
-    failed: list[_Check] = []
-    job: _Job = msgspec.field(default_factory=_Job)
 
 
 class _Came(NamedTuple):
@@ -248,10 +229,5 @@ def _failed_checks(view: View, records: Mapping[bytes, NodeRecord]) -> dict[byte
 
 
 def _checks_of(record: NodeRecord) -> Iterator[FailedCheck]:
-    for name, facet in record.facets.items():
-        if name.startswith(f"{CHECKS}@"):
-            said = read_facet(facet, _Checks, _Checks())
-            by = Node(Kind.JOB, said.job.namespace, said.job.name)
-            for check in said.failed:
-                words = check.name or check.assertion
-                yield FailedCheck(f"{words} of {check.column}" if check.column else words, check.blocks, by)
+    for checked in failed_checks(record):
+        yield from (FailedCheck(check_words(check), check.blocks, checked.job) for check in checked.failed)

@@ -80,13 +80,26 @@ def node_record(there: Hash) -> NodeRecord:
     )
 
 
+def facet_times(there: Hash) -> dict[str, int]:
+    """When each facet of a node's record was stated last, in microseconds since 1970; taken back ones too."""
+    return {name: joins.unpack_time(there[touch]) for touch in _touches(there) for name in _touched(there, touch)}
+
+
 def _facets(there: Hash) -> dict[str, bytes]:
-    touches = [name for name in there if name[:1] == b"T"]
-    oldest_first = sorted(touches, key=lambda name: (joins.unpack_time(there[name]), name))
     newest: dict[str, bytes | None] = {}
-    for touch in oldest_first:
-        newest.update(_FACETS.decode(there[b"B" + touch[1:]]))
+    for touch in _touches(there):
+        newest.update(_touched(there, touch))
     return {name: value for name, value in sorted(newest.items()) if value is not None}
+
+
+def _touches(there: Hash) -> list[bytes]:
+    """The oldest first."""
+    touches = [name for name in there if name[:1] == b"T"]
+    return sorted(touches, key=lambda name: (joins.unpack_time(there[name]), name))
+
+
+def _touched(there: Hash, touch: bytes) -> dict[str, bytes | None]:
+    return _FACETS.decode(there[b"B" + touch[1:]])
 
 
 def lanes_in(dataset: Node, there: Hash) -> list[Lane]:

@@ -19,6 +19,7 @@ from processor.index.records import (
     ROLE_ORDER,
     Hash,
     Link,
+    facet_times,
     job_history,
     lanes_in,
     link_of,
@@ -68,6 +69,10 @@ class View:
         wanted = list(dict.fromkeys(ids))
         hashes = self._fetch("n", wanted)
         return {i: node_record(there) for i, there in zip(wanted, hashes, strict=True) if there}
+
+    def facet_times(self, ids: Sequence[bytes]) -> dict[bytes, dict[str, int]]:
+        """When each facet of these datasets and jobs was stated last, by id and name."""
+        return {i: facet_times(there) for i, there in zip(ids, self._fetch("n", ids), strict=True) if there}
 
     def all_nodes(self, kind: Kind) -> Iterator[NodeRecord]:
         """Every dataset or every job, streamed in pages, in no order."""

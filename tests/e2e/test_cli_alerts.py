@@ -63,6 +63,29 @@ def test_alerts_are_chosen_by_severity_kind_and_subject(company: Lineage) -> Non
     assert [alert["kind"] for alert in stuck] == ["stuck_run"]
 
 
+def test_from_a_feature_to_the_column_that_was_dropped_four_jobs_away(company: Lineage) -> None:
+    found = company.ok("why", "customer_features.lifetime_value", "--at", END.isoformat(), "-o", "json").json
+    cause = found["causes"][0]
+    assert (cause["kind"], cause["node"]["name"], cause["job"]["name"]) == (
+        "schema_changed",
+        "acme.raw.orders",
+        "shop_ingest.orders",
+    )
+    assert [change["path"] for change in cause["changes"]] == ["discount"]
+    assert cause["path"][0]["field"] == "discount"
+    assert cause["path"][-1]["name"] == "customer_features"
+    shown = company.ok("why", cause["alert_id"][:10]).out
+    assert "acme.raw.orders: discount removed, by job shop_ingest.orders" in shown
+    assert cause["alert_id"] in company.ok("alerts", "show", cause["alert_id"][:10]).err
+
+
+def test_why_of_what_is_not_there_and_of_nothing_that_went_wrong(company: Lineage) -> None:
+    assert company("why", "raw.ordres").code == 1
+    assert company("why", "raw.orders", "--since", "yesterday").code == 2
+    calm = company.ok("why", "raw.orders", "--at", "2020-01-01T00:00:00Z")
+    assert "nothing that is known went wrong" in calm.err
+
+
 def test_a_person_reads_a_table_the_gravest_first(company: Lineage) -> None:
     rows = company.ok("alerts").out.splitlines()
     assert rows[0].split()[:3] == ["severity", "kind", "subject"]

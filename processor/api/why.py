@@ -1,0 +1,48 @@
+"""`/api/v2/why/…`: what may have brought about what is wrong with a node, or an alert."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from litestar import Response, get
+from litestar.params import PathParameter, QueryParameter
+
+from processor.api.answers import AnyRequest, answer
+from processor.api.asker import Index
+from processor.api.forms import Caused, answers
+from processor.api.params import AtTime, Depth, given_node, given_span, given_time
+from processor.api.parts import TheApi
+from processor.index.causes import Why, why
+from processor.render.causes import causes_document
+from processor.render.records import Record
+
+__all__ = ["ROUTES"]
+
+
+@get("/api/v2/why/{about:str}", responses=answers(Caused, HTTPStatus.NOT_FOUND), tags=["why"])
+async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many parameters
+    request: AnyRequest,
+    api: TheApi,
+    about: Annotated[str, PathParameter(description="A NODE, percent-encoded, or an `alert_id`")],
+    since: Annotated[str, QueryParameter(description="How far back to look: `90m`, `24h`, `3d`")] = "24h",
+    depth: Depth = 20,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000, description="Most causes in the answer")] = 20,
+    at: AtTime = None,
+) -> Response[bytes]:
+    """Tell what may be the cause: upstream drifts, failures, failed checks and silences, the likeliest first."""
+    wanted, span_us, at_us = given_node(about), given_span(since), given_time(at)
+
+    def question(index: Index) -> Record:
+        alert = index.alerts.get([wanted]).get(wanted)
+        subject = alert.finding.subject if alert else index.resolve(wanted)
+        wall_us = time.time_ns() // 1000
+        now_us = index.view.now_us(wall_us, api.config.clock)
+        asked = Why(subject, alert, span_us, at_us, depth, limit)
+        return causes_document(why(index.store, asked, index.alerts.all(), wall_us if now_us is None else now_us))
+
+    return answer(request, await api.asker.ask(question))
+
+
+ROUTES: Final = (get_causes,)
