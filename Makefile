@@ -46,8 +46,9 @@ lint: $(STAMP) ## Lint, check the format and the types
 
 check: lint test ## Both: what must pass before a commit
 
-bench: $(STAMP) ## Measure what an event costs, against a yardstick of the same run
-	@$(BIN)/python -m tests.bench
+# Ctrl-C ends it in order, with what was measured until then.
+bench: $(STAMP) ## Measure what an event costs, against yardsticks of the same run: ARGS='--list', '--case steady', …
+	@trap : INT; $(BIN)/python -m tests.bench $(ARGS)
 
 SEEDS ?= 20
 
