@@ -29,7 +29,7 @@ from processor.alerter.state import AlertStore
 from processor.alerter.sweep.everything import everything
 from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.places import excused
-from processor.alerter.sweep.schemas import of_schemas
+from processor.alerter.sweep.schemas import of_schemas, of_schemas_in_full
 from processor.alerter.together import Together
 from processor.detect.grouping import dressed
 from processor.detect.kinds import JOB_KINDS, SCHEMA_KINDS, is_for_sweep
@@ -172,14 +172,15 @@ def _nodes_of(change: Change, kind: Kind) -> list[Node]:
 
 
 def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Those of these findings that hold by what the index says now, as it says it now."""
+    """Those of these findings that hold by what the index says now, as it says it now, in full."""
     if not findings:
         return
     ids = {finding.alert_id for finding in findings}
     subjects = list(dict.fromkeys(finding.subject for finding in findings))
     jobs = [subject.id for subject in subjects if subject.kind is Kind.JOB]
-    datasets = [subject for subject in subjects if subject.kind is Kind.DATASET]
-    again = chain(of_jobs(scope, scope.view.jobs(jobs).values()), of_schemas(scope, datasets))
+    datasets = list(dict.fromkeys(finding.subject for finding in findings if finding.kind in SCHEMA_KINDS))
+    walking = scope._replace(view=scope.view.remembering())  # many drifts hit the same things
+    again = chain(of_jobs(scope, scope.view.jobs(jobs).values()), of_schemas_in_full(walking, datasets))
     yield from (finding for finding in again if finding.alert_id in ids)
     orphans = [finding for finding in findings if _is_orphan(finding)]
     over = excused(scope, [orphan.subject for orphan in orphans])
@@ -225,9 +226,23 @@ class _Settling:
             _assure(self._scope.view)
             fresh = [finding for finding in page if finding.alert_id not in before]
             known = self.store.get([finding.alert_id for finding in fresh])
-            self._keep(before, (finding for finding in page if finding.alert_id in before))
-            as_told = {finding.alert_id: finding for finding in fresh}
-            self._keep(known, (dressed(f, as_told[f.alert_id]) for f in _still(self._scope, fresh)))
+            self._go_on(before, [finding for finding in page if finding.alert_id in before])
+            self._keep(known, self._in_full(fresh))
+
+    def _go_on(self, before: dict[str, Alert], findings: Sequence[Finding]) -> None:
+        """Keep what fires up to date. What is no more by now goes on as it was told, until the next sweep."""
+        drifts = [finding for finding in findings if finding.kind in SCHEMA_KINDS]
+        in_full = {finding.alert_id: finding for finding in self._in_full(drifts)}
+        for finding in drifts:
+            if finding.alert_id not in in_full:
+                self._hold(finding)
+        others = (finding for finding in findings if finding.kind not in SCHEMA_KINDS)
+        self._keep(before, [*in_full.values(), *others])
+
+    def _in_full(self, findings: Sequence[Finding]) -> Iterator[Finding]:
+        """These findings judged once more, by what is known by now, with the members that they are told with."""
+        as_told = {finding.alert_id: finding for finding in findings}
+        return (dressed(finding, as_told[finding.alert_id]) for finding in _still(self._scope, findings))
 
     def resolve(self, alerts: Iterable[Alert], folded: Mapping[str, str] = _NOBODY) -> None:
         """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on.

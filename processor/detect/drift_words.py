@@ -14,8 +14,11 @@ from processor.model.tables import ColumnChangeKind
 _VERBS = {Retyping.WIDENED: "widened", Retyping.NARROWED: "narrowed"}
 
 
-def summarize(lane: Lane, drifts: Sequence[ColumnDrift], impact: Impact) -> str:
-    """Make one sentence, such as: Column amount was dropped from orders by job shop.ingest."""
+def summarize(lane: Lane, drifts: Sequence[ColumnDrift], impact: Impact | None) -> str:
+    """Make one sentence, such as: Column amount was dropped from orders by job shop.ingest.
+
+    Without an impact it does not say whom it hits.
+    """
     what = f"{' and '.join(_clauses(drifts))} {_preposition(drifts)} {node_words(lane.dataset)}"
     only_adds = all(drift.change is ColumnChangeKind.ADDED for drift in drifts)
     return f"{what[0].upper()}{what[1:]} {who_states(lane.observer)}{'' if only_adds else reach(impact)}."
@@ -29,8 +32,10 @@ def who_states(observer: Observer) -> str:
     return f"by job {job}" if observer.role is Role.WRITER else f"as job {job} reads it"
 
 
-def reach(impact: Impact) -> str:
-    """The part of the sentence that says whom it hits."""
+def reach(impact: Impact | None) -> str:
+    """The part of the sentence that says whom it hits, if that was asked."""
+    if impact is None:
+        return ""
     columns = [a for a in impact.columns if not a.possible]
     if not columns and not impact.datasets:
         return "; nobody is known to depend on it"

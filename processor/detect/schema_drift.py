@@ -36,17 +36,30 @@ from processor.model.tables import ColumnChange, ColumnChangeKind, Columns
 Flapping = frozenset[tuple[Observer, bytes]]
 """Versions between which observers go back and forth, by fingerprint."""
 
-_NOTHING = Impact()
-
 
 class Asking(NamedTuple):
     """What is asked about the dataset at hand, and only where it matters: each answer is read from the index.
 
-    `impact_of`: what is downstream of these columns. `lineages_of`: the mappings around what this observer states.
+    `is_read`: whether somebody downstream reads one of these columns for certain. `impact_of`: all that is downstream
+    of them, which may take seconds to walk; None where nobody is to be told of it yet. `lineages_of`: the mappings
+    around what this observer states.
     """
 
-    impact_of: Callable[[frozenset[str]], Impact]
+    is_read: Callable[[frozenset[str]], bool]
+    impact_of: Callable[[frozenset[str]], Impact | None] = lambda _: None
     lineages_of: Callable[[Observer], Lineages] = lambda _: Lineages()
+
+
+class Weight(NamedTuple):
+    """How grave changes are. `columns`: those whose readers they meet. `is_read`: whether some do for certain."""
+
+    severity: Severity
+    columns: frozenset[str] = frozenset()
+    is_read: bool = False
+
+    def impact(self, asking: Asking) -> Impact | None:
+        """Whom they meet, if that is to be told. Changes that only add meet nobody."""
+        return asking.impact_of(self.columns) if self.columns else Impact()
 
 
 def detect(lane: Lane, policy: Policy, now_us: int, asking: Asking) -> list[Finding]:
@@ -71,25 +84,18 @@ def authorities_of(lanes: Iterable[Lane]) -> list[Lane]:
     return [lane for lane in lanes if lane.versions and lane.observer.role is not Role.READER]
 
 
-def weigh(
-    drifts: Sequence[ColumnDrift], changes: Sequence[ColumnChange], before: Columns, asking: Asking
-) -> tuple[Severity, Impact]:
-    """How grave changes by an authority are, and whom they meet. Changes that only add meet nobody."""
+def weigh(drifts: Sequence[ColumnDrift], changes: Sequence[ColumnChange], before: Columns, asking: Asking) -> Weight:
+    """How grave changes by an authority are."""
     lasting = [drift for drift in drifts if drift.change is not ColumnChangeKind.ADDED]
     if not lasting:
-        return Severity.INFO, _NOTHING
-    impact, breaking = asking.impact_of(touched(lasting, changes, before)), [d for d in lasting if breaks(d)]
+        return Weight(Severity.INFO)
+    columns = touched(lasting, changes, before)
+    is_read, breaking = asking.is_read(columns), [drift for drift in lasting if breaks(drift)]
     if breaking:
-        is_all = len(breaking) == len(lasting)
-        hit = impact if is_all else asking.impact_of(touched(breaking, changes, before))
-        return Severity.CRITICAL if is_read(hit) else Severity.WARNING, impact
-    is_mild = all(drift.retyping is Retyping.WIDENED for drift in lasting) and not is_read(impact)
-    return Severity.INFO if is_mild else Severity.WARNING, impact
-
-
-def is_read(impact: Impact) -> bool:
-    """Whether somebody downstream reads it for certain."""
-    return any(not a.possible for a in (*impact.columns, *impact.datasets))
+        is_hit = is_read and (len(breaking) == len(lasting) or asking.is_read(touched(breaking, changes, before)))
+        return Weight(Severity.CRITICAL if is_hit else Severity.WARNING, columns, is_read)
+    is_mild = all(drift.retyping is Retyping.WIDENED for drift in lasting) and not is_read
+    return Weight(Severity.INFO if is_mild else Severity.WARNING, columns, is_read)
 
 
 def _is_flap(step: Step, flapping: Flapping) -> bool:
@@ -100,10 +106,11 @@ def _findings(steps: Iterable[Step], policy: Policy, now_us: int, asking: Asking
     for step in steps:
         if not step.changes or _is_long_settled(step, policy, now_us):
             continue
-        finding = _finding(step, asking)
-        until_us = _told_until_us(finding, policy)
-        if (until_us is None or now_us < until_us) and (not step.is_return or is_read(finding.impact)):
-            yield finding
+        drifts = _drifts(step, asking)
+        weight = _weight(step, drifts, asking)
+        until_us = _told_until_us(step, weight.severity, policy)
+        if (until_us is None or now_us < until_us) and (not step.is_return or weight.is_read):
+            yield _finding(step, drifts, weight, asking)
 
 
 def _is_long_settled(step: Step, policy: Policy, now_us: int) -> bool:
@@ -112,29 +119,38 @@ def _is_long_settled(step: Step, policy: Policy, now_us: int) -> bool:
     return only_adds and now_us >= step.after.first_seen_us + hours_us(policy.schema_drift.info_hours)
 
 
-def _told_until_us(finding: Finding, policy: Policy) -> int | None:
+def _told_until_us(step: Step, severity: Severity, policy: Policy) -> int | None:
     knobs = policy.schema_drift
-    if finding.severity is Severity.CRITICAL:
+    if severity is Severity.CRITICAL:
         return None
-    is_info = finding.severity is Severity.INFO
-    return finding.since_us + (hours_us(knobs.info_hours) if is_info else int(knobs.settle_days * DAY_US))
+    is_info = severity is Severity.INFO
+    return step.since_us + (hours_us(knobs.info_hours) if is_info else int(knobs.settle_days * DAY_US))
 
 
-def _finding(step: Step, asking: Asking) -> Finding:
+def _drifts(step: Step, asking: Asking) -> tuple[ColumnDrift, ...]:
     lineages = asking.lineages_of(step.lane.observer) if may_rename(step.changes) else Lineages()
-    drifts = column_drifts(step.versions, step.changes, step.scheme, lineages)
-    severity, impact = weigh(drifts, step.changes, step.before.columns, asking)
-    is_hearsay = step.lane.observer.role is Role.READER and severity is Severity.CRITICAL
+    return column_drifts(step.versions, step.changes, step.scheme, lineages)
+
+
+def _weight(step: Step, drifts: Sequence[ColumnDrift], asking: Asking) -> Weight:
+    """How grave it is by whom it is said: what only readers say is never critical."""
+    weight = weigh(drifts, step.changes, step.before.columns, asking)
+    is_hearsay = step.lane.observer.role is Role.READER and weight.severity is Severity.CRITICAL
+    return weight._replace(severity=Severity.WARNING) if is_hearsay else weight
+
+
+def _finding(step: Step, drifts: tuple[ColumnDrift, ...], weight: Weight, asking: Asking) -> Finding:
+    impact = weight.impact(asking)
     return Finding(
         alert_id=_alert_id(step),
         kind=AlertKind.SCHEMA_DRIFT,
-        severity=Severity.WARNING if is_hearsay else severity,
+        severity=weight.severity,
         subject=step.lane.dataset,
         summary=summarize(step.lane, drifts, impact),
         since_us=step.since_us,
         cause=cause_of(step.lane, step.after),
         changes=drifts,
-        impact=impact,
+        impact=impact or Impact(),
     )
 
 

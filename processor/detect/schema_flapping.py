@@ -26,7 +26,7 @@ from processor.detect.drift_steps import cause_of
 from processor.detect.drift_words import reach, who_states
 from processor.detect.policy import Policy
 from processor.detect.rename import Lineages
-from processor.detect.schema_drift import Asking, Flapping, authorities_of, weigh
+from processor.detect.schema_drift import Asking, Flapping, Weight, authorities_of, weigh
 from processor.detect.stats import DAY_US, HOUR_US, hours_us
 from processor.detect.types.names import scheme_of
 from processor.detect.versions import differences, known_versions
@@ -76,7 +76,7 @@ def detect(flap: Flap, policy: Policy, asking: Asking) -> Finding:
         since_us=flap.since_us,
         cause=cause_of(flap.lane, max(flap.versions, key=lambda v: (v.last_seen_us, v.fingerprint))),
         changes=drifts,
-        impact=impact,
+        impact=impact or Impact(),
     )
 
 
@@ -163,12 +163,15 @@ def _ways(flap: Flap) -> Iterator[tuple[Columns, Columns]]:
         yield other.columns, one.columns
 
 
-def _gravest(flap: Flap, asking: Asking) -> tuple[Severity, Impact]:
-    weighed = [_weighed(flap.lane, way, asking) for way in _ways(flap)]
-    return max(weighed, key=lambda each: (_GRAVITY.index(each[0]), each[1].total))
+def _gravest(flap: Flap, asking: Asking) -> tuple[Severity, Impact | None]:
+    """How grave the gravest way is, and whom that meets; of several the one that meets most."""
+    weights = [_weighed(flap.lane, way, asking) for way in _ways(flap)]
+    severity = max((weight.severity for weight in weights), key=_GRAVITY.index)
+    impacts = [weight.impact(asking) for weight in weights if weight.severity is severity]
+    return severity, max((each for each in impacts if each), key=lambda each: each.total, default=None)
 
 
-def _weighed(lane: Lane, way: tuple[Columns, Columns], asking: Asking) -> tuple[Severity, Impact]:
+def _weighed(lane: Lane, way: tuple[Columns, Columns], asking: Asking) -> Weight:
     scheme = scheme_of(lane.dataset.namespace)
     changes = differences(*way, scheme)
     return weigh(column_drifts(way, changes, scheme, Lineages()), changes, way[0], asking)
@@ -185,7 +188,7 @@ def _drifts(flap: Flap) -> tuple[ColumnDrift, ...]:
     return tuple(sorted(found.values(), key=lambda drift: drift.path))
 
 
-def _summary(flap: Flap, drifts: Sequence[ColumnDrift], impact: Impact, within_us: int) -> str:
+def _summary(flap: Flap, drifts: Sequence[ColumnDrift], impact: Impact | None, within_us: int) -> str:
     who = f"{node_words(flap.lane.dataset)} {who_states(flap.lane.observer)}"
     count = f"{len(flap.versions)} versions, at least {counted(flap.changes, 'change')} within {lasting(within_us)}"
     coming = [shown(d.path) for d in drifts if d.change is not ColumnChangeKind.RETYPED]

@@ -62,6 +62,16 @@ def impact(
     return _result(view, found, limit)
 
 
+def is_read(view: View, dataset: Node, columns: Iterable[str]) -> bool:
+    """Whether something downstream certainly depends on one of these columns of a dataset.
+
+    One step tells: whatever is farther away is reached through something that is certain too.
+    """
+    start, found = _Start(dataset, aliases_of(view, [dataset.id])[dataset.id], frozenset(columns)), _Found()
+    _ByColumn(view, start, found, Mappings(view)).level(start.frontier(), 1)
+    return bool(found.columns or found.datasets)
+
+
 def owners_of(facets: dict[str, bytes]) -> list[str]:
     """Names in an `ownership` facet."""
     return [owner.name for owner in read_facet(facets.get("ownership"), _Ownership, _Ownership()).owners]
@@ -73,6 +83,9 @@ class _Start(NamedTuple):
     dataset: Node
     ids: frozenset[bytes]
     columns: frozenset[str]
+
+    def frontier(self) -> _Frontier:
+        return {self.dataset.column(name): True for name in self.columns}
 
     def has(self, column: Node) -> bool:
         return column.dataset.id in self.ids and column.field in self.columns
@@ -103,8 +116,7 @@ class _ByColumn:
     unnamed: set[Node] = field(default_factory=set)
 
     def walk(self) -> None:
-        frontier = {self.start.dataset.column(name): True for name in self.start.columns}
-        depth = 0
+        frontier, depth = self.start.frontier(), 0
         while frontier and not self.found.cut:
             depth += 1
             frontier = self.level(frontier, depth)

@@ -12,11 +12,11 @@ from processor.detect.trust import Trust, judge
 from processor.index.provenance import provenance
 from processor.index.view import View
 from processor.judging.scope import pages
-from processor.model.alert import Impact, Severity
+from processor.model.alert import Severity
 from processor.model.identity import Node
 from processor.model.provenance import Provenance
 
-_ASKING = Asking(lambda _: Impact())
+_ASKING = Asking(lambda _: False)
 """What is downstream does not matter here."""
 
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from processor.detect.kinds import of_job, of_lanes
 from processor.detect.policy import Policy
 from processor.detect.policy_text import PolicyError, parse_policy
-from processor.detect.schema_drift import Asking
 from processor.detect.weekend import working_us
 from processor.model.alert import Affected, ColumnDrift, Finding, Impact, Severity
 from processor.model.history import FinishedRun, JobHistory, Lane, Observer, OpenRun, SchemaVersion
 from processor.model.identity import dataset, job
 from processor.model.observation import Role, RunState
 from processor.model.tables import Column, ColumnChange, Columns, diff_columns, encode_columns, fingerprint
+from tests.support.asking import knowing
 
 ORDERS = dataset("postgres://shop:5432", "public.orders")
 HOUR_US = 3_600_000_000
@@ -48,7 +48,7 @@ def lane(states: list[Columns], observer: Observer = INGEST) -> Lane:
 
 
 def drift(*lanes: Lane, hours: int = 0, impact: Impact = UNREAD) -> list[Finding]:
-    return of_lanes(lanes, Policy(), T0_US + hours * HOUR_US, Asking(lambda _: impact))
+    return of_lanes(lanes, Policy(), T0_US + hours * HOUR_US, knowing(impact))
 
 
 @given(schemas, st.integers(0, 100), st.randoms())

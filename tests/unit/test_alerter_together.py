@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from processor.alerter.life import acknowledge
@@ -11,6 +13,7 @@ from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.index.announce import change_of
 from processor.index.memory import MemoryStore
+from processor.index.store import Key
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Note, Status
 from tests.support.events import Json, column_lineage, event, fill, schema, table, us
@@ -187,3 +190,40 @@ def test_who_accepts_an_alert_accepts_all_of_its_members_however_many_there_are(
     world.sweep(92)
     (news,) = world.alerts.firing().values()
     assert (news.finding.subject.name, news.finding.member_count) == ("t140", 9)
+
+
+class CountingStore(MemoryStore):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
+        self.asked += 1
+        return super().fetch(keys)
+
+
+def derived(name: str, *sources: str, minutes: float) -> Json:
+    """A table whose amount comes from those of others."""
+    lineage = column_lineage({"amount": [(source, "amount") for source in sources]})
+    output = table(name, schema=schema(*FULL), columnLineage=lineage)
+    return event(f"write {name}", minutes=minutes, run=int(minutes), inputs=[*map(table, sources)], outputs=[output])
+
+
+def asked_in_a_storm(drifts: int) -> int:
+    """Reads of a sweep over so many drifts, each with ten tables downstream, one after another."""
+    store, sources = CountingStore(), [f"source {number}" for number in range(drifts)]
+    for number, name in enumerate(sources):
+        for minutes, columns in ((0, FULL), (60, DROPPED)):
+            output = table(name, schema=schema(*columns))
+            fill(store, event(f"write {name}", minutes=minutes, run=1000 + minutes + number, outputs=[output]))
+    fill(store, derived("layer 0", *sources, minutes=1))
+    fill(store, *(derived(f"layer {n}", f"layer {n - 1}", minutes=1 + n) for n in range(1, 10)))
+    store.asked = 0
+    policy = parse_policy("alert_storm: {at_most: 2}")
+    told = reconcile(View(store), MemoryAlerts(), policy, us(70)).opened
+    assert [len(alert.finding.impact.datasets) for alert in told if alert.finding.impact.total] == [10, 10]
+    return store.asked
+
+
+def test_of_a_storm_only_what_is_told_is_walked_to_its_end() -> None:
+    assert asked_in_a_storm(24) - asked_in_a_storm(4) < 20 * 20

@@ -8,7 +8,7 @@ import pytest
 
 from processor.alerter.sweep.schemas import of_schemas
 from processor.detect.policy import Policy
-from processor.detect.schema_drift import Asking, detect
+from processor.detect.schema_drift import detect
 from processor.index.view import View
 from processor.judging.scope import Scope
 from processor.model.alert import Affected, Finding, Impact, Retyping, Severity
@@ -16,6 +16,7 @@ from processor.model.history import Lane, Observer, SchemaVersion
 from processor.model.identity import dataset
 from processor.model.observation import Role
 from processor.model.tables import Column, Columns, encode_columns, fingerprint
+from tests.support.asking import asking, knowing
 from tests.support.events import Json, column_lineage, ds, event, memory, schema, table, us
 
 ORDERS = dataset("mystery://shop", "orders")
@@ -44,7 +45,7 @@ def lane(*states: Columns) -> Lane:
 
 def told(*states: Columns, impact: Impact = READ, days: float = 0, of: Lane | None = None) -> list[Finding]:
     now_us = T0_US + int(days * DAY_US) + len(states) * HOUR_US
-    return detect(of or lane(*states), Policy(), now_us, Asking(lambda _: impact))
+    return detect(of or lane(*states), Policy(), now_us, knowing(impact))
 
 
 def one(before: str, after: str, impact: Impact = READ) -> Finding:
@@ -80,7 +81,7 @@ def test_a_widening_that_is_read_does_not_make_critical_what_nobody_reads() -> N
         return READ if "wide" in paths else UNREAD
 
     drifted = lane(columns("wide:int", "gone:int"), columns("wide:bigint"))
-    (finding,) = detect(drifted, Policy(), T0_US, Asking(impact_of))
+    (finding,) = detect(drifted, Policy(), T0_US, asking(impact_of))
     assert (finding.severity, finding.impact) == (Severity.WARNING, READ)
 
 
@@ -124,7 +125,7 @@ def asked_of(*states: Columns) -> tuple[Finding, frozenset[str]]:
         asked.append(paths)
         return READ
 
-    (finding,) = detect(lane(*states), Policy(), T0_US, Asking(impact_of))
+    (finding,) = detect(lane(*states), Policy(), T0_US, asking(impact_of))
     return finding, asked[0]
 
 
@@ -244,7 +245,7 @@ def test_no_mapping_is_read_where_nothing_may_be_renamed() -> None:
     def never(_: Observer) -> object:
         raise AssertionError("asked for lineage")
 
-    asking = Asking(lambda _: READ, never)  # type: ignore[arg-type]
+    asking = knowing(READ)._replace(lineages_of=never)  # type: ignore[arg-type]
     assert detect(lane(columns("a:int", "b:int"), columns("a:int")), Policy(), T0_US, asking)
 
 

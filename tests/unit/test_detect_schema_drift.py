@@ -1,11 +1,12 @@
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
-from processor.detect.schema_drift import Asking, detect, detect_dataset
+from processor.detect.schema_drift import detect, detect_dataset
 from processor.model.alert import Affected, Finding, Impact, Severity
 from processor.model.history import Lane, Observer, SchemaVersion
 from processor.model.identity import dataset, job
 from processor.model.observation import Role
 from processor.model.tables import Column, ColumnChangeKind, Columns, encode_columns, fingerprint
+from tests.support.asking import knowing
 
 ORDERS = dataset("postgres://shop:5432", "public.orders")
 INGEST = Observer(Role.WRITER, "shop", "ingest_orders")
@@ -37,7 +38,7 @@ def lane(*states: Columns, observer: Observer = INGEST) -> Lane:
 
 
 def found(*states: Columns, impact: Impact = READ, now_us: int = NOW_US) -> list[Finding]:
-    return detect(lane(*states), Policy(), now_us, Asking(lambda _: impact))
+    return detect(lane(*states), Policy(), now_us, knowing(impact))
 
 
 FULL = columns("id:int", "amount:decimal", "note:text")
@@ -64,7 +65,8 @@ def test_only_broken_columns_are_asked_for_their_impact() -> None:
         asked.append(paths)
         return READ
 
-    detect(lane(FULL, columns("id:int", "note:int", "fresh:text")), Policy(), NOW_US, Asking(impact_of))
+    way = FULL, columns("id:int", "note:int", "fresh:text")
+    detect(lane(*way), Policy(), NOW_US, knowing(READ)._replace(impact_of=impact_of))
     assert asked == [frozenset({"amount", "note"})]
 
 
@@ -170,7 +172,7 @@ def test_control_characters_in_names_do_not_reach_the_summary() -> None:
 
 def test_a_producer_without_a_job_is_named_as_the_cause() -> None:
     who = Observer(Role.PRODUCER, "", "https://example.com/catalog")
-    (finding,) = detect(lane(FULL, columns("id:int"), observer=who), Policy(), NOW_US, Asking(lambda _: READ))
+    (finding,) = detect(lane(FULL, columns("id:int"), observer=who), Policy(), NOW_US, knowing(READ))
     assert finding.cause.producer == "https://example.com/catalog"
     assert finding.cause.job is None
 
@@ -180,7 +182,7 @@ def reader(name: str) -> Observer:
 
 
 def of_dataset(*lanes: Lane, policy: str = "") -> list[Finding]:
-    return detect_dataset(lanes, parse_policy(policy), NOW_US, Asking(lambda _: READ))
+    return detect_dataset(lanes, parse_policy(policy), NOW_US, knowing(READ))
 
 
 def test_beside_a_writer_readers_stay_silent() -> None:

@@ -14,7 +14,6 @@ from processor.alerter.state import MemoryAlerts
 from processor.detect.kinds import of_lanes
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
-from processor.detect.schema_drift import Asking
 from processor.detect.schema_flapping import least_changes
 from processor.index.memory import MemoryStore
 from processor.index.view import View
@@ -23,6 +22,7 @@ from processor.model.history import HOUR_US, RECENT_HOURS, Lane, Observer, Schem
 from processor.model.identity import dataset
 from processor.model.observation import Role
 from processor.model.tables import Column, Columns, encode_columns, fingerprint
+from tests.support.asking import knowing
 from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
 
 ORDERS = dataset("mystery://shop", "orders")
@@ -57,7 +57,7 @@ def found(
 
 def of(known: Lane, *, then_hours: int = 0, impact: Impact = READ, policy: str = "") -> list[Finding]:
     now_us = known.current_us + then_hours * HOUR_US
-    return of_lanes([known], parse_policy(policy), now_us, Asking(lambda _: impact))
+    return of_lanes([known], parse_policy(policy), now_us, knowing(impact))
 
 
 def kinds(findings: list[Finding]) -> list[AlertKind]:
