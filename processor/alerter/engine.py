@@ -120,7 +120,7 @@ class Engine:
     async def sweep(self) -> None:
         """Derive all alerts anew, if this alerter leads. A dependency that is away is left to the next time."""
         if not self._leads:
-            metrics.ALERTS_FIRING.clear()
+            _show_nothing()
             return
         if self._sweeping.locked() or time.monotonic() < self._rest_until_s:
             return
@@ -329,6 +329,12 @@ def _decoded(record: Incoming) -> Change | Rejected:
 def _count(outcome: Outcome) -> None:
     for alert in outcome.transitions:
         metrics.ALERT_TRANSITIONS.labels(alert.finding.kind.value, alert.status.value).inc()
+
+
+def _show_nothing() -> None:
+    """What the alerter shows that leads: from one that does not lead any more it would be old."""
+    for gauge in (metrics.ALERTS_FIRING, metrics.SILENCE, metrics.COVERAGE, metrics.LINEAGE_DEPTH, metrics.INDEX_NODES):
+        gauge.clear()
 
 
 def _show_firing(outcome: Outcome) -> None:

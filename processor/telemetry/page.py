@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -61,7 +60,3 @@ def _told(metric: str, name: str) -> str:
     label = label_of(metric, name)
     values = ", ".join(f"`{value}`" for value in sorted(label.values))
     return f"`{name}`: {label.text}{f' ({values})' if values else ''}"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

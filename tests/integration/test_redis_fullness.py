@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import structlog
-import yaml
 
 from processor.doctor.look import diagnose
 from processor.index.connect import connect, fullness, memory_of_masters
@@ -71,12 +68,3 @@ def test_it_is_said_once_until_there_is_room_again(monkeypatch: pytest.MonkeyPat
         for store.ratio in (0.5, 0.81, 0.9, 0.79, 0.81, 0.7, 0.85):
             watch.look()
     assert [each["used_percent"] for each in said] == [81.0, 85.0]
-
-
-def test_the_alert_rule_reads_a_metric_that_there_is() -> None:
-    path = Path(__file__).parents[2] / "deploy/k8s/base/prometheus-rules.yaml"
-    (group,) = yaml.safe_load(path.read_text("utf-8"))["spec"]["groups"]
-    (rule,) = group["rules"]
-    assert rule["alert"] == "LineageRedisNearlyFull"
-    assert "lineage_processor_redis_memory_ratio" in rule["expr"]
-    assert "lineage_processor_redis_memory_ratio" in {each.name for each in metrics.REGISTRY.collect()}
