@@ -285,8 +285,11 @@ class Settings(BaseSettings):
     @field_validator("kafka")
     @classmethod
     def _check_kafka(cls, value: dict[str, str]) -> dict[str, str]:
-        for key in OWN_KAFKA_KEYS.keys() & value.keys():
-            raise ValueError(f"{key} cannot be set: {OWN_KAFKA_KEYS[key]}; remove it")
+        refused = [
+            f"{key} cannot be set: {OWN_KAFKA_KEYS[key]}" for key in sorted(OWN_KAFKA_KEYS.keys() & value.keys())
+        ]
+        if refused:
+            raise ValueError(f"{'; '.join(refused)}; remove {'it' if len(refused) == 1 else 'them'}")
         return value
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
@@ -94,6 +94,12 @@ def environment_for_child(settings: Mapping[str, str]) -> dict[str, str]:
 
 def refuse_unknown_variables(environ: Mapping[str, str], settings: type[BaseSettings]) -> None:
     """Raise `UsageError` on a LINEAGE_ variable that is no setting, so that a misspelt one is not ignored."""
+    for line in unknown_variables(environ, settings):
+        raise UsageError(line)
+
+
+def unknown_variables(environ: Mapping[str, str], settings: type[BaseSettings]) -> Iterator[str]:
+    """A line for each LINEAGE_ variable that is no setting."""
     known = {f"{PREFIX}{name}".upper() for name in names(settings)} | {CONFIG_VARIABLE}
     for name, value in environ.items():
         upper = name.upper()
@@ -101,7 +107,7 @@ def refuse_unknown_variables(environ: Mapping[str, str], settings: type[BaseSett
             continue
         if _SERVICE_LINK.search(upper) or _SERVICE_ADDRESS.match(value):
             continue
-        raise UsageError(f"unknown setting {name}{_meant(upper, known)}; unset it or correct its name")
+        yield f"unknown setting {name}{_meant(upper, known)}; unset it or correct its name"
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
@@ -132,10 +138,11 @@ def usage_error(error: ValueError, settings: type[BaseSettings]) -> UsageError:
         return UsageError(f"a setting cannot be read: {error}")
     if not isinstance(error, ValidationError):
         return UsageError(str(error))
-    return UsageError(_line(error.errors()[0], settings))
+    return UsageError(problem_line(error.errors()[0], settings))
 
 
-def _line(problem: ErrorDetails, settings: type[BaseSettings]) -> str:
+def problem_line(problem: ErrorDetails, settings: type[BaseSettings]) -> str:
+    """One line for a person on one thing that is wrong."""
     path = [str(part) for part in problem["loc"]]
     message = masked_url(problem["msg"].removeprefix("Value error, "))
     if not path:

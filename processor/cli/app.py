@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from processor import __version__
-from processor.cli import alerting, asking, coverage, dead_letters, differing, feeding, policy, rebuilding, running, why
+from processor.cli import (
+    alerting,
+    asking,
+    coverage,
+    dead_letters,
+    differing,
+    feeding,
+    policy,
+    rebuilding,
+    running,
+    topics,
+    why,
+)
 from processor.cli.guard import Guarded, lost_output
 from processor.cli.options import examples
 
@@ -47,6 +59,7 @@ def lineage(
 
 running.register(app)
 feeding.register(app)
+topics.register(app)
 dead_letters.register(app)
 asking.register(app)
 differing.register(app)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _BIG_FILE_BYTES: Final = 20_000_000
 _SHOWN_REJECTS: Final = 20
 
-topics = typer.Typer(no_args_is_help=True, help="The processor's own topics.")
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -37,7 +35,6 @@ def register(app: typer.Typer) -> None:
             "lineage load --strict *.json                exit 1 when a record is rejected",
         ),
     )(load)
-    app.add_typer(topics, name="topics")
 
 
 def load(
@@ -129,13 +126,3 @@ def _sum_up(tally: Tally, topic: str | None) -> None:
         say(f"  {reason.value}: {count}")
     if tally.facets_dropped:
         say(f"{counted(tally.facets_dropped, 'facet')} left out for breaking the schema; the events were kept")
-
-
-@topics.command("create", epilog=examples("lineage topics create"))
-def create_topics() -> None:
-    """Create those of the processor's topics that are not there yet."""
-    from processor import settings
-    from processor.topics import create_topics as create_missing
-
-    created = create_missing(with_kafka(settings.load()))
-    say(f"created {', '.join(created)}" if created else "all topics are there")

@@ -78,24 +78,28 @@ def run(
 
 
 def doctor(output: OutputOption = Output.TABLE) -> None:
-    """Check settings, Kafka, topics and Redis, and say what to do about what is wrong; exit 1 when something is.
+    """Check settings, Kafka, topics and Redis, and say what to do about all that is wrong.
 
-    Looks at a demo that runs in this folder when nothing is set.
+    Exit 1 when something is, 2 when it is the settings. Looks at a demo that runs in this folder when nothing is set.
     """
     from dataclasses import asdict
 
-    from processor import settings
     from processor.cli.checks import check_table
-    from processor.doctor import diagnose
+    from processor.doctor import diagnose, of_problems
     from processor.home import with_kafka
+    from processor.model.errors import UsageError
     from processor.render import console
+    from processor.settings_examined import examine
 
-    checks = diagnose(with_kafka(settings.load()))
+    chosen, problems = examine()
+    checks = diagnose(with_kafka(chosen), problems) if chosen else of_problems(problems)
     if output is Output.TABLE:
         console.print_out(check_table(checks))
     elif output is Output.JSON:
         console.write_json([asdict(check) for check in checks])
     else:
         console.write_ndjson(asdict(check) for check in checks)
+    if problems:
+        raise UsageError(problems[0] if len(problems) == 1 else f"settings that are wrong: {len(problems)}")
     if any(check.ok is False for check in checks):
         raise typer.Exit(NO)

@@ -8,15 +8,15 @@ from typing import Any, Final
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but its stubs do not say so
     AdminClient,
-    ConfigResource,
     OffsetSpec,
 )
 
 from processor import wiring
 from processor.doctor.checks import Check, bad, good, unknown
-from processor.model.errors import UsageError
+from processor.model.errors import DependencyError, UsageError
 from processor.settings import Settings
-from processor.topics import wanted_topics
+from processor.topic_rules import faults, wanted_topics
+from processor.topics import describe
 
 __all__ = ["of_kafka"]
 
@@ -62,46 +62,19 @@ def _of_topics(admin: AdminClient, settings: Settings, partitions: dict[str, lis
         yield bad("topics", f"missing: {', '.join(missing)}", _CREATE)
     else:
         yield good("topics", "all there: " + ", ".join(f"{name} ({len(partitions[name])})" for name in wanted))
+    yield from _of_settings(admin, settings)
+
+
+def _of_settings(admin: AdminClient, settings: Settings) -> Iterator[Check]:
     try:
-        configs = {name: _config(admin, name) for name in wanted if name in partitions}
-    except KafkaException as error:
-        yield unknown("topic settings", f"the broker does not tell: {error.args[0].str()}")
+        wrong = faults(settings, describe(admin, wanted_topics(settings)))
+    except (UsageError, DependencyError) as error:
+        yield unknown("topic settings", f"not known: {error}", "give this user the right DescribeConfigs")
         return
-    yield from _of_configs(settings, configs)
-
-
-def _config(admin: AdminClient, topic: str) -> dict[str, str]:
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    [future] = admin.describe_configs([resource], request_timeout=_TIMEOUT_S).values()
-    return {name: str(entry.value) for name, entry in future.result(_TIMEOUT_S).items()}
-
-
-def _of_configs(settings: Settings, configs: dict[str, dict[str, str]]) -> Iterator[Check]:
-    names = settings.topics
-    problems = [*_compaction(names.alerts, configs), *_sizes(settings, configs)]
-    yield from problems or [good("topic settings", "as they should be")]
-
-
-def _compaction(alerts: str, configs: dict[str, dict[str, str]]) -> Iterator[Check]:
-    policy = configs.get(alerts, {}).get("cleanup.policy", "compact")
-    if "compact" not in policy:
-        yield bad(
-            "topic settings", f"{alerts} has cleanup.policy={policy}", "set it to compact: the newest state counts"
-        )
-
-
-def _sizes(settings: Settings, configs: dict[str, dict[str, str]]) -> Iterator[Check]:
-    """A dead letter is longer than its record, so its topic must take longer ones than every input does."""
-    letters = settings.topics.dead_letters
-    inputs = [each.topic for each in settings.input_topics]
-    largest = max((int(configs[name]["max.message.bytes"]) for name in inputs if name in configs), default=0)
-    taken = int(configs.get(letters, {}).get("max.message.bytes", largest + 1))
-    if taken <= largest:
-        yield bad(
-            "topic settings",
-            f"{letters} takes {taken} bytes, the inputs {largest}: a large bad record would be kept without its bytes",
-            f"raise max.message.bytes of {letters}",
-        )
+    for each in wrong:
+        yield bad("topic settings", str(each), f"set {each.setting}={each.wanted}, or: lineage topics create --fix")
+    if not wrong:
+        yield good("topic settings", "as they should be")
 
 
 def _lag(admin: AdminClient, settings: Settings, partitions: dict[str, list[int]]) -> Check:

@@ -6,7 +6,7 @@ Every check ends within seconds, however broken the world is, and none changes a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -25,24 +25,39 @@ from processor.masking import masked_url
 from processor.model.errors import DependencyError, UsageError
 from processor.settings import Settings
 
-__all__ = ["diagnose"]
+__all__ = ["diagnose", "of_problems"]
 
 _TIMEOUT_S: Final = 3.0
 _OLDEST_REDIS: Final = (6, 2)
 _ANY_ID: Final = 1
 
 
-def diagnose(settings: Settings) -> list[Check]:
-    """Look at settings, Kafka, Redis, the registry and the sinks, all at the same time; the result is in that order."""
-    looks: list[Callable[[Settings], Iterator[Check]]] = [_of_settings, of_kafka, _of_redis, _of_registry, of_sinks]
+def diagnose(settings: Settings, problems: Sequence[str] = ()) -> list[Check]:
+    """Look at settings, Kafka, Redis, the registry and the sinks, all at the same time; the result is in that order.
+
+    `problems` are those that the settings had, which are without them by now.
+    """
+    looks: list[Callable[[Settings], Iterator[Check]]] = [_of_the_rest, of_kafka, _of_redis, _of_registry, of_sinks]
     with ThreadPoolExecutor(len(looks)) as pool:
         found = pool.map(lambda look: list(look(settings)), looks)
-        return [check for checks in found for check in checks]
+        of_settings = of_problems(problems) or [_read(settings)]
+        return [*of_settings, *(check for checks in found for check in checks)]
 
 
-def _of_settings(settings: Settings) -> Iterator[Check]:
+def of_problems(problems: Sequence[str]) -> list[Check]:
+    """What is wrong with the settings, a check each."""
+    return [
+        bad("settings", each, "correct it in the environment (in Kubernetes: ConfigMap, Secret) or lineage.toml")
+        for each in problems
+    ]
+
+
+def _read(settings: Settings) -> Check:
     inputs = ", ".join(f"{each.topic} ({each.format})" for each in settings.input_topics)
-    yield good("settings", f"valid; reads {inputs}")
+    return good("settings", f"valid; reads {inputs}")
+
+
+def _of_the_rest(settings: Settings) -> Iterator[Check]:
     yield _policy(settings.policy)
     yield _tried("schemas", "the contract and the facet schemas are valid", lambda: wiring.observers(settings))
 

@@ -3,30 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
-
-from processor.local import KafkaCluster, Valkey
 from tests.support.command import Lineage
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-
-
-@pytest.fixture
-def cluster(lineage: Lineage, kafka: KafkaCluster, valkey: Valkey, topic_prefix: str) -> Lineage:
-    """The command with real addresses, and topics, groups and keys of its own."""
-    return lineage.having(
-        LINEAGE_REDIS_URL=valkey.url,
-        LINEAGE_REDIS_PREFIX=topic_prefix.strip("-"),
-        LINEAGE_KAFKA__BOOTSTRAP_SERVERS=kafka.bootstrap,
-        LINEAGE_TOPICS__PARTITIONS="3",
-        LINEAGE_HTTP__INDEXER_PORT="0",
-        **{
-            f"LINEAGE_TOPICS__{name.upper()}": f"{topic_prefix}{name}"
-            for name in ("events", "changes", "alerts", "dead_letters")
-        },
-        LINEAGE_GROUPS__INDEXER=f"{topic_prefix}indexer",
-        LINEAGE_GROUPS__ALERTER=f"{topic_prefix}alerter",
-    )
 
 
 def test_produced_and_run_gives_the_index_that_load_gives(lineage: Lineage, cluster: Lineage) -> None:

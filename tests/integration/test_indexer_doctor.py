@@ -56,7 +56,7 @@ def test_missing_topics_are_named(kafka: KafkaCluster, redis_url: str, topic_pre
     ("name", "config", "said"),
     [
         ("alerts", {"cleanup.policy": "delete"}, "compact"),
-        ("dead_letters", {"max.message.bytes": "5000"}, "5000 bytes"),
+        ("dead_letters", {"max.message.bytes": "5000"}, "max.message.bytes=5000"),
     ],
 )
 def test_topics_that_are_set_up_wrongly(
