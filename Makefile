@@ -68,7 +68,7 @@ chaos: $(STAMP) ## Kill, freeze and fill everything for MINUTES=2 as SEED=1 says
 fuzz: $(STAMP) ## Fuzz everything that reads bytes from outside: SEED=1, and MINUTES=2 or COUNT=100000
 	@$(BIN)/python -m tests.fuzz --seed $(SEED) $(if $(COUNT),--count $(COUNT),--minutes $(MINUTES))
 
-docs: $(STAMP) ## Write anew what is made from the code: docs/metrics.md, deploy/prometheus/operator
+docs: $(STAMP) ## Write anew what is made from the code: docs/metrics.md, rules, dashboards
 	@$(BIN)/python -m deploy.generate
 
 fmt: $(STAMP) ## Format the code

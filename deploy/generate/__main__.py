@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.generate.dashboards import GRAFANA, dashboards
 from deploy.generate.rules import RULES, operator_rule
 from processor.telemetry.page import page
 
@@ -13,6 +14,7 @@ def _files() -> dict[Path, str]:
     return {
         root / "docs" / "metrics.md": page(),
         RULES / "operator" / "prometheus-rule.yaml": operator_rule(),
+        **{GRAFANA / "dashboards" / name: text for name, text in dashboards().items()},
     }
 
 

@@ -12,7 +12,7 @@ _NAME = re.compile(r"[a-zA-Z_:]*lineage_processor_[a-zA-Z0-9_:]*")
 _SELECTOR = re.compile(r"([a-zA-Z_:]*lineage_processor_[a-zA-Z0-9_:]*)\s*\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 _GROUPING = re.compile(r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\(([^)]*)\)")
-OF_THE_SCRAPE = frozenset({"job", "instance"})
+OF_THE_SCRAPE = frozenset({"job", "instance", "alertname"})
 
 
 def exposed() -> dict[str, Described]:
