@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from processor import __version__
-from processor.api import events, nodes, search, streams, why
+from processor.api import events, nodegraph, nodes, search, streams, why
 from processor.api.guard import Guard
 from processor.api.marquez import routes as marquez
 from processor.api.marquez import stats
@@ -24,6 +24,7 @@ __all__ = ["build"]
 _ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     *events.ROUTES,
     *nodes.ROUTES,
+    *nodegraph.ROUTES,
     *search.ROUTES,
     *why.ROUTES,
     *streams.ROUTES,
