@@ -73,6 +73,7 @@ __all__ = [
     "open_alerts_log",
     "open_publisher",
     "open_store",
+    "open_tail",
     "redis_client",
     "sinks_config",
 ]
@@ -253,7 +254,6 @@ def api_sender(settings: Settings, on_broken: Callable[[], None]) -> Sender:
 def api(settings: Settings, sender: Sender) -> Api:
     """Put the API together: each thread that reads the index opens its own connection."""
     from processor.api.parts import Api, ApiParts  # noqa: PLC0415  as above
-    from processor.api.tail import tail  # noqa: PLC0415  as above
 
     def open_index() -> tuple[RedisStore, RedisAlerts]:
         store = open_store(settings)
@@ -264,10 +264,17 @@ def api(settings: Settings, sender: Sender) -> Api:
         limits = Limits(value_bytes=settings.max_value_bytes)
         return observer(build_decoder(Format.OPENLINEAGE, schemas, None, limits))
 
-    def open_tail(topic: str) -> AbstractContextManager[KafkaTail]:
-        return tail(_consumer(api_reader_config(settings)), topic)
+    def open_one(topic: str) -> AbstractContextManager[KafkaTail]:
+        return open_tail(settings, topic)
 
-    return Api(api_config(settings), ApiParts(open_index, open_observe, open_tail, sender))
+    return Api(api_config(settings), ApiParts(open_index, open_observe, open_one, sender))
+
+
+def open_tail(settings: Settings, topic: str) -> AbstractContextManager[KafkaTail]:
+    """Open a topic to read it from where one likes, as no member of any group."""
+    from processor.api.tail import tail  # noqa: PLC0415  as above
+
+    return tail(_consumer(api_reader_config(settings)), topic)
 
 
 def _topic_for_json(settings: Settings) -> str:

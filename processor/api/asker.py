@@ -19,10 +19,11 @@ from http import HTTPStatus
 from typing import Final, TypeVar
 
 from processor.api.config import Alerts, ApiConfig, OpenIndex
-from processor.api.names import Catalog, Names
+from processor.api.names import Names
 from processor.api.problems import ProblemError
 from processor.index.past import PastView
 from processor.index.resolve import resolve
+from processor.index.search import Catalog
 from processor.index.store import Key, Store
 from processor.index.view import View
 from processor.model.identity import Node
@@ -70,7 +71,7 @@ class Asker:
     def __init__(self, open_index: OpenIndex, config: ApiConfig) -> None:
         self._open_index = open_index
         self._config = config
-        self._names = Names(config.names_age_s)
+        self._names = Names(config.names_age_s, lambda: View(MeteredStore(open_index()[0])))
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="question")
         self._of_thread = threading.local()
         self._waiting = 0
@@ -92,6 +93,7 @@ class Asker:
 
     def close(self) -> None:
         """Begin nothing more."""
+        self._names.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _answered(self, answer: asyncio.Future[T]) -> None:
@@ -131,9 +133,11 @@ class _LimitedStore(MeteredStore):
         self._check()
         return super().fetch_fields(key, fields)
 
-    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+    def scan(
+        self, record: str, buckets: Sequence[int] | None = None
+    ) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
         """See `Store`."""
-        for page in super().scan(record):
+        for page in super().scan(record, buckets):
             self._check()
             yield page
 

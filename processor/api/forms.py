@@ -101,13 +101,24 @@ class Column(msgspec.Struct):
     type: str | None
 
 
+class ChangedColumn(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to"}):
+    """What became of a column, and its types before and after."""
+
+    path: str
+    change: ColumnChangeKind
+    source: str | None
+    target: str | None
+
+
 class Version(msgspec.Struct):
-    """A schema that was stated, and when."""
+    """A schema that was stated, when, by which run first, and what became of the columns of the one before it."""
 
     fingerprint: str
     first_seen: str
     last_seen: str
+    run_id: str | None
     columns: list[Column]
+    changes: list[ChangedColumn]
 
 
 class SchemaLane(msgspec.Struct):
@@ -180,15 +191,6 @@ class Described(NodeRef, kw_only=True):
     derived_by: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
 
 
-class ChangedColumn(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to"}):
-    """What became of a column, and its types before and after."""
-
-    path: str
-    change: ColumnChangeKind
-    source: str | None
-    target: str | None
-
-
 class PossibleCause(msgspec.Struct, kw_only=True):
     """Something that may be the cause. `path` leads from it to the subject; `distance` counts the jobs on that.
 
@@ -227,6 +229,15 @@ class NodePage(msgspec.Struct):
     nodes: list[NodeRef]
     total: int
     next: str | None
+
+
+class SearchPage(msgspec.Struct):
+    """What was found, `total` in all. `next`: the `offset` of the page that follows; `near`: alike, if none fits."""
+
+    nodes: list[NodeRef]
+    total: int
+    next: str | None
+    near: list[str]
 
 
 class AlertPage(msgspec.Struct):

@@ -1,121 +1,113 @@
 """The names of all datasets and jobs, kept at hand for search, lists and what is near a misspelt one.
 
-An identity never changes, so of an index that was read before only what is new is read: the ids of all nodes, and the
-records of those not met yet. What is at hand is at most `age_s` old, or as old as the reading of it takes.
+Rules kept here:
+- an identity never changes, and no node leaves an index: only where a bucket has more nodes than when it was looked at,
+  their ids are read, and of those the records that were not met yet. Owners and tags do change: some records are read
+  again each time, in turn;
+- a thread of its own reads, every `age_s` or twenty times as long as it took, whichever is longer: no question waits
+  for it but the first. With an age of 0 each question reads anew;
+- another generation of the index is read from its beginning.
 """
 
 from __future__ import annotations
 
-import difflib
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
 
-from processor.index.layout import last_word
+import structlog
+
+from processor.index.search import KINDS, Catalog, Entry, catalog_of, entry_of
 from processor.index.view import View
-from processor.model.history import NodeRecord
-from processor.model.identity import Kind, Node
+from processor.model.errors import DependencyError
 
-__all__ = ["Catalog", "Names"]
+__all__ = ["Names"]
 
-_KINDS = (Kind.DATASET, Kind.JOB)
-_COMPARED = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """Every dataset and job, sorted by kind, namespace and name.
-
-    `texts`: their names as search compares them. `first_seen_us`: as it was when a node was met here first.
-    """
-
-    nodes: tuple[Node, ...] = ()
-    texts: tuple[str, ...] = ()
-    ids: dict[bytes, Node] = field(default_factory=dict)
-    first_seen_us: dict[bytes, int] = field(default_factory=dict)
-
-    def of(self, kind: Kind, namespace: str | None = None) -> list[Node]:
-        """Those of a kind, and of a namespace."""
-        return [n for n in self.nodes if n.kind is kind and (namespace is None or n.namespace == namespace)]
-
-    def namespaces(self, kind: Kind | None = None) -> dict[str, int]:
-        """Every namespace (of a kind) by name, and when it was first seen, in microseconds since 1970."""
-        since: dict[str, int] = {}
-        for node in self.nodes:
-            if kind in (None, node.kind):
-                seen_us = self.first_seen_us[node.id]
-                since[node.namespace] = min(since.get(node.namespace, seen_us), seen_us)
-        return dict(sorted(since.items()))
-
-    def search(self, text: str) -> list[Node]:
-        """Those whose name or namespace holds the text: the whole name first, then the last word, the start, others."""
-        wanted = text.casefold()
-        found = [(n, t) for n, t in zip(self.nodes, self.texts, strict=True) if wanted in t]
-        return [node for node, _ in sorted(found, key=lambda pair: (_rank(pair[0], wanted), pair[0][:3]))]
-
-    def near(self, text: str, count: int = 5) -> tuple[Node, ...]:
-        """Those whose names look like the text, likeliest first."""
-        wanted = text.rpartition(":")[2].casefold()
-        by_name: dict[str, Node] = {}
-        for node in self._alike(wanted):
-            by_name.setdefault(node.name.casefold(), node)
-            by_name.setdefault(last_word(node.name), node)
-        matches = difflib.get_close_matches(wanted, by_name, n=count * 2, cutoff=0.6)
-        return tuple(dict.fromkeys(by_name[match] for match in matches))[:count]
-
-    def _alike(self, wanted: str) -> Iterable[Node]:
-        """Of very many names only those are compared in full that share the most pairs of letters."""
-        if len(self.nodes) <= _COMPARED:
-            return self.nodes
-        pairs = {wanted[i : i + 2] for i in range(len(wanted) - 1)}
-        scored = sorted(range(len(self.nodes)), key=lambda i: -sum(pair in self.texts[i] for pair in pairs))
-        return (self.nodes[i] for i in scored[:_COMPARED])
-
-
-def _rank(node: Node, wanted: str) -> int:
-    name = node.name.casefold()
-    if name == wanted:
-        return 0
-    if last_word(node.name) == wanted:
-        return 1
-    return 2 if name.startswith(wanted) else 3
+_PAGE: Final = 500
+_AGAIN: Final = 1_000
+_REST: Final = 20
+_log = structlog.get_logger(__name__)
 
 
 class Names:
-    """The catalog, read anew when it is too old. For several threads: one reads, others take what is there."""
+    """The catalog, for several threads. `open_view`: opens the index for the thread that reads; close it at the end."""
 
-    def __init__(self, age_s: float) -> None:
+    def __init__(self, age_s: float, open_view: Callable[[], View]) -> None:
         self._age_s = age_s
+        self._open_view = open_view
         self._lock = threading.Lock()
+        self._reader = Reader()
         self._catalog: Catalog | None = None
-        self._read_s = 0.0
+        self._closing = threading.Event()
 
     def catalog(self, view: View) -> Catalog:
-        """All names. Raises DependencyError."""
+        """All names. Raises DependencyError where they are read for the first time."""
         there = self._catalog
-        if there is not None and (time.monotonic() - self._read_s < self._age_s or self._lock.locked()):
+        if there is not None and self._age_s > 0:
             return there
         with self._lock:
-            if self._catalog is not there and self._catalog is not None:
-                return self._catalog
-            self._catalog = _read(view, there or Catalog())
-            self._read_s = time.monotonic()
+            if self._catalog is None or self._age_s <= 0:
+                is_first, self._catalog = self._catalog is None, self._reader.read(view)
+                if is_first and self._age_s > 0:
+                    threading.Thread(target=self._keep, name="names", daemon=True).start()
             return self._catalog
 
+    def close(self) -> None:
+        """Read no more."""
+        self._closing.set()
 
-def _read(view: View, before: Catalog) -> Catalog:
-    ids = {i: before.ids.get(i) for kind in _KINDS for i in view.ids(kind)}
-    missing = [i for i, node in ids.items() if node is None]
-    if not missing and len(ids) == len(before.ids):
-        return before
-    fresh = dict(_fresh(view, missing))
-    known = {i: node or fresh[i].node for i, node in ids.items() if node is not None or i in fresh}
-    seen_us = {i: fresh[i].first_seen_us if i in fresh else before.first_seen_us[i] for i in known}
-    nodes = tuple(sorted(known.values(), key=lambda n: n[:3]))
-    return Catalog(nodes, tuple(f"{n.namespace}\n{n.name}".casefold() for n in nodes), known, seen_us)
+    def _keep(self) -> None:
+        view, took_s = None, 0.0
+        while not self._closing.wait(max(self._age_s, _REST * took_s)):
+            started_s = time.monotonic()
+            try:
+                view = view or self._open_view()
+                self._catalog = self._reader.read(view)
+            except DependencyError as error:
+                _log.info("the names could not be read", detail=error.detail)
+            took_s = time.monotonic() - started_s
 
 
-def _fresh(view: View, ids: list[bytes]) -> Iterator[tuple[bytes, NodeRecord]]:
-    for start in range(0, len(ids), 500):
-        yield from view.nodes(ids[start : start + 500]).items()
+class Reader:
+    """Reads what is new since it read last. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._generation: int | None = None
+        self._sizes: dict[str, list[int]] = {}
+        self._next = 0
+        self.catalog = Catalog()
+
+    def read(self, view: View) -> Catalog:
+        """Every name. Raises DependencyError."""
+        view.refresh()
+        if view.generation != self._generation:
+            self.catalog, self._sizes, self._generation = Catalog(), {}, view.generation
+        there = dict(self.catalog.by_id)
+        for kind in KINDS:
+            sizes = view.sizes(kind)
+            before = self._sizes.get(kind) or [0] * len(sizes)
+            grown = [bucket for bucket, size in enumerate(sizes) if size != before[bucket]]
+            fresh = [i for i in view.ids_in(kind, grown) if i not in there]
+            found = _entries(view, fresh)
+            there |= found
+            # A node that is only just being written is looked for again.
+            self._sizes[kind] = sizes if len(found) == len(fresh) else before
+        self._look_again(view, there)
+        if any(entry is not self.catalog.by_id.get(i) for i, entry in there.items()):
+            self.catalog = catalog_of(there, self.catalog)
+        return self.catalog
+
+    def _look_again(self, view: View, there: dict[bytes, Entry]) -> None:
+        """Owners and tags of some, in turn."""
+        some = list(islice(self.catalog.by_id, self._next, self._next + _AGAIN))
+        self._next = self._next + len(some) if len(some) == _AGAIN else 0
+        there.update((i, entry) for i, entry in _entries(view, some).items() if entry != there[i])
+
+
+def _entries(view: View, ids: list[bytes]) -> dict[bytes, Entry]:
+    found: dict[bytes, Entry] = {}
+    for start in range(0, len(ids), _PAGE):
+        found.update((i, entry_of(record)) for i, record in view.nodes(ids[start : start + _PAGE]).items())
+    return found

@@ -22,9 +22,8 @@ from processor.index.view import current_columns
 from processor.judging.verdicts import Impacted
 from processor.model.fields import impact_fields
 from processor.model.identity import Kind, Node
-from processor.render.describe import describe, finished_run
+from processor.render.describe import describe, finished_run, opened_run
 from processor.render.records import Record, lane, node
-from processor.render.times import rfc3339
 from processor.render.walked import graph_document, paths_document
 
 __all__ = ["ROUTES"]
@@ -125,7 +124,7 @@ async def get_runs(request: AnyRequest, api: TheApi, name: NodeInPath) -> Respon
     def question(index: Index) -> Record:
         of = _of_kind(index, wanted, Kind.JOB)
         history = index.view.jobs([of.id])[of.id]
-        opened = [{"run_id": run.run_id, "started": rfc3339(run.started_us)} for run in history.open]
+        opened = [opened_run(run) for run in history.open]
         return {"job": node(of), "open_runs": opened, "runs": [finished_run(run) for run in history.finished]}
 
     return answer(request, await api.asker.ask(question))

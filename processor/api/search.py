@@ -10,13 +10,14 @@ from litestar.params import PathParameter, QueryParameter
 
 from processor.api.answers import AnyRequest, answer
 from processor.api.asker import Index
-from processor.api.forms import AlertPage, NamespaceList, NodePage, answers
+from processor.api.forms import AlertPage, NamespaceList, NodePage, SearchPage, answers
 from processor.api.pages import page
 from processor.api.params import Cursor, Limit
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
+from processor.index.search import KINDS, Query
 from processor.model.alert import Alert, AlertKind, Severity, Status
-from processor.model.identity import Kind, Node, canonical_namespace
+from processor.model.identity import Kind
 from processor.render.alerts import alert_record, in_order
 from processor.render.records import Record, node
 
@@ -36,34 +37,45 @@ async def list_nodes(
     cursor: Cursor = None,
 ) -> Response[bytes]:
     """List datasets and jobs, by kind, namespace and name."""
-    wanted = _filter(kind, namespace)
+    kinds = KINDS if (only := _checked(kind)) is None else (only,)
 
     def question(index: Index) -> Record:
-        found = [each for each in index.catalog().nodes if wanted(each)]
+        catalog = index.catalog()
+        found = [each for kind in kinds for each in catalog.of(kind, namespace)]
         part, following = page(found, lambda each: each[:3], limit, cursor)
         return {"nodes": [node(each) for each in part], "total": len(found), "next": following}
 
     return answer(request, await api.asker.ask(question))
 
 
-@get("/api/v2/search", responses=answers(NodePage), tags=["nodes"])
+@get("/api/v2/search", responses=answers(SearchPage), tags=["nodes"])
 async def search(  # noqa: PLR0913, PLR0917  as above
     request: AnyRequest,
     api: TheApi,
-    q: Annotated[str, QueryParameter(min_length=1, max_length=500, description="Any part of a name")],
+    q: Annotated[str, QueryParameter(max_length=500, description="Any part of a name")] = "",
     kind: _Kind = None,
     namespace: _Namespace = None,
+    owner: Annotated[str | None, QueryParameter(description="Only what they own: `team:ml`, or `ml`")] = None,
+    tag: Annotated[str | None, QueryParameter(description="Only what is tagged so: `pii`, or `pii=high`")] = None,
+    prefix: Annotated[bool, QueryParameter(description="The name, or its last part, begins with `q`")] = False,  # noqa: FBT002
     limit: Limit = 100,
     offset: Annotated[int, QueryParameter(ge=0, le=1_000_000, description="How many to pass over")] = 0,
 ) -> Response[bytes]:
-    """Find datasets and jobs whose name or namespace holds a text; whole names first."""
-    wanted = _filter(kind, namespace)
+    """Find datasets and jobs by a part of their name or namespace, whole names first; by owner, or by tag."""
+    if not q and owner is None and tag is None:
+        raise bad_parameter("q", "it is missing; name a text, an owner or a tag")
+    wanted = Query(q, _checked(kind), namespace, owner, tag, prefix)
 
     def question(index: Index) -> Record:
-        found = [each for each in index.catalog().search(q) if wanted(each)]
-        following = str(offset + limit) if offset + limit < len(found) else None
-        part = found[offset : offset + limit]
-        return {"nodes": [node(each) for each in part], "total": len(found), "next": following}
+        catalog = index.catalog()
+        found = catalog.search(wanted, limit, offset)
+        near = catalog.near(q) if q and not found.total else ()
+        return {
+            "nodes": [node(each) for each in found.nodes],
+            "total": found.total,
+            "next": str(offset + limit) if offset + limit < found.total else None,
+            "near": [str(each) for each in near],
+        }
 
     return answer(request, await api.asker.ask(question))
 
@@ -136,22 +148,10 @@ def _place(alert: Alert) -> tuple[int, int, int, str]:
     return is_over, _SEVERITIES.index(finding.severity), -alert.started_us, finding.alert_id
 
 
-class _Wanted:
-    """Whether a node is of the kind and the namespace that was asked for."""
-
-    def __init__(self, kind: Kind | None, namespace: str | None) -> None:
-        self._kind = kind
-        self._namespace = None if namespace is None else canonical_namespace(namespace)
-
-    def __call__(self, each: Node) -> bool:
-        is_kind = self._kind is None or each.kind is self._kind
-        return is_kind and (self._namespace is None or each.namespace == self._namespace)
-
-
-def _filter(kind: Kind | None, namespace: str | None) -> _Wanted:
-    if kind not in (None, Kind.DATASET, Kind.JOB):
+def _checked(kind: Kind | None) -> Kind | None:
+    if kind not in (None, *KINDS):
         raise bad_parameter("kind", "it is `dataset` or `job`")
-    return _Wanted(kind, namespace)
+    return kind
 
 
 ROUTES: Final = (list_nodes, search, list_namespaces, list_alerts, get_alert)

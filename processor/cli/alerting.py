@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +12,12 @@ from processor.cli.guard import say
 from processor.cli.opened import found, now_us, opened
 from processor.cli.options import Output, OutputOption, examples
 from processor.model.alert import Alert, AlertKind, Severity
+from processor.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from processor.alerter.redis_state import RedisAlerts
+    from processor.cli.opened import Opened
+    from processor.model.identity import Node
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +27,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "lineage alerts",
             "lineage alerts --severity critical -o json",
+            "lineage alerts --follow --severity critical -o ndjson      as they fire and resolve",
             "lineage alerts --all --subject raw.orders      with those that are over",
             "lineage alerts show 5f0c                       all about one",
         ),
@@ -31,31 +38,63 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=examples("lineage reconcile", "lineage reconcile --now 2026-11-22T08:00:00Z -o json"))(reconcile)
 
 
-def alerts(
+def alerts(  # noqa: PLR0917  a question has as many parameters
     ctx: typer.Context,
     every: Annotated[bool, typer.Option("--all", "-a", help="Those that are over, too.")] = False,
     kind: Annotated[list[AlertKind] | None, typer.Option("--kind", "-k", help="Only of this kind.")] = None,
     severity: Annotated[list[Severity] | None, typer.Option("--severity", "-s", help="Only this grave.")] = None,
     subject: Annotated[str | None, typer.Option("--subject", metavar="NODE", help="Only about this node.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what fires and resolves.")] = False,
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="PLACE", help="With --follow: go on where another one ended.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the alerts that fire, the gravest first."""
     if ctx.invoked_subcommand is not None:
         return
+    if after is not None and not follow:
+        raise UsageError("--after goes with --follow")
+    if follow and output is Output.JSON:
+        raise UsageError("--follow has no end, and so is no JSON document: take -o ndjson")
     with opened() as index:
-        wanted = found(index.view, subject).dataset if subject else None
+        wanted = _Wanted(kind, severity, found(index.view, subject).dataset if subject else None)
         store = alerts_of(index)
+        if follow:
+            _follow(index, store, wanted, after, output)
+            return
         known = list(store.all() if every else store.firing().values())
-    print_alerts(
-        [
-            alert
-            for alert in known
-            if (not kind or alert.finding.kind in kind)
-            and (not severity or alert.finding.severity in severity)
-            and (wanted is None or alert.finding.subject.dataset == wanted)
-        ],
-        output,
-    )
+    print_alerts([alert for alert in known if wanted.has(alert)], output)
+
+
+class _Wanted(NamedTuple):
+    """Which alerts were asked for."""
+
+    kinds: list[AlertKind] | None
+    severities: list[Severity] | None
+    subject: Node | None
+
+    def has(self, alert: Alert) -> bool:
+        finding = alert.finding
+        return (
+            (not self.kinds or finding.kind in self.kinds)
+            and (not self.severities or finding.severity in self.severities)
+            and (self.subject is None or finding.subject.dataset == self.subject)
+        )
+
+
+def _follow(index: Opened, store: RedisAlerts, wanted: _Wanted, after: str | None, output: Output) -> None:
+    from processor.cli.following import Follower, follow_store, follow_topic
+    from processor.home import BOOTSTRAP
+    from processor.render.alerts import in_order
+
+    follower = Follower(wanted.has, output)
+    if index.settings.kafka.get(BOOTSTRAP):
+        follow_topic(index.settings, follower, after, lambda: list(reversed(in_order(store.firing().values()))))
+    elif after is not None:
+        raise UsageError("--after is a place on the alerts topic, and no Kafka is known")
+    else:
+        follow_store(store, follower)
 
 
 def show(

@@ -14,10 +14,12 @@ from processor.cli import (
     coverage,
     dead_letters,
     differing,
+    exporting,
     feeding,
     policy,
     rebuilding,
     running,
+    searching,
     topics,
     why,
 )
@@ -62,6 +64,8 @@ feeding.register(app)
 topics.register(app)
 dead_letters.register(app)
 asking.register(app)
+searching.register(app)
+exporting.register(app)
 differing.register(app)
 alerting.register(app)
 why.register(app)

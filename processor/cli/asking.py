@@ -1,28 +1,24 @@
-"""`up`, `down`, `path`, `show`, `export`, `digest`: questions about the index."""
+"""`up`, `down`, `path`, `show`, `digest`: questions about the index."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from processor.cli.opened import found, opened
 from processor.cli.options import AtOption, GraphOutput, GraphOutputOption, NodeArgument, Output, OutputOption, examples
+from processor.model.errors import UsageError
 
 if TYPE_CHECKING:
     from processor.index.view import View
+    from processor.render.records import Record
 
 _DEPTH = Annotated[int, typer.Option("--depth", "-d", min=1, help="How many jobs to go along at most.")]
 _COLUMNS = Annotated[bool, typer.Option("--columns", "-c", help="Walk the dataset's columns instead of the dataset.")]
 
 
-class Exported(StrEnum):
-    """What can be exported."""
-
-    NODES = "nodes"
-    EDGES = "edges"
+_HISTORIES = {"schemas": "dataset", "runs": "job"}
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +35,7 @@ def register(app: typer.Typer) -> None:
             "lineage down raw.orders.discount         one column",
             "lineage down raw.orders --columns        all of its columns",
             "lineage down raw.orders --at 2d          as it was two days ago",
-            "lineage down raw.orders -o dot | dot -Tsvg > orders.svg",
+            "lineage down raw.orders -o svg > orders.svg",
         ),
     )(down)
     app.command(
@@ -50,15 +46,13 @@ def register(app: typer.Typer) -> None:
         ),
     )(path)
     app.command(
-        epilog=examples("lineage show acme.marts.fct_orders", "lineage show job:acme-dbt:dbt-run-acme -o json")
-    )(show)
-    app.command(
         epilog=examples(
-            "lineage export edges -o ndjson > edges.ndjson",
-            "lineage export nodes -o json",
-            "lineage export edges --to /exports/edges.ndjson     whole or not at all",
-        ),
-    )(export)
+            "lineage show acme.marts.fct_orders",
+            "lineage show acme.marts.fct_orders --schemas      who changed which column, and when",
+            "lineage show shop_ingest.orders --runs            every run that is kept",
+            "lineage show job:acme-dbt:dbt-run-acme -o json",
+        )
+    )(show)
     app.command(epilog=examples("lineage digest"))(digest)
 
 
@@ -108,14 +102,30 @@ def path(
     print_paths(*ends, ways, output)
 
 
-def show(node: NodeArgument, at: AtOption = None, output: OutputOption = Output.TABLE) -> None:
+def show(
+    node: NodeArgument,
+    schemas: Annotated[
+        bool, typer.Option("--schemas", help="A dataset's schema history: who changed which column, and when.")
+    ] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="A job's runs, all that are kept.")] = False,
+    at: AtOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Show what is known of a dataset, a job or a column."""
-    from processor.render import console
     from processor.render.describe import describe
-    from processor.render.description import description
 
     with opened(at) as index:
         record = describe(index.view, found(index.view, node))
+    if schemas or runs:
+        _print_history(record, node, "schemas" if schemas else "runs", output)
+    else:
+        _print_record(record, output)
+
+
+def _print_record(record: Record, output: Output) -> None:
+    from processor.render import console
+    from processor.render.description import description
+
     if output is Output.TABLE:
         console.print_out(description(record))
     elif output is Output.JSON:
@@ -124,29 +134,19 @@ def show(node: NodeArgument, at: AtOption = None, output: OutputOption = Output.
         console.write_ndjson([record])
 
 
-def export(
-    what: Annotated[Exported, typer.Argument(help="What to export.", show_default=False)],
-    at: AtOption = None,
-    output: OutputOption = Output.NDJSON,
-    to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="Write it there; the file is there once it is whole.")
-    ] = None,
-) -> None:
-    """Print every dataset and job, or every edge, in a stable order."""
-    from processor import export as exporting
-    from processor.cli.to_file import written_to
+def _print_history(record: Record, asked: str, part: str, output: Output) -> None:
     from processor.render import console
+    from processor.render.histories import run_lines, run_table, schema_lines, schema_table
 
-    nodes = what is Exported.NODES
-    with written_to(to), opened(at) as index:
-        if output is Output.TABLE:
-            console.print_out(exporting.node_table(index.view) if nodes else exporting.edge_table(index.view))
-            return
-        records = exporting.node_records(index.view) if nodes else exporting.edge_records(index.view)
-        if output is Output.JSON:
-            console.write_json(list(records))
-        else:
-            console.write_ndjson(records)
+    if part not in record:
+        raise UsageError(f"--{part}: {asked} is a {record['kind']}; only a {_HISTORIES[part]} has {part}")
+    table, lines = (schema_table, schema_lines) if part == "schemas" else (run_table, run_lines)
+    if output is Output.TABLE:
+        console.print_out(table(record))
+    elif output is Output.JSON:
+        console.write_json(list(lines(record)))
+    else:
+        console.write_ndjson(lines(record))
 
 
 def digest(output: OutputOption = Output.TABLE) -> None:

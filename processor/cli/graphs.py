@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from processor.cli.drawing import drawn
 from processor.cli.guard import say
 from processor.cli.options import GraphOutput
 from processor.index.paths import Paths
@@ -31,6 +32,8 @@ def _print_other(graph: Graph, output: GraphOutput) -> None:
     nodes = [reached.node for reached in graph.nodes]
     if output is GraphOutput.DOT:
         console.write_text(dot(nodes, graph.edges))
+    elif output in (GraphOutput.SVG, GraphOutput.PNG):
+        console.write_bytes(drawn(dot(nodes, graph.edges), output.value))
     elif output is GraphOutput.MERMAID:
         console.write_text(mermaid(nodes, graph.edges))
     else:

@@ -25,6 +25,8 @@ class GraphOutput(StrEnum):
     NDJSON = "ndjson"
     DOT = "dot"
     MERMAID = "mermaid"
+    SVG = "svg"
+    PNG = "png"
 
 
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")]

@@ -73,12 +73,18 @@ class MemoryStore:
         there = self._hashes.get(key, {})
         return [there.get(name) for name in fields]
 
-    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+    def scan(
+        self, record: str, buckets: Sequence[int] | None = None
+    ) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
         """Page through the bucket-wide hashes of a record."""
-        for bucket in range(self._buckets):
+        for bucket in range(self._buckets) if buckets is None else buckets:
             key = Key(bucket, record)
             if key in self._hashes:
                 yield key, list(self._hashes[key].items())
+
+    def sizes(self, record: str) -> list[int]:
+        """How many fields those have, by bucket."""
+        return [len(self._hashes.get(Key(bucket, record), ())) for bucket in range(self._buckets)]
 
     def keys(self) -> Iterator[Key]:
         """Every key of the index itself."""

@@ -118,9 +118,11 @@ class RedisStore:
         with as_dependency():
             return cast("list[bytes | None]", self._client.hmget(self.name(key), list(fields)))
 
-    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+    def scan(
+        self, record: str, buckets: Sequence[int] | None = None
+    ) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
         """Page through the bucket-wide hashes of a record, with HSCAN, each field once."""
-        for bucket in range(self.buckets):
+        for bucket in range(self.buckets) if buckets is None else buckets:
             key, cursor, met = Key(bucket, record), 0, set[bytes]()
             while True:
                 with as_dependency():
@@ -131,6 +133,10 @@ class RedisStore:
                     yield key, fresh
                 if cursor == 0:
                     break
+
+    def sizes(self, record: str) -> list[int]:
+        """How many fields those have, by bucket."""
+        return self._pipelined("HLEN", [Key(bucket, record) for bucket in range(self.buckets)])
 
     def keys(self) -> Iterator[Key]:
         """Every key of the index itself, with SCAN: for digest and export only."""

@@ -128,8 +128,13 @@ class Store(Protocol):
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""
 
-    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
-        """Page through the bucket-wide hashes of a record (`reg.dataset`, `open`, …), all buckets."""
+    def scan(
+        self, record: str, buckets: Sequence[int] | None = None
+    ) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+        """Page through the bucket-wide hashes of a record (`reg.dataset`, `open`, …), of all buckets or of these."""
+
+    def sizes(self, record: str) -> list[int]:
+        """How many fields the bucket-wide hash of a record has, by bucket; in one round trip."""
 
     def keys(self) -> Iterator[Key]:
         """Every key of the index itself, in no order: for digest and export. Slow by design."""

@@ -86,12 +86,26 @@ class View:
 
     def count(self, kind: Kind) -> int:
         """How many datasets or jobs there are."""
-        return sum(len(ids) for ids in self._all_ids(kind))
+        return sum(self.sizes(kind))
 
     def ids(self, kind: Kind) -> Iterator[bytes]:
         """The id of every dataset or every job, streamed in pages, in no order."""
         for ids in self._all_ids(kind):
             yield from ids
+
+    @property
+    def generation(self) -> int:
+        """Which generation of the index is read."""
+        return self._store.generation
+
+    def sizes(self, kind: Kind) -> list[int]:
+        """How many datasets or jobs each bucket has, in one round trip."""
+        return self._store.sizes(f"reg.{kind.value}")
+
+    def ids_in(self, kind: Kind, buckets: Sequence[int]) -> Iterator[bytes]:
+        """The id of every dataset or every job of these buckets."""
+        for _, page in self._store.scan(f"reg.{kind.value}", buckets):
+            yield from (name for name, _ in page)
 
     # Links
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from processor.index.causes import CauseKind, Causes, Suspect
 from processor.model.identity import Node
 from processor.model.tables import ColumnChange, ColumnChangeKind
-from processor.render.records import Record, node
+from processor.render.records import Record, changes, node
 from processor.render.text import counted, label, plain, short
 from processor.render.times import minute, rfc3339, span
 
@@ -49,14 +49,10 @@ def suspect_record(of: Suspect) -> Record:
     if of.run_id is not None:
         record["run_id"] = of.run_id
     if of.changes:
-        record["changes"] = [_change_record(each) for each in of.changes]
+        record["changes"] = changes(of.changes)
     if of.alert_id is not None:
         record["alert_id"] = of.alert_id
     return record
-
-
-def _change_record(change: ColumnChange) -> Record:
-    return {"path": change.path, "change": change.change.value, "from": change.from_type, "to": change.to_type}
 
 
 def causes_table(found: Causes) -> Group:

@@ -57,6 +57,26 @@ def write_ndjson(records: Iterable[Any]) -> None:
         _write(_tame(encode(record)) + b"\n")
 
 
+def write_json_list(records: Iterable[Any]) -> None:
+    """Print one JSON array as its members come, each on a line of its own."""
+    encode, before = msgspec.json.Encoder().encode, b"[\n"
+    for record in records:
+        _write(before + _tame(encode(record)))
+        before = b",\n"
+    _write(b"[]\n" if before == b"[\n" else b"\n]\n")
+
+
+def write_bytes(data: bytes) -> None:
+    """Print bytes as they are."""
+    _write(data)
+
+
+def flush() -> None:
+    """Let what was printed be seen."""
+    _require_output()
+    sys.stdout.flush()
+
+
 def write_text(text: str) -> None:
     """Print text as it is."""
     _write(text.encode("utf-8", "backslashreplace"))

@@ -8,7 +8,7 @@ from processor.index.columns import column_lineage
 from processor.index.resolve import UnknownNodeError
 from processor.index.traverse import Direction
 from processor.index.view import Link, View, current_columns
-from processor.model.history import FinishedRun, NodeRecord
+from processor.model.history import FinishedRun, NodeRecord, OpenRun
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
 from processor.render.records import Record, edge, lane, node, node_record
@@ -50,7 +50,7 @@ def _job(view: View, record: NodeRecord) -> Record:
         "outputs": named.of(out, EdgeType.WRITES),
         "parents": named.of(into, EdgeType.PARENT),
         "children": named.of(out, EdgeType.PARENT),
-        "open_runs": [{"run_id": run.run_id, "started": rfc3339(run.started_us)} for run in history.open],
+        "open_runs": [opened_run(run) for run in history.open],
         "runs": [finished_run(run) for run in history.finished],
     }
 
@@ -66,6 +66,11 @@ def _column(view: View, of: Node) -> Record:
         "derives_from": [edge(each) for each in up],
         "derived_by": [edge(each) for each in down],
     }
+
+
+def opened_run(run: OpenRun) -> Record:
+    """A run that has not ended."""
+    return {"run_id": run.run_id, "started": rfc3339(run.started_us)}
 
 
 def finished_run(run: FinishedRun) -> Record:

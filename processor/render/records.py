@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from processor.model.history import KnownEdge, Lane, NodeRecord
 from processor.model.identity import Node
 from processor.model.observation import Evidence, Role
+from processor.model.tables import ColumnChange, diff_columns
 from processor.render.times import rfc3339
 
 Record = dict[str, Any]
@@ -75,11 +77,18 @@ def lane(of: Lane) -> Record:
                 "fingerprint": version.fingerprint.hex(),
                 "first_seen": rfc3339(version.first_seen_us),
                 "last_seen": rfc3339(version.last_seen_us),
+                "run_id": version.run_id,
                 "columns": [{"path": column.path, "type": column.type} for column in version.columns],
+                "changes": [] if before is None else changes(diff_columns(before.columns, version.columns)),
             }
-            for version in of.versions
+            for before, version in zip((None, *of.versions), of.versions, strict=False)
         ],
     }
+
+
+def changes(of: Iterable[ColumnChange]) -> list[Record]:
+    """What became of columns, with their types before and after."""
+    return [{"path": c.path, "change": c.change.value, "from": c.from_type, "to": c.to_type} for c in of]
 
 
 def role_name(role: Role) -> str:

@@ -63,10 +63,17 @@ class MeteredStore:
         with _measured("fetch_fields"):
             return self._inside.fetch_fields(key, fields)
 
-    def scan(self, record: str) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
+    def scan(
+        self, record: str, buckets: Sequence[int] | None = None
+    ) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
         """See `Store`."""
         metrics.REDIS_OPERATIONS.labels("scan").inc()
-        return self._inside.scan(record)
+        return self._inside.scan(record, buckets)
+
+    def sizes(self, record: str) -> list[int]:
+        """See `Store`."""
+        with _measured("sizes"):
+            return self._inside.sizes(record)
 
     def keys(self) -> Iterator[Key]:
         """See `Store`."""

@@ -1,5 +1,6 @@
 """Files in, answers out: on the embedded Valkey, one process a command."""
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import COMMAND, Lineage, environment
+from tests.support.events import event, run_id, schema, table
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PIPELINE = SAMPLES / "pipeline.ndjson"
@@ -338,3 +340,61 @@ def test_two_commands_at_once_take_turns(loaded: Lineage) -> None:
         for _ in range(3)
     ]
     assert [command.communicate()[0].decode() for command in commands] == [digest] * 3
+
+
+def test_search_by_text_prefix_owner_kind_and_what_is_near(loaded: Lineage) -> None:
+    assert [node["name"] for node in loaded.ok("search", "orders", "--kind", "dataset", "-o", "json").json][0:1] == [
+        "raw.orders"
+    ]
+    shown = loaded.ok("search", "rev", "--prefix").out
+    assert "marts.revenue" in shown
+    none = loaded("search", "revenu_reprot")
+    assert (none.code, "revenue_report" in none.err) == (1, True)
+    assert loaded("search").code == 2
+    assert loaded("search", "--owner", "nobody").code == 1
+
+
+def test_a_graph_is_drawn_where_graphviz_is_and_says_what_to_do_where_it_is_not(
+    loaded: Lineage, tmp_path: Path
+) -> None:
+    # As dot is called: reads DOT, writes the picture.
+    (tmp_path / "dot").write_text('#!/bin/sh\necho "$1"; exec /bin/cat\n')
+    (tmp_path / "dot").chmod(0o755)
+    drawn = loaded.having(PATH=str(tmp_path)).ok("down", "raw/orders", "-o", "svg").out
+    assert drawn.startswith("-Tsvg\ndigraph lineage {")
+    missing = loaded.having(PATH="/nowhere")("path", "raw.orders", "marts.revenue", "-o", "png")
+    assert (missing.code, "install" in missing.err, "-o mermaid" in missing.err) == (2, True, True)
+
+
+def test_schemas_runs_and_alerts_are_exported_in_a_stable_order(loaded: Lineage) -> None:
+    schemas = loaded.ok("export", "schemas").lines
+    assert {"dataset", "observer", "current", "first_seen", "run_id", "columns", "changes"} <= schemas[0].keys()
+    assert schemas == sorted(schemas, key=lambda each: (each["dataset"]["namespace"], each["dataset"]["name"]))
+    runs = loaded.ok("export", "runs", "-o", "json").json
+    assert {run["state"] for run in runs} <= {"RUNNING", "COMPLETE", "FAIL", "ABORT"}
+    assert runs
+    assert loaded.ok("export", "alerts", "-o", "json").json == []
+    assert loaded("export", "alerts", "--at", "1d").code == 2
+    assert len(loaded.ok("export", "schemas", "-o", "table").out.splitlines()) == len(schemas) + 1
+    assert len(loaded.ok("export", "runs", "-o", "table").out.splitlines()) == len(runs) + 1
+
+
+def test_who_changed_which_column_and_when(lineage: Lineage) -> None:
+    def stated(minutes: float, *columns: str) -> bytes:
+        return json.dumps(
+            event(minutes=minutes, run=int(minutes), outputs=[table("t", schema=schema(*columns))])
+        ).encode()
+
+    lineage.ok("load", "-", stdin=b"\n".join([stated(0, "id", "n:int"), stated(60, "id:bigint", "m")]))
+    newest, first = lineage.ok("show", "t", "--schemas", "-o", "json").json
+    assert [(change["path"], change["change"]) for change in newest["changes"]] == [
+        ("id", "RETYPED"),
+        ("m", "ADDED"),
+        ("n", "REMOVED"),
+    ]
+    assert (newest["run_id"], newest["current"], first["changes"]) == (run_id(60), True, [])
+    assert "id became bigint, was string, m added, n removed" in lineage.ok("show", "t", "--schemas").out
+    assert [run["state"] for run in lineage.ok("show", "load_orders", "--runs", "-o", "ndjson").lines] == [
+        "COMPLETE"
+    ] * 2
+    assert lineage("show", "t", "--runs").code == 2

@@ -170,7 +170,7 @@ def test_lists_come_in_pages_that_hold_each_thing_once() -> None:
 def test_search_finds_any_part_of_a_name_and_the_whole_one_first() -> None:
     store = memory(event("orders_job", outputs=[table("a.pre_orders"), table("b.orders"), table("orders"), table("x")]))
     with served(store) as api:
-        found = got(api, "/api/v2/search", forms.NodePage, q="ORDERS")
+        found = got(api, "/api/v2/search", forms.SearchPage, q="ORDERS")
         assert [node["name"] for node in found["nodes"]] == ["orders", "b.orders", "orders_job", "a.pre_orders"]
         assert [n["name"] for n in got(api, "/api/v2/search", q="orders", kind="job")["nodes"]] == ["orders_job"]
         part = got(api, "/api/v2/search", q="orders", limit=3)
@@ -223,7 +223,7 @@ class Slow(MemoryStore):
 class Away(MemoryStore):
     """A store that does not answer."""
 
-    def scan(self, record: str) -> Any:  # noqa: ANN401  as the store has it
+    def sizes(self, record: str) -> Any:  # noqa: ANN401  as the store has it
         raise DependencyError("Redis", f"no answer for {record}, password=secret")
 
     def fetch(self, keys: list[Key]) -> Any:  # type: ignore[override]  # noqa: ANN401  as the store has it

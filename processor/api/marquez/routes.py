@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
@@ -17,6 +17,7 @@ from processor.api.marquez.ids import asked_node, node_id
 from processor.api.params import given_node
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
+from processor.index.search import Query
 from processor.model.history import JobHistory, NodeRecord
 from processor.model.identity import Kind, Node, canonical_namespace, dataset, job
 from processor.render.records import Record
@@ -260,13 +261,11 @@ async def search(
     limit: _Limit = 10,
 ) -> Response[bytes]:
     """Datasets and jobs by any part of their name."""
-    within = None if namespace is None else canonical_namespace(namespace)
 
     def question(index: Index) -> Record:
-        kinds = set(_SEARCHED.values()) if only is None else {_SEARCHED[only]}
-        found = [n for n in index.catalog().search(q) if n.kind in kinds and within in (None, n.namespace)]
-        records = _records(index, found[:limit])
-        return {"totalCount": len(found), "results": [_result(record) for record in records]}
+        wanted = Query(q, None if only is None else _SEARCHED[only], namespace)
+        found = index.catalog().search(wanted, limit)
+        return {"totalCount": found.total, "results": [_result(r) for r in _records(index, found.nodes)]}
 
     return answer(request, await api.asker.ask(question))
 
@@ -291,7 +290,7 @@ def _jobs(index: Index, namespace: str | None, states: list[str] | None, limit: 
     return {"jobs": forms, "totalCount": len(found)}
 
 
-def _in_state(index: Index, nodes: list[Node], states: frozenset[str]) -> set[bytes]:
+def _in_state(index: Index, nodes: Sequence[Node], states: frozenset[str]) -> set[bytes]:
     """Those of the jobs whose newest run is in one of these states."""
     wanted = set[bytes]()
     for start in range(0, len(nodes), _PAGE):
@@ -320,7 +319,7 @@ def _versions(index: Index, wanted: Node) -> list[Record]:
     return things.versions(record, form, index.view.lanes(wanted))
 
 
-def _records(index: Index, nodes: list[Node]) -> list[NodeRecord]:
+def _records(index: Index, nodes: Sequence[Node]) -> list[NodeRecord]:
     there = index.view.nodes([node.id for node in nodes])
     return [there[node.id] for node in nodes if node.id in there]
 

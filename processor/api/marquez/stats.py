@@ -47,7 +47,7 @@ async def totals(request: AnyRequest, api: TheApi, what: _What, period: _Period 
         catalog, kind = index.catalog(), Kind.JOB if what == "jobs" else Kind.DATASET
         if what == "sources":
             return counted(catalog.namespaces(Kind.DATASET).values(), period, now_us)
-        return counted((catalog.first_seen_us[node.id] for node in catalog.of(kind)), period, now_us)
+        return counted((catalog.by_id[node.id].first_seen_us for node in catalog.of(kind)), period, now_us)
 
     return answer(request, await api.asker.ask(question))
 

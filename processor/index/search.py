@@ -1,0 +1,259 @@
+"""Finding datasets and jobs by a part of their name, by who owns them, by a tag.
+
+Rules kept here:
+- texts compare without regard to case; whole names first, then names whose last word it is, then names that begin so,
+  then the others, each by kind, namespace and name;
+- an owner is `team:ml`, or its last part, `ml`; a tag is `pii`, or `pii=high`, of the node or of any of its columns;
+- a `Catalog` answers from memory and is never changed; `pick` answers from a stream and keeps no more than it tells.
+"""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, NamedTuple
+
+import msgspec
+
+from processor.index.facets import read_facet
+from processor.index.impact import owners_of
+from processor.index.layout import last_word
+from processor.index.view import View
+from processor.model.history import NodeRecord
+from processor.model.identity import Kind, Node, canonical_namespace
+
+__all__ = ["Catalog", "Entry", "Found", "Query", "catalog_of", "entries", "entry_of", "pick"]
+
+KINDS: Final = (Kind.DATASET, Kind.JOB)
+_COMPARED: Final = 5_000
+_BESIDE: Final = 1_000
+_EXACT, _WORD, _START, _WITHIN = range(4)
+
+
+class _Tag(msgspec.Struct):
+    key: str = ""
+    value: str = ""
+
+
+class _Tags(msgspec.Struct):
+    tags: list[_Tag] = []
+
+
+class Entry(NamedTuple):
+    """A dataset or a job, its texts as they are compared. `text` is namespace and name, `word` the name's last part."""
+
+    node: Node
+    name: str
+    text: str
+    word: str
+    owners: frozenset[str]
+    tags: frozenset[str]
+    first_seen_us: int
+
+
+class Query(NamedTuple):
+    """What is looked for; what is None or empty does not matter. `prefix`: the name, or its last part, begins so."""
+
+    text: str = ""
+    kind: Kind | None = None
+    namespace: str | None = None
+    owner: str | None = None
+    tag: str | None = None
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The part of what was found that was asked for; `total` counts all."""
+
+    nodes: tuple[Node, ...]
+    total: int
+
+
+def entry_of(record: NodeRecord) -> Entry:
+    """What search knows of a node."""
+    node, name = record.node, record.node.name.casefold()
+    return Entry(
+        node,
+        name,
+        f"{node.namespace.casefold()}\n{name}",
+        last_word(node.name),
+        frozenset(_spelled(owners_of(record.facets))),
+        frozenset(_tags(record)),
+        record.first_seen_us,
+    )
+
+
+def entries(view: View) -> Iterator[Entry]:
+    """Of every dataset and job, streamed in pages, in no order."""
+    return (entry_of(record) for kind in KINDS for record in view.all_nodes(kind))
+
+
+def _spelled(owners: Iterable[str]) -> Iterator[str]:
+    for owner in owners:
+        yield owner.casefold()
+        yield owner.rpartition(":")[2].casefold()
+
+
+def _tags(record: NodeRecord) -> Iterator[str]:
+    for tag in read_facet(record.facets.get("tags"), _Tags, _Tags()).tags:
+        yield tag.key.casefold()
+        yield f"{tag.key}={tag.value}".casefold()
+
+
+def _fitting(query: Query) -> Callable[[Entry], bool]:
+    """Whether an entry is what is looked for, whatever its name."""
+    namespace = None if query.namespace is None else canonical_namespace(query.namespace)
+    owner, tag = (None if each is None else each.casefold() for each in (query.owner, query.tag))
+
+    def fits(entry: Entry) -> bool:
+        return (
+            (query.kind is None or entry.node.kind is query.kind)
+            and (namespace is None or entry.node.namespace == namespace)
+            and (owner is None or owner in entry.owners)
+            and (tag is None or tag in entry.tags)
+        )
+
+    return fits
+
+
+def _rank(entry: Entry, wanted: str) -> int:
+    if entry.name == wanted:
+        return _EXACT
+    if entry.word == wanted:
+        return _WORD
+    return _START if entry.name.startswith(wanted) else _WITHIN
+
+
+def _has(entry: Entry, wanted: str, *, prefix: bool) -> bool:
+    if prefix:
+        return entry.name.startswith(wanted) or entry.word.startswith(wanted)
+    return wanted in entry.text
+
+
+def pick(there: Iterable[Entry], query: Query, limit: int) -> Found:
+    """The same as a catalog of these would answer, without keeping them."""
+    total, wanted, fits = 0, query.text.casefold(), _fitting(query)
+
+    def ranked() -> Iterator[tuple[int, tuple[str, str, str], Node]]:
+        nonlocal total
+        for entry in there:
+            if fits(entry) and _has(entry, wanted, prefix=query.prefix):
+                total += 1
+                yield _rank(entry, wanted), entry.node[:3], entry.node
+
+    best = heapq.nsmallest(limit, ranked())
+    return Found(tuple(node for *_, node in best), total)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Every dataset and job, sorted by kind, namespace and name.
+
+    `texts`: those of the entries. `words`: places of entries by their name and by its last part.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    texts: tuple[str, ...] = ()
+    words: dict[str, list[int]] = field(default_factory=dict)
+    by_id: dict[bytes, Entry] = field(default_factory=dict)
+
+    def of(self, kind: Kind, namespace: str | None = None) -> Sequence[Node]:
+        """Those of a kind, and of a namespace."""
+        return self.nodes[self._range(kind, namespace)]
+
+    def namespaces(self, kind: Kind | None = None) -> dict[str, int]:
+        """Every namespace (of a kind) by name, and when it was first seen, in microseconds since 1970."""
+        since: dict[str, int] = {}
+        for entry in self.entries:
+            if kind in (None, entry.node.kind):
+                namespace, seen_us = entry.node.namespace, entry.first_seen_us
+                since[namespace] = min(since.get(namespace, seen_us), seen_us)
+        return dict(sorted(since.items()))
+
+    def search(self, query: Query, limit: int, offset: int = 0) -> Found:
+        """What is looked for, whole names first."""
+        hits, wanted, fits = self._hits(query), query.text.casefold(), _fitting(query)
+        named = [i for i in self.words.get(wanted, ()) if wanted and fits(self.entries[i])]
+        best = sorted(named, key=lambda i: (self.entries[i].name != wanted, i))
+        part = islice(self._in_order(hits, best, wanted), offset, offset + limit)
+        return Found(tuple(self.nodes[i] for i in part), len(hits))
+
+    def _hits(self, query: Query) -> list[int]:
+        """Places of all that fit, in their order."""
+        places, wanted = self._places(query), query.text.casefold()
+        if query.prefix:
+            found = [i for i in places if _has(self.entries[i], wanted, prefix=True)]
+        else:
+            texts = self.texts
+            found = [i for i in places if wanted in texts[i]]
+        if query.owner is not None or query.tag is not None:
+            fits = _fitting(query)
+            found = [i for i in found if fits(self.entries[i])]
+        return found
+
+    def _places(self, query: Query) -> Iterable[int]:
+        if query.kind is not None:
+            return range(len(self.nodes))[self._range(query.kind, query.namespace)]
+        if query.namespace is None:
+            return range(len(self.nodes))
+        return [i for kind in KINDS for i in range(len(self.nodes))[self._range(kind, query.namespace)]]
+
+    def _range(self, kind: Kind, namespace: str | None) -> slice:
+        """Where those of a kind, and of a namespace, stand."""
+        if namespace is None:
+            return slice(bisect_left(self.nodes, (kind,)), bisect_left(self.nodes, (f"{kind}\0",)))
+        name = canonical_namespace(namespace)
+        return slice(bisect_left(self.nodes, (kind, name)), bisect_left(self.nodes, (kind, f"{name}\0")))
+
+    def _in_order(self, hits: Sequence[int], best: Sequence[int], wanted: str) -> Iterator[int]:
+        """Lazily, for hardly anybody asks for the last of many."""
+        yield from best
+        told, entries = frozenset(best), self.entries
+        if not wanted:
+            yield from hits
+            return
+        yield from (i for i in hits if i not in told and entries[i].name.startswith(wanted))
+        yield from (i for i in hits if i not in told and not entries[i].name.startswith(wanted))
+
+    def near(self, text: str, count: int = 5) -> tuple[Node, ...]:
+        """Those whose names look like the text, likeliest first."""
+        wanted = text.rpartition(":")[2].casefold()
+        by_name: dict[str, Node] = {}
+        for entry in self._alike(wanted):
+            by_name.setdefault(entry.name, entry.node)
+            by_name.setdefault(entry.word, entry.node)
+        matches = difflib.get_close_matches(wanted, by_name, n=count * 2, cutoff=0.6)
+        return tuple(dict.fromkeys(by_name[match] for match in matches))[:count]
+
+    def _alike(self, wanted: str) -> Iterable[Entry]:
+        """Of very many names only those are compared in full that share most of the beginning, or the end."""
+        if len(self.entries) <= _COMPARED:
+            return self.entries
+        return (self.entries[i] for i in self._sharing(wanted))
+
+    def _sharing(self, wanted: str) -> list[int]:
+        for length in (len(wanted) * 3 // 4, len(wanted) // 2, 2):
+            head, tail = wanted[:length], wanted[-length:]
+            found = [i for i, text in enumerate(self.texts) if head in text or text.endswith(tail)]
+            if found:
+                return found[:_BESIDE]
+        return []
+
+
+def catalog_of(there: dict[bytes, Entry], before: Catalog = Catalog()) -> Catalog:
+    """All of these, by their ids; the fewer of them are new to the catalog before, the sooner."""
+    kept = [entry for entry in before.entries if there.get(entry.node.id) is entry]
+    fresh = [entry for i, entry in there.items() if before.by_id.get(i) is not entry]
+    ordered = tuple(sorted([*kept, *sorted(fresh)]))
+    words: dict[str, list[int]] = {}
+    for place, entry in enumerate(ordered):
+        for word in {entry.name, entry.word}:
+            words.setdefault(word, []).append(place)
+    nodes = tuple(entry.node for entry in ordered)
+    return Catalog(ordered, nodes, tuple(entry.text for entry in ordered), words, there)
