@@ -26,7 +26,7 @@ from processor.alerter.engine import ASSIGNED, AbandonedError, Engine
 from processor.alerter.kafka_settings import KafkaSettings
 from processor.alerter.records import Incoming, Landed, Outgoing
 from processor.alerter.sinks.topic import TooLargeError
-from processor.model.errors import DependencyError, LineageError
+from processor.model.errors import DependencyError, IndexVersionError, LineageError
 from processor.model.observation import Place
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
@@ -64,6 +64,9 @@ def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faus
     )
 
 
+GiveUp = Callable[[IndexVersionError], None]
+
+
 def sender(app: faust.App, timeout_s: float) -> Callable[[Outgoing], Awaitable[Landed]]:
     """Send records through the app's producer; see `sinks.topic.Send`."""
 
@@ -98,14 +101,17 @@ def _refusal(record: Outgoing, error: Exception) -> LineageError:
     return DependencyError("Kafka", f"{record.topic}: {error!r}")
 
 
-def attach(app: faust.App, engine: Engine, config: AlerterConfig, health: Health) -> None:
-    """Hang the engine into the app: one agent, two timers, and the news of partitions."""
-    _attach_agent(app, engine, config.changes_topic)
-    _attach_timers(app, engine, config)
+def attach(app: faust.App, engine: Engine, config: AlerterConfig, health: Health, give_up: GiveUp) -> None:
+    """Hang the engine into the app: one agent, two timers, and the news of partitions.
+
+    `give_up` hears that another version has taken the index over: no waiting mends that.
+    """
+    _attach_agent(app, engine, config.changes_topic, give_up)
+    _attach_timers(app, engine, config, give_up)
     _attach_assignment(app, health)
 
 
-def _attach_agent(app: faust.App, engine: Engine, topic: str) -> None:
+def _attach_agent(app: faust.App, engine: Engine, topic: str, give_up: GiveUp) -> None:
     changes = app.topic(topic, key_serializer="raw", value_serializer="raw")
 
     @app.agent(changes, concurrency=1, name="changes")
@@ -118,28 +124,38 @@ def _attach_agent(app: faust.App, engine: Engine, topic: str) -> None:
                 # Neither acknowledged nor waited for: the next alerter reads it again.
                 app.consumer.unacked.discard(event.message)
                 continue
+            except IndexVersionError as error:
+                give_up(error)
+                app.consumer.unacked.discard(event.message)
+                continue
             except Exception:  # noqa: BLE001  outermost: see the rules above
                 _log.exception("change.lost_to_sweep", topic=event.message.topic, offset=event.message.offset)
             await manual.ack(event)
             engine.acknowledged()
 
 
-def _attach_timers(app: faust.App, engine: Engine, config: AlerterConfig) -> None:
+def _attach_timers(app: faust.App, engine: Engine, config: AlerterConfig, give_up: GiveUp) -> None:
+    async def guarded(work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await _guarded(work)
+        except IndexVersionError as error:
+            give_up(error)
+
     async def publish() -> None:
-        await _guarded(engine.publish)
+        await guarded(engine.publish)
 
     async def sweep() -> None:
-        await _guarded(engine.sweep)
+        await guarded(engine.sweep)
 
     async def first_sweep() -> None:
-        await _guarded(engine.publish)
-        await _guarded(engine.sweep)
+        await guarded(engine.publish)
+        await guarded(engine.sweep)
 
     app.timer(config.publish_every_s, name="publish", traced=False)(publish)
     app.timer(config.sweep_every_s, name="sweep", traced=False)(sweep)
 
     async def tell() -> None:
-        await _guarded(engine.tell_sinks)
+        await guarded(engine.tell_sinks)
 
     app.task(first_sweep)
     app.task(tell)
@@ -162,6 +178,8 @@ def _attach_assignment(app: faust.App, health: Health) -> None:
 async def _guarded(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
+    except IndexVersionError:
+        raise
     except Exception:  # noqa: BLE001  outermost: see the rules above
         _log.exception("timer.failed")
 

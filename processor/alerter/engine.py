@@ -39,7 +39,7 @@ from processor.alerter.sweep.coverage import Seldom
 from processor.index.view import View
 from processor.model.change import Change
 from processor.model.codec import UnreadableRecordError, decode_change
-from processor.model.errors import DependencyError, LineageError, Reason, Rejected
+from processor.model.errors import DependencyError, IndexVersionError, LineageError, Reason, Rejected
 from processor.model.identity import Kind
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
@@ -96,7 +96,8 @@ class Engine:
     async def handle(self, record: Incoming) -> None:
         """See one change through. Returns only when that is done, however long a dependency is away.
 
-        Raises AbandonedError when the alerter is to end before that.
+        Raises AbandonedError when the alerter is to end before that, IndexVersionError when another version has taken
+        the index over.
         """
         change = _decoded(record)
         self._reached(Point.DECODED)
@@ -105,7 +106,7 @@ class Engine:
             return
         try:
             await self._insist("react", lambda: self._thread(self._react, change))
-        except AbandonedError:
+        except (AbandonedError, IndexVersionError):
             raise
         except Exception:  # noqa: BLE001  outermost: a change is a hint, and the sweep sees what it hinted at
             _log.exception("change.left_to_sweep", change_id=change.change_id, node=str(change.node))
@@ -268,6 +269,7 @@ class Engine:
         """One sweep; None while there is no time to judge by."""
         with metrics.DETECT_SECONDS.labels("sweep").time():
             view, policy = self._sweep_view, self._policy.current()
+            view.refresh()
             now_us = self._now_us(view)
             if now_us is None:
                 return None

@@ -25,7 +25,7 @@ from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.engine import KAFKA, REDIS, Engine
 from processor.alerter.kafka_settings import KafkaSettings, kafka_settings
 from processor.alerter.policy_file import load_policy
-from processor.model.errors import DependencyError
+from processor.model.errors import DependencyError, IndexVersionError
 from processor.telemetry.health import Health
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +41,8 @@ _EXIT_FINE, _EXIT_DEPENDENCY = 0, 3
 def run_alerter(config: AlerterConfig, parts: AlerterParts, health: Health) -> int:
     """Run until SIGTERM or SIGINT. Blocks; call it in the process's main thread.
 
-    Raises UsageError at once for Kafka settings or a policy that cannot be used.
+    Raises UsageError at once for Kafka settings or a policy that cannot be used, and IndexVersionError, in order, when
+    another version has taken the index over.
     """
     kafka = kafka_settings(config.kafka)
     load_policy(config.policy_file)
@@ -96,6 +97,7 @@ class _Run:
         self._data_dir = data_dir
         self._admin = AdminClient({**config.kafka, "log_level": 0})
         self._stop = asyncio.Event()
+        self._refused: IndexVersionError | None = None
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -105,8 +107,15 @@ class _Run:
         engine = await self._when_ready(app)
         if engine is None:
             return _EXIT_FINE
-        attach(app, engine, self._config, self._health)
-        return await self._serve(app, engine)
+        attach(app, engine, self._config, self._health, self._give_up)
+        code = await self._serve(app, engine)
+        if self._refused is not None:
+            raise self._refused
+        return code
+
+    def _give_up(self, error: IndexVersionError) -> None:
+        self._refused = error
+        self._ask_to_end()
 
     def _ask_to_end(self) -> None:
         if not self._stop.is_set():

@@ -17,7 +17,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from processor.index.resolve import AmbiguousNodeError, UnknownNodeError
-from processor.model.errors import DependencyError, LineageError, UsageError
+from processor.model.errors import DependencyError, IndexVersionError, LineageError, UsageError
 from processor.model.identity import Node
 from processor.model.text import quoted
 
@@ -75,6 +75,13 @@ def _dependency(request: _AnyRequest, error: DependencyError) -> Response[bytes]
     return _answer(request, ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_s=_AWAY_S))
 
 
+def _outdated(request: _AnyRequest, error: IndexVersionError) -> Response[bytes]:
+    """Another replica, or the next one here, is of the version that speaks it."""
+    _log.warning("another version has taken the index over", detail=str(error))
+    detail = "the index is of another version; try again later"
+    return _answer(request, ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_s=_AWAY_S))
+
+
 def _unknown(request: _AnyRequest, error: UnknownNodeError) -> Response[bytes]:
     also = {"near": [str(node) for node in error.candidates]}
     return _answer(request, ProblemError(HTTPStatus.NOT_FOUND, _cut(str(error)), also))
@@ -121,6 +128,7 @@ def _cut(text: str) -> str:
 HANDLERS: Final[dict[int | type[Exception], Any]] = {
     ProblemError: _problem,
     DependencyError: _dependency,
+    IndexVersionError: _outdated,
     UnknownNodeError: _unknown,
     AmbiguousNodeError: _ambiguous,
     UsageError: _usage,

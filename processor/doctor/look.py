@@ -171,12 +171,11 @@ def _index(client: Any, settings: Settings) -> Check:  # noqa: ANN401
     }
     if not there:
         return good("index", f"none yet under {settings.redis_prefix!r}, the first worker makes it")
-    if there.get("format") != FORMAT_VERSION:
-        return bad(
-            "index",
-            f"has format {there.get('format')}, this version speaks {FORMAT_VERSION}",
-            "upgrade the workers, or set another LINEAGE_REDIS_PREFIX",
-        )
+    found = there.get("format", 0)
+    if found != FORMAT_VERSION:
+        newer = "upgrade the workers, or set another LINEAGE_REDIS_PREFIX"
+        advice = newer if found > FORMAT_VERSION else "make it anew beside the old one: lineage rebuild"
+        return bad("index", f"has format {found}, this version speaks {FORMAT_VERSION}", advice)
     return good("index", f"format {there['format']}, generation {there['generation']}, {there['buckets']} buckets")
 
 

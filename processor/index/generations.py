@@ -52,10 +52,7 @@ class Generations:
             if not _is_complete(there):  # none, or one whose maker is not done, or died on it
                 there = self._create(buckets)
         if there["format"] != FORMAT_VERSION:
-            raise IndexVersionError(
-                f"the index under {self._prefix!r} has format {there['format']}, this version speaks "
-                f"{FORMAT_VERSION}: run the version that wrote it, or make the index anew with: lineage rebuild"
-            )
+            raise IndexVersionError(self._other_version(there["format"]))
         return Generation(there["generation"], there["buckets"])
 
     def building(self) -> Generation | None:
@@ -114,6 +111,14 @@ class Generations:
             dropped += len(page)
             tell(len(page))
         return dropped
+
+    def _other_version(self, found: int) -> str:
+        is_newer = found > FORMAT_VERSION
+        todo = "upgrade this worker, or leave it to newer ones" if is_newer else "make it anew with: lineage rebuild"
+        return (
+            f"the index under {self._prefix!r} has format {found}, this version speaks {FORMAT_VERSION}:"
+            f" {'a newer' if is_newer else 'an older'} version wrote it; {todo}"
+        )
 
     def _left_over(self) -> list[list[bytes]]:
         kept = self._kept()
