@@ -149,7 +149,12 @@ class Indexer:
 
     def _fetch(self) -> Fetched:
         if not self._intake.is_stopped:
-            return self._source.fetch(self._policy.batch_size, self._policy.batch_wait_s, self._policy.batch_bytes)
+            with stage("consume") as measured:
+                fetched = self._source.fetch(
+                    self._policy.batch_size, self._policy.batch_wait_s, self._policy.batch_bytes
+                )
+                measured.counts = bool(fetched.records)
+            return fetched
         self._intake.remind()
         self._source.hold(self._policy.batch_wait_s)
         return Fetched()
@@ -158,7 +163,9 @@ class Indexer:
         offsets = next_offsets(fetched.records, fetched.ends)
         covers = self._chores.covers(offsets)
         result = self._index(fetched.records, covers) if fetched.records or covers else Sorted()
-        self._source.commit(self._chores.to_commit(offsets))
+        with stage("commit") as measured:
+            self._source.commit(self._chores.to_commit(offsets))
+            measured.counts = bool(fetched.records)
         self._reached(Point.COMMITTING)
         self._judge(fetched.records, result)
         self._steadily(lambda: self._chores.count_overtaken(fetched))

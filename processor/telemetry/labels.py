@@ -56,7 +56,9 @@ LABELS: Final[Mapping[str, Label]] = {
     "severity": _enum("how urgent", Severity),
     "sink": _of("who is told", "alertmanager", "dead_letters", "queues", "slack", "topic", "webhook"),
     "stage": _enum("step at which a record was rejected", Stage),
-    "lineage_processor_stage_seconds.stage": Label("step of a batch: as many as the code has"),
+    "lineage_processor_stage_seconds.stage": _of(
+        "step of a batch", "consume", "decode", "reduce", "apply", "announce", "commit"
+    ),
     "event": _of("change of the assignment", "assigned", "revoked", "lost"),
     "stat": _of("of all datasets", "average", "max"),
     "status": _of("what became of the alert", *(each.value for each in Status)),

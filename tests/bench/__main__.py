@@ -18,7 +18,7 @@ from rich.console import Console
 
 from processor.local import KafkaCluster
 from processor.telemetry.logs import configure
-from tests.bench import report
+from tests.bench import page, plots, report
 from tests.bench.cases import CASES
 from tests.bench.figures import Findings
 from tests.bench.site import Site
@@ -37,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found, whole = _measure(options)
     report.show(Console(width=None if sys.stdout.isatty() else 150), found)
     report.write(found)
-    sys.stderr.write(f"written to {report.RESULTS}\n")
+    sys.stderr.write(f"written to {report.RESULTS}; plots in {report.FOLDER}\n")
+    plots.draw(found, report.FOLDER)
+    if options.docs:
+        page.rewrite(found, plots.draw(found))
     if not whole:
         return INTERRUPTED
     return NO if any(figure.met is False for figure in found.figures) and not options.quick else FINE
@@ -57,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="tiny cases, once: to see that all works; figures mean little"
     )
+    parser.add_argument("--large", action="store_true", help="let the index grow to 10 million edges: takes long")
+    parser.add_argument("--docs", action="store_true", help="write what was found into docs/performance.md, with plots")
     parser.add_argument(
         "--keep", action="store_true", help="keep what earlier runs found of cases that are not measured"
     )
@@ -70,7 +75,7 @@ def _measure(options: argparse.Namespace) -> tuple[Findings, bool]:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with KafkaCluster() as kafka:
-            site = Site(kafka, 1 if options.quick else options.repeat, quick=options.quick)
+            site = Site(kafka, options.repeat, quick=options.quick, large=options.large)
             for at, name in enumerate(names, 1):
                 _one(site, found, name, f"{at} of {len(names)}")
     except KeyboardInterrupt:
@@ -81,7 +86,7 @@ def _measure(options: argparse.Namespace) -> tuple[Findings, bool]:
 
 def _begin(names: Sequence[str], *, keep: bool) -> Findings:
     found = report.earlier() if keep else Findings()
-    found.figures = [each for each in found.figures if each.case not in names]
+    found.forget(names)
     found.machine, found.when = report.machine(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return found
 
@@ -89,7 +94,7 @@ def _begin(names: Sequence[str], *, keep: bool) -> Findings:
 def _one(site: Site, found: Findings, name: str, place: str) -> None:
     """Measure a case; a case that is interrupted leaves nothing behind."""
     begun_s = time.monotonic()
-    load = os.getloadavg()[0]
+    load = found.loads[name] = os.getloadavg()[0]
     sys.stderr.write(f"{place}: {name}: {CASES[name].__doc__} …\n")
     CASES[name](site, found)
     for figure in found.figures:

@@ -47,13 +47,17 @@ class Sent(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A job as its events tell it. `columns`: those of its output; the inputs have `NAMES`."""
+    """A job as its events tell it. `columns`: those of its output; the inputs have `NAMES`.
+
+    `of`: the one column of the first input that all columns derive from; each from its like where it is empty.
+    """
 
     name: str
     dag: str
     inputs: tuple[str, ...]
     output: str
     columns: tuple[str, ...] = COLUMNS
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def templates(shape: Shape) -> Templates:
 def complete(shape: Shape, **output_facets: object) -> Json:
     """A COMPLETE with its placeholders; `output_facets` are further facets of its output."""
     inputs = [table(name, schema=_schema(COLUMNS), dataSource=_SOURCE) for name in shape.inputs]
-    mapping = _mapping(shape.inputs, shape.columns)
+    mapping = _mapping(shape)
     output = table(shape.output, schema=_schema(shape.columns), dataSource=_SOURCE, columnLineage=mapping)
     output["facets"] |= output_facets
     value = _event(shape, "COMPLETE", {"sql": facet(query=_query(shape))})
@@ -103,11 +107,12 @@ def _schema(columns: tuple[str, ...]) -> Json:
     return schema(*columns)
 
 
-def _mapping(inputs: tuple[str, ...], columns: tuple[str, ...]) -> Json:
-    """Each column from the same of the first input, or from one of any where that has none of the name."""
-    names = [column.partition(":")[0] for column in columns]
-    sources = {name: name if name in NAMES else NAMES[at % len(NAMES)] for at, name in enumerate(names)}
-    return column_lineage({name: [(inputs[at % len(inputs)], sources[name])] for at, name in enumerate(names)})
+def _mapping(shape: Shape) -> Json:
+    """Each column from the same of one of the inputs, or from any where that has none of the name."""
+    names = [column.partition(":")[0] for column in shape.columns]
+    sources = [shape.of or (name if name in NAMES else NAMES[at % len(NAMES)]) for at, name in enumerate(names)]
+    inputs = shape.inputs
+    return column_lineage({name: [(inputs[at % len(inputs)], sources[at])] for at, name in enumerate(names)})
 
 
 def _query(shape: Shape) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -62,16 +63,18 @@ class Figure(msgspec.Struct, frozen=True):
 class Point(NamedTuple):
     """A point of a curve that is drawn; `x` may be a name."""
 
+    case: str
     series: str
     x: float | str
     y: float
 
 
 class Findings(msgspec.Struct):
-    """All of one run of the bench. `points`: what the plots draw, by plot."""
+    """All of one run. `points`: what the plots draw, by plot. `loads`: of the machine, before each case."""
 
     figures: list[Figure] = []
     points: dict[str, list[Point]] = {}
+    loads: dict[str, float] = {}
     machine: str = ""
     when: str = ""
 
@@ -81,9 +84,15 @@ class Findings(msgspec.Struct):
         self.figures.append(figure)
         return figure
 
-    def draw(self, plot: str, series: str, x: float | str, y: float) -> None:
+    def forget(self, cases: Collection[str]) -> None:
+        """Make room for measuring these anew."""
+        self.figures = [each for each in self.figures if each.case not in cases]
+        for plot, points in self.points.items():
+            self.points[plot] = [point for point in points if point.case not in cases]
+
+    def draw(self, case: str, plot: str, series: str, at: tuple[float | str, float]) -> None:
         """Add a point to a plot."""
-        self.points.setdefault(plot, []).append(Point(series, x, y))
+        self.points.setdefault(plot, []).append(Point(case, series, *at))
 
     def value(self, name: str) -> float | None:
         """What was found under this name, if it was."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, cast
+from urllib.error import URLError
 
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -62,6 +63,17 @@ class Worker(Running):
         lines = (line.rpartition(" ") for line in self.get("/metrics")[1].splitlines() if line.startswith(name + "{"))
         return {text[len(name) + 1 : -1]: float(value) for text, _, value in lines}
 
+    def is_ready(self) -> bool:
+        """Whether it says that it does its work; one that has ended does not, and `check` tells why."""
+        with contextlib.suppress(URLError):
+            return super().is_ready()
+        return False
+
+    def leave(self) -> None:
+        """End in order: killed, it would keep its partitions until its session ends."""
+        self.send(signal.SIGTERM)
+        self.wait()
+
     def check(self) -> None:
         """Raise when it has ended."""
         if self.process.poll() is not None:
@@ -98,8 +110,7 @@ class Room:
         with Worker(["run", "--role", role], environment_for_child(settings.to_environment())) as worker:
             until(worker.is_ready, worker)
             yield worker
-            worker.send(signal.SIGTERM)  # killed, it would keep its partitions until its session ends
-            worker.wait()
+            worker.leave()
 
     @contextlib.contextmanager
     def workers(self, count: int) -> Iterator[list[Worker]]:
@@ -165,7 +176,7 @@ class Room:
         """Give back the topics."""
         self._committed.close()
         names = self.settings.topics
-        admin = AdminClient({"bootstrap.servers": self._bootstrap})
+        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 4})
         gone = admin.delete_topics([names.events, names.changes, names.alerts, names.dead_letters])
         for each in gone.values():
             each.result(30)
@@ -215,11 +226,15 @@ class Room:
 
 
 class Site:
-    """Kafka, and rooms on it. `rounds`: how often a case is measured; `quick`: a tiny one, to see that it works."""
+    """Kafka, and rooms on it.
 
-    def __init__(self, kafka: KafkaCluster, rounds: int, *, quick: bool = False) -> None:
-        self.rounds = rounds
+    `rounds`: how often a case is measured. `quick`: a tiny one, to see that it works. `large`: an index of 10⁷ too.
+    """
+
+    def __init__(self, kafka: KafkaCluster, rounds: int, *, quick: bool = False, large: bool = False) -> None:
+        self.rounds = 1 if quick else rounds
         self.quick = quick
+        self.large = large
         self._kafka = kafka
         self._made = 0
 

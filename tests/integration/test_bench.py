@@ -27,6 +27,8 @@ def test_a_quick_case_ends_with_a_table_and_results(tmp_path: Path) -> None:
     marks = {each["name"]: (each["unit"], each["must"], each["aim"]) for each in found}
     assert marks["steady: CPU an event ÷ Y2's"] == ("ratio", 1.2, 0.7)
     assert marks["steady: events/s ÷ Y2's"] == ("ratio", 0.8, 1.3)
+    stages = {name.removeprefix("steady: wall time in ") for name in marks if "wall time in" in name}
+    assert stages == {"consume", "decode", "reduce", "apply", "announce", "commit"}
 
 
 def test_it_says_what_there_is_to_measure(tmp_path: Path) -> None:
@@ -38,3 +40,20 @@ def test_it_says_what_there_is_to_measure(tmp_path: Path) -> None:
     wrong = bench(tmp_path, "--case", "no such case")
     assert wrong.returncode == 2
     assert "steady" in wrong.stderr
+
+
+def test_the_page_is_rewritten_between_its_markers(tmp_path: Path) -> None:
+    text = (ROOT / "docs/performance.md").read_text("utf-8")
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs/performance.md"
+    page.write_text(text, "utf-8")
+    done = bench(tmp_path, "--quick", "--case", "memory", "--case", "idle", "--docs")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "build/bench/results.json").read_text("utf-8"))
+    written = page.read_text("utf-8")
+    assert all(f"| {each['name']} |" in written for each in found)
+    assert written.partition("## Figures")[0] == text.partition("## Figures")[0]
+    again = bench(tmp_path, "--quick", "--case", "idle", "--docs", "--keep")
+    assert again.returncode == 0, again.stderr
+    names = [each["name"] for each in json.loads((tmp_path / "build/bench/results.json").read_text("utf-8"))]
+    assert sorted(names) == sorted(each["name"] for each in found)

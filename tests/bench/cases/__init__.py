@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tests.bench.cases import throughput
+from tests.bench.cases import large, latency, memory, running, shown, throughput
 from tests.bench.figures import Findings
 from tests.bench.site import Site
 
@@ -16,4 +16,16 @@ CASES: Final[dict[str, Case]] = {
     "steady": throughput.steady,
     "cold": throughput.cold,
     "replay": throughput.replay,
+    "growth": large.growth,
+    "latency": latency.latency,
+    "memory": memory.memory,
+    "reading": large.reading,
+    "start": running.start,
+    "idle": running.idle,
+    "scale-out": running.scale_out,
+    "announce": shown.announce,
+    "formats": shown.formats,
+    "sizes": shown.sizes,
+    "partitions": shown.partitions,
+    "hubs": shown.hubs,
 }

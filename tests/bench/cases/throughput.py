@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import timeit
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from processor.indexer.report import stage
 from tests.bench.company import Company, Sent, newcomers
 from tests.bench.figures import Findings, Mark
 from tests.bench.site import Cost, Room, Site, Worker
@@ -43,21 +45,53 @@ def steady(site: Site, found: Findings) -> None:
     company = Company(site.sized(JOBS, 40))
     with site.room() as room, room.worker() as worker:
         room.feed(company.each_once(), worker)
-        before = worker.samples("lineage_processor_stage_seconds_sum")
+        before = Stages.of(worker)
         count = site.sized(STEADY_EVENTS)
         rounds = [one_round(room, worker, company.events(count)) for _ in range(site.rounds)]
-        spent = worker.samples("lineage_processor_stage_seconds_sum")
+        spent = Stages.of(worker)
         found.add("steady", Mark("worker memory: resident", "MB", 300, 150), worker.rss_mb)
     _tell(found, "steady", rounds, (1.2, 0.7), (15, 5))
     found.add("steady", Mark("steady: events/s ÷ Y2's", "ratio", 0.8, 1.3, more=True), *(r.rate_ratio for r in rounds))
     found.add(
         "steady", Mark("steady: events/s of one worker", "1/s", more=True), *(1e6 / r.ours.wall_us for r in rounds)
     )
-    for label, seconds in spent.items():
-        stage, events = label.partition('"')[2].rstrip('"'), count * site.rounds
-        each_us = 1e6 * (seconds - before.get(label, 0)) / events
-        found.add("steady", Mark(f"steady: wall time in {stage}", "µs"), each_us)
-        found.draw("stages", stage, "steady", each_us)
+    _tell_stages(found, before, spent, rounds, count)
+
+
+class Stages(NamedTuple):
+    """What the worker's histogram says of each stage: how often, and how long in all."""
+
+    counts: dict[str, float]
+    sums: dict[str, float]
+
+    @classmethod
+    def of(cls, worker: Worker) -> Stages:
+        """Read it."""
+        counts, sums = (worker.samples(f"lineage_processor_stage_seconds_{each}") for each in ("count", "sum"))
+        return cls(counts, sums)
+
+
+def _tell_stages(found: Findings, before: Stages, after: Stages, rounds: list[Round], count: int) -> None:
+    """Wall time of each stage, and what measuring them costs."""
+    for label, seconds in after.sums.items():
+        name = label.split('"')[1]
+        each_us = 1e6 * (seconds - before.sums.get(label, 0)) / (count * len(rounds))
+        found.add("steady", Mark(f"steady: wall time in {name}", "µs"), each_us)
+        found.draw("steady", "stages", name, ("steady", each_us))
+    observed = sum(after.counts.values()) - sum(before.counts.values())
+    used_us = sum(each.ours.cpu_us for each in rounds) * count
+    share = 100 * 1e6 * _observing_s() * observed / used_us
+    found.add("steady", Mark("steady: CPU for the histogram of stages", "% of the worker's", 1, 1), share)
+
+
+def _observing_s(times: int = 10_000) -> float:
+    """What one observation costs."""
+
+    def observe() -> None:
+        with stage("decode"):
+            pass
+
+    return timeit.timeit(observe, number=times) / times
 
 
 def cold(site: Site, found: Findings) -> None:
@@ -97,4 +131,4 @@ def _tell(
         found.add(name, Mark(f"{name}: {yardstick}'s CPU an event", "µs"), *(each.cpu_us for each in costs))
     for each in rounds:
         for who, cost in zip(("indexer", "Y1", "Y2"), each, strict=True):
-            found.draw("cpu", who, name, cost.cpu_us)
+            found.draw(name, "cpu", who, (name, cost.cpu_us))

@@ -68,7 +68,7 @@ def _record(rng: random.Random, each: Timed, schema_id: int | None) -> Sending:
 def _encode(rng: random.Random, value: Json, schema_id: int | None) -> bytes:
     if rng.random() > _AVRO:
         return msgspec.json.encode(value)
-    forms: list[Callable[[], bytes]] = [lambda: _single(value), lambda: _container(value)]
+    forms: list[Callable[[], bytes]] = [lambda: single(value), lambda: _container(value)]
     if schema_id is not None:
         forms += [lambda: _framed(value, schema_id)] * 3
     return rng.choice(forms)()
@@ -91,7 +91,8 @@ def _datum(value: Json) -> bytes:
     return out.getvalue()
 
 
-def _single(value: Json) -> bytes:
+def single(value: Json) -> bytes:
+    """An event as an Avro single object."""
     return SINGLE_OBJECT_MAGIC + fingerprint_of(schema_text("lineage_event.avsc")) + _datum(value)
 
 
@@ -133,8 +134,8 @@ def _bad_kinds(schema_id: int | None) -> dict[str, Callable[[Json], bytes | None
         "bad_name": lambda good: msgspec.json.encode({**good, "job": {"namespace": "shop", "name": " "}}),
         "wrong_type": lambda good: msgspec.json.encode({**good, "inputs": "wh.raw.t0"}),
         "too_large": lambda good: msgspec.json.encode({**good, "inputs": [table("x" * MAX_VALUE_BYTES)]}),
-        "bad_avro": lambda good: _single(good)[:-7],
-        "trailing_avro": lambda good: _single(good) + b"\x00",
+        "bad_avro": lambda good: single(good)[:-7],
+        "trailing_avro": lambda good: single(good) + b"\x00",
         "unknown_fingerprint": lambda good: SINGLE_OBJECT_MAGIC + b"\x01" * 8 + _datum(good),
         "unknown_schema": lambda good: _framed(good, unknown),
     }
