@@ -10,10 +10,10 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
 UV ?= uv
 
-.PHONY: help run test lint check bench bench-docs eval mutants chaos fuzz docs fmt clean lock
+.PHONY: help run test test-deploy lint check bench bench-docs eval mutants chaos fuzz docs fmt clean lock
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # A Python may be on the path and still not run (the shim of a version that is not there), so each is tried. An
 # environment that works is kept and brought up to date.
@@ -47,6 +47,10 @@ lint: $(STAMP) ## Lint, check the format and the types
 check: lint test ## Both: what must pass before a commit
 
 # Ctrl-C ends it in order, with what was measured until then.
+# They are among those of `test` as well.
+test-deploy: $(STAMP) ## Load the rules into a real Prometheus, and see five incidents arrive in Alertmanager and end
+	@$(BIN)/pytest tests/e2e/test_watched.py tests/integration/test_prometheus_rules.py tests/integration/test_dashboards.py
+
 bench: $(STAMP) ## Measure what an event costs, against yardsticks of the same run: ARGS='--list', '--case steady', …
 	@trap : INT; $(BIN)/python -m tests.bench $(ARGS)
 
