@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.policy_file import PolicyFile
 from processor.alerter.reconcile import runbooks
 from processor.alerter.redis_state import RedisAlerts
 from processor.alerter.sinks.config import SinksConfig
@@ -267,7 +268,8 @@ def api(settings: Settings, sender: Sender) -> Api:
     def open_one(topic: str) -> AbstractContextManager[KafkaTail]:
         return open_tail(settings, topic)
 
-    return Api(api_config(settings), ApiParts(open_index, open_observe, open_one, sender))
+    policy = PolicyFile(settings.policy).current
+    return Api(api_config(settings), ApiParts(open_index, open_observe, open_one, sender, policy))
 
 
 def open_tail(settings: Settings, topic: str) -> AbstractContextManager[KafkaTail]:

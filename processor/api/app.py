@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from processor import __version__
-from processor.api import events, nodegraph, nodes, search, streams, why
+from processor.api import events, gates, nodegraph, nodes, search, streams, why
 from processor.api.guard import Guard
 from processor.api.marquez import routes as marquez
 from processor.api.marquez import stats
@@ -27,6 +27,7 @@ _ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     *nodegraph.ROUTES,
     *search.ROUTES,
     *why.ROUTES,
+    *gates.ROUTES,
     *streams.ROUTES,
     *marquez.ROUTES,
     *stats.ROUTES,

@@ -23,6 +23,7 @@ class ApiConfig:
     `topic`: where events are sent. `read_tokens`, `write_tokens`: without any of either, nobody is asked for one.
     `max_body_bytes` bounds a body as sent and unpacked; `max_held_bytes` all bodies that are in hand at once.
     `streams`: how many clients may listen at a time; one that takes nothing for `slow_s` is cut off.
+    `clock`: what time is judged by.
     `timeout_s`: what a question to the index may take; `send_timeout_s`: what Kafka's confirmation may.
     """
 

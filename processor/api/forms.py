@@ -11,7 +11,7 @@ from litestar.openapi import ResponseSpec
 from processor.api.intake import Dropped
 from processor.index.causes import CauseKind
 from processor.index.traverse import Direction
-from processor.judging.verdicts import NodeRef
+from processor.judging.verdicts import CoverageOf, NodeRef
 from processor.model.observation import EdgeType, RunState
 from processor.model.tables import ColumnChangeKind
 
@@ -223,6 +223,15 @@ class Caused(msgspec.Struct):
     truncated: bool
 
 
+class CoverageAnswer(msgspec.Struct):
+    """How complete the lineage was when it was measured; `namespaces` are the worst of `total`."""
+
+    measured_at: str
+    coverage: CoverageOf
+    namespaces: list[CoverageOf]
+    total: int
+
+
 class NodePage(msgspec.Struct):
     """Nodes, `total` in all. `next`: the `cursor` of the page that follows, if one does."""
 
@@ -284,6 +293,12 @@ def answers(form: Any, *statuses: HTTPStatus) -> dict[int, ResponseSpec]:  # noq
     good = {200: ResponseSpec(form, description="OK", generate_examples=False)}
     same = {304: ResponseSpec(None, description="Not Modified", generate_examples=False)}
     return {**good, **same, **problems(HTTPStatus.BAD_REQUEST, HTTPStatus.GATEWAY_TIMEOUT, *statuses)}
+
+
+def judged(form: Any) -> dict[int, ResponseSpec]:  # noqa: ANN401  as above
+    """The answer to a question that comes as a body."""
+    of_body = HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    return answers(form, HTTPStatus.NOT_FOUND, *of_body)
 
 
 def taken() -> dict[int, ResponseSpec]:

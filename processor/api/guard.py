@@ -2,6 +2,7 @@
 
 Rules kept here:
 - once any token is set, every request carries one of its scope; tokens are compared in constant time;
+- a question that comes as a body is read, not written;
 - a token, a body or a query is in no log line; a metric's labels are route templates, never what was asked for;
 - path parameters are handed on as they were sent, still percent-encoded: a namespace is full of slashes.
 """
@@ -25,6 +26,9 @@ from processor.telemetry import metrics
 __all__ = ["Guard"]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_QUESTIONS: Final = frozenset({"/api/v2/gates/impact"})
+"""What is only asked, though the question comes as a body."""
+
 _METHODS: Final = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -78,13 +82,13 @@ class Guard:
         method = str(scope["method"])
         if method == "OPTIONS" and self._config.cors_origins:
             return None
+        writes = method not in _SAFE and str(scope["path"]) not in _QUESTIONS
         if self._read or self._write:
             token = _token(scope["headers"])
-            writes = method not in _SAFE
             if not _is_among(token, self._write if writes else self._read):
                 known = _is_among(token, self._read if writes else self._write)
                 return _FORBIDDEN if known else _UNAUTHORIZED
-        if self._config.read_only and method not in _SAFE:
+        if self._config.read_only and writes:
             return _READ_ONLY
         return None
 

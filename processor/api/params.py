@@ -26,10 +26,10 @@ AtTime: TypeAlias = Annotated[
 ]
 
 
-def given_node(text: str) -> str:
-    """A node as it stood in the path. Raises `ProblemError`."""
+def given_node(text: str, *, is_encoded: bool = True) -> str:
+    """A node as it stood in the path, or in the query, where it is decoded already. Raises `ProblemError`."""
     try:
-        name = unquote(text, errors="strict")
+        name = unquote(text, errors="strict") if is_encoded else text
     except UnicodeDecodeError:
         raise bad_parameter("node", "it is not UTF-8, percent-encoded") from None
     if not name or len(name) > _MAX_CHARS:

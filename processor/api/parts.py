@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,8 @@ from processor.api.body import Bodies
 from processor.api.config import ApiConfig, OpenIndex, OpenObserve
 from processor.api.intake import Accepted, Intake, OutgoingEvent
 from processor.api.live import Live, LiveConfig, OpenTail
+from processor.api.surveyor import Surveyor
+from processor.detect.policy import Policy
 
 __all__ = ["Api", "ApiParts", "TheApi"]
 
@@ -30,12 +33,13 @@ class Sends(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """What wiring makes."""
+    """What wiring makes. `policy` gives the one that is in force."""
 
     open_index: OpenIndex
     open_observe: OpenObserve
     open_tail: OpenTail
     sender: Sends
+    policy: Callable[[], Policy] = Policy
 
 
 class Api:
@@ -48,6 +52,8 @@ class Api:
         self.bodies = Bodies(config)
         self.live = Live(parts.open_tail, LiveConfig(streams=config.streams, slow_s=config.slow_s))
         self.sender = parts.sender
+        self.policy = parts.policy
+        self.surveyor = Surveyor(parts.open_index, parts.policy, config.timeout_s)
         self._open_observe = parts.open_observe
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._of_thread = threading.local()
@@ -61,6 +67,7 @@ class Api:
         """Begin nothing more."""
         self.live.stop()
         self.asker.close()
+        self.surveyor.close()
         self._reader.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, body: bytes, *, is_packed: bool) -> Accepted:

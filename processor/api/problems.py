@@ -17,6 +17,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from processor.index.resolve import AmbiguousNodeError, UnknownNodeError
+from processor.judging.coverage_gate import UnknownNamespaceError
+from processor.judging.questions import BadPartError
 from processor.model.errors import DependencyError, IndexVersionError, LineageError, UsageError
 from processor.model.identity import Node
 from processor.model.text import quoted
@@ -27,7 +29,8 @@ PROBLEM_JSON: Final = "application/problem+json"
 _AWAY_S: Final = 2
 _NEAR: Final = 5
 _MISSING: Final = re.compile(r"^Missing required \w+ parameter '(\w+)'")
-_IN_QUERIES: Final = {"start": "from", "goal": "to", "every": "all", "node": "nodeId", "only": "filter"}
+_IN_QUERIES: Final = {"start": "from", "goal": "to", "every": "all", "only": "filter", "subject": "node"}
+_IN_MARQUEZ: Final = {**_IN_QUERIES, "node": "nodeId"}
 """Parameters that cannot be called in Python as they are in a query."""
 _log = structlog.get_logger(__name__)
 _AnyRequest = Request[Any, Any, Any]
@@ -92,6 +95,14 @@ def _ambiguous(request: _AnyRequest, error: AmbiguousNodeError) -> Response[byte
     return _answer(request, ProblemError(HTTPStatus.BAD_REQUEST, _cut(str(error)), also))
 
 
+def _bad_part(request: _AnyRequest, error: BadPartError) -> Response[bytes]:
+    return _answer(request, bad_parameter(error.parameter, _cut(str(error))))
+
+
+def _no_namespace(request: _AnyRequest, error: UnknownNamespaceError) -> Response[bytes]:
+    return _answer(request, ProblemError(HTTPStatus.NOT_FOUND, _cut(str(error)), {"near": list(error.near)}))
+
+
 def _usage(request: _AnyRequest, error: UsageError) -> Response[bytes]:
     return _answer(request, ProblemError(HTTPStatus.BAD_REQUEST, _cut(str(error))))
 
@@ -103,7 +114,8 @@ def _invalid(request: _AnyRequest, error: ValidationException) -> Response[bytes
     missing = _MISSING.search(error.detail)
     name = missing[1] if missing else str(first.get("key", ""))
     why = "it is missing" if missing else quoted(first.get("message", "it cannot be used"))
-    return _answer(request, bad_parameter(_IN_QUERIES.get(name, name), why))
+    spelled = _IN_MARQUEZ if request.url.path.startswith("/api/v1/") else _IN_QUERIES
+    return _answer(request, bad_parameter(spelled.get(name, name), why))
 
 
 def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
@@ -131,6 +143,8 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
     IndexVersionError: _outdated,
     UnknownNodeError: _unknown,
     AmbiguousNodeError: _ambiguous,
+    BadPartError: _bad_part,
+    UnknownNamespaceError: _no_namespace,
     UsageError: _usage,
     ValidationException: _invalid,
     HTTPException: _http,

@@ -16,6 +16,7 @@ from processor.cli import (
     differing,
     exporting,
     feeding,
+    gating,
     policy,
     rebuilding,
     running,
@@ -70,6 +71,7 @@ differing.register(app)
 alerting.register(app)
 why.register(app)
 coverage.register(app)
+gating.register(app)
 policy.register(app)
 rebuilding.register(app)
 

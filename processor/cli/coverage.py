@@ -13,9 +13,8 @@ from processor.cli.options import Output, OutputOption, examples
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from processor.detect.coverage import Coverage
-
-_PERCENT = 100.0
+    from processor.detect.coverage import Coverage, Surveyed
+    from processor.judging.verdicts import CoverageVerdict
 
 
 def register(app: typer.Typer) -> None:
@@ -40,69 +39,51 @@ def coverage(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show how much of the lineage is known, by namespace, the worst first, and what is missing."""
+    from processor.judging.coverage_gate import coverage_verdict
+
+    surveyed, asked = measured(namespace)
+    _print([] if namespace else [surveyed.overall], [asked] if namespace else surveyed.namespaces, output)
+    if fail_under is not None:
+        answer(coverage_verdict(asked, fail_under))
+
+
+def measured(namespace: str | None) -> tuple[Surveyed, Coverage]:
+    """How complete the lineage is now, and that of the namespace that is asked for. Raises `NotFoundError`."""
     from processor.alerter.policy_file import load_policy
     from processor.judging.coverage import measure
+    from processor.judging.coverage_gate import UnknownNamespaceError, of_namespace
     from processor.judging.scope import Scope
 
     with opened() as index:
         # How complete it is does not depend on the time.
-        scope = Scope(index.view, load_policy(index.settings.policy), 0, lambda: None, set())
-        overall, namespaces = measure(scope)
-    if namespace is not None:
-        namespaces = [_one(namespaces, namespace)]
-    _print([] if namespace else [overall], namespaces, output)
-    _gate(namespaces[0] if namespace else overall, fail_under)
+        surveyed = measure(Scope(index.view, load_policy(index.settings.policy), 0, lambda: None, set()))
+    try:
+        return surveyed, of_namespace(surveyed, namespace)
+    except UnknownNamespaceError as error:
+        raise NotFoundError(str(error)) from None
 
 
-def _one(namespaces: list[Coverage], name: str) -> Coverage:
-    from processor.model.identity import canonical_namespace
-    from processor.model.text import visible
-
-    wanted = canonical_namespace(name)
-    found = next((one for one in namespaces if one.namespace == wanted), None)
-    if found is None:
-        raise NotFoundError(f"there is no namespace {visible(name)}")
-    return found
-
-
-def _gate(judged: Coverage, fail_under: float | None) -> None:
-    """What is asked for is held to the target; of all, the whole and not each namespace."""
-    if fail_under is None:
-        return
-    low = [(name, part.ratio) for name, part in judged.parts.items() if part.ratio is not None]
-    below = [f"{name.value} {_percent(ratio)}" for name, ratio in low if ratio * _PERCENT < fail_under]
-    if below:
-        say(f"below {fail_under:g} %: {', '.join(below)}")
+def answer(verdict: CoverageVerdict) -> None:
+    """End with exit 1, and say why, where the answer is no."""
+    if not verdict.ok:
+        say(f"below {verdict.fail_under:g} %: {', '.join(verdict.below)}")
         raise typer.Exit(NO)
 
 
 def _print(overall: list[Coverage], namespaces: list[Coverage], output: Output) -> None:
+    from processor.judging.coverage_gate import coverage_of
     from processor.render import console
 
     if output is Output.TABLE:
-        console.print_out(_table([*overall, *namespaces]))
+        console.print_out(coverage_table([*overall, *namespaces]))
     elif output is Output.JSON:
-        console.write_json([_record(one) for one in (*overall, *namespaces)])
+        console.write_json(list(map(coverage_of, [*overall, *namespaces])))
     else:
-        console.write_ndjson(_record(one) for one in (*overall, *namespaces))
+        console.write_ndjson(map(coverage_of, [*overall, *namespaces]))
 
 
-def _record(one: Coverage) -> dict[str, Any]:
-    """One namespace as JSON; that of all has none."""
-    shares = {
-        name.value: {
-            "ratio": part.ratio,
-            "having": part.having,
-            "total": part.total,
-            "missing": [str(node) for node in one.missing[name]],
-        }
-        for name, part in one.parts.items()
-    }
-    depth = one.depth and {"average": round(one.depth.average, 2), "max": one.depth.greatest}
-    return {"namespace": one.namespace or None, **shares, "depth": depth}
-
-
-def _table(rows: list[Coverage]) -> Table:
+def coverage_table(rows: list[Coverage]) -> Table:
+    """One row a namespace."""
     from processor.detect.coverage import Measure
     from processor.render.tables import folding_table
     from processor.render.text import plain
@@ -116,13 +97,10 @@ def _table(rows: list[Coverage]) -> Table:
 
 
 def _share(one: Coverage, name: Any) -> str:  # noqa: ANN401  a Measure, which is imported late
+    from processor.judging.coverage_gate import percent
+
     part = one.parts[name]
-    return "-" if part.ratio is None else f"{_percent(part.ratio)} of {part.total}"
-
-
-def _percent(ratio: float) -> str:
-    """Rounded down: what reads 95 % is 95 %."""
-    return f"{int(ratio * 1000) / 10:g} %"
+    return "-" if part.ratio is None else f"{percent(part.ratio)} of {part.total}"
 
 
 def _missing(one: Coverage) -> str:

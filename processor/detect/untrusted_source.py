@@ -45,7 +45,7 @@ def _finding(trust: Trust, guard: Guarded) -> Finding:
         kind=AlertKind.UNTRUSTED_SOURCE,
         severity=Severity.WARNING if _is_mild(trust) else Severity.CRITICAL,
         subject=subject,
-        summary=f"{_subject_words(subject)} {_summary(trust, worst, guard)}.",
+        summary=f"{_subject_words(subject)} {why_not(trust, guard)}.",
         since_us=_since_us(worst, guard),
         cause=Cause(job=_writer(worst)),
         path=worst.trail.path if worst else (),
@@ -69,7 +69,9 @@ def _writer(worst: SourceTrust | None) -> Node | None:
     return next((node for node in reversed(path) if node.kind is Kind.JOB), None)
 
 
-def _summary(trust: Trust, worst: SourceTrust | None, guard: Guarded) -> str:
+def why_not(trust: Trust, guard: Guarded) -> str:
+    """Why a subject is not trusted as far as the guard demands; the subject comes before it."""
+    worst = trust.sources[0] if trust.sources else None
     if worst is not None and worst.is_outside:
         return f"draws on {_source_words(worst)}, which is outside its allowed sources{_others(trust)}"
     if worst is not None and worst.failed:
@@ -80,6 +82,16 @@ def _summary(trust: Trust, worst: SourceTrust | None, guard: Guarded) -> str:
     reasons = "; ".join(_reasons(worst))
     demanded = f"trust in it is {worst.factors.score:.2f} where {guard.min_trust:.2f} is demanded"
     return f"draws on {_source_words(worst)}, and {demanded}: {reasons}{_others(trust)}"
+
+
+def doubts(source: SourceTrust) -> list[str]:
+    """All that takes trust in a source away, what refuses it first."""
+    refused = ["outside the allowed sources"] if source.is_outside else []
+    if source.failed:
+        dataset, check = source.failed
+        refused.append(f"the blocking check {shown(check.name)} of {node_words(dataset)} failed{_by(check.job)}")
+    said = _reasons(source)
+    return refused + (said[1:] if source.is_outside else said)
 
 
 def _reasons(worst: SourceTrust) -> list[str]:

@@ -22,7 +22,11 @@ _ASKING = Asking(lambda _: False)
 
 def trust_under(view: View, subject: Node, guards: Sequence[Guarded], policy: Policy, now_us: int) -> list[Trust]:
     """The trust of a dataset or a job under each of these guards, in their order, whether or not they match it."""
-    found = provenance(view, subject)
+    return trust_in(view, provenance(view, subject), guards, policy, now_us)
+
+
+def trust_in(view: View, found: Provenance, guards: Sequence[Guarded], policy: Policy, now_us: int) -> list[Trust]:
+    """The same of sources that were found already."""
     drifting = _drifting(view, found, policy, now_us)
     return [judge(found, guard, policy, now_us, drifting) for guard in guards]
 

@@ -118,7 +118,7 @@ FAILS: dict[FailOn, frozenset[Grade]] = {
 }
 
 
-class ChangedColumn(msgspec.Struct):
+class ProposedColumn(msgspec.Struct):
     """What would become of a column; see `schemas/lineage_alert.avsc`."""
 
     path: str
@@ -138,7 +138,7 @@ class DatasetChange(msgspec.Struct):
     summary: str
     stated_by: str
     file: str | None
-    changes: list[ChangedColumn]
+    changes: list[ProposedColumn]
     impact: Impacted
 
 

@@ -1,0 +1,117 @@
+"""As much of an HTTP client as gates need: the standard library's, so that a training image gains no dependency.
+
+Rules kept here:
+- a token goes to the address that was given and nowhere else: redirects are not followed;
+- who is busy (503) is asked again, as it says, until `timeout_s` is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import msgspec
+
+from processor.model.errors import DependencyError, UsageError
+from processor.model.text import quoted
+
+__all__ = ["ApiClient", "is_api"]
+
+_T = TypeVar("_T")
+_SCHEMES: Final = ("http://", "https://")
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_API: Final = "the lineage API"
+
+
+class _Problem(msgspec.Struct):
+    detail: str = ""
+    near: list[str] = []
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401  as the standard library calls it
+        return None
+
+
+def is_api(url: str | None) -> bool:
+    """Whether a URL is that of the HTTP API."""
+    return url is not None and url.lower().startswith(_SCHEMES)
+
+
+class ApiClient:
+    """Asks the API below `url`. Each question has `timeout_s` in all."""
+
+    def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
+        if not urlsplit(url).hostname:
+            raise UsageError(f"url: {url} names no host")
+        self._base = f"{url.rstrip('/')}/api/v2"
+        self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        self._timeout_s = timeout_s
+        self._opener = build_opener(_NoRedirect)
+
+    def get(self, path: str, query: Sequence[tuple[str, str]], form: type[_T]) -> _T:
+        """The answer to a question. Raises `UsageError`, `DependencyError`."""
+        url = f"{self._base}/{path}?{urlencode(query)}"
+        return self._ask(Request(url, headers=self._headers), form)  # noqa: S310  `is_api` has looked at the scheme
+
+    def post(self, path: str, body: object, form: type[_T]) -> _T:
+        """The answer to a question that is a document. Raises as `get`."""
+        headers = {**self._headers, "Content-Type": "application/json"}
+        request = Request(f"{self._base}/{path}", msgspec.json.encode(body), headers)  # noqa: S310  as above
+        return self._ask(request, form)
+
+    def _ask(self, request: Request, form: type[_T]) -> _T:
+        deadline_s = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return _read(self._sent(request, deadline_s), form)
+            except HTTPError as error:
+                pause_s = _pause_s(error)
+                if pause_s is None or time.monotonic() + pause_s >= deadline_s:
+                    _refuse(error)
+                time.sleep(pause_s)
+
+    def _sent(self, request: Request, deadline_s: float) -> bytes:
+        left_s = max(0.1, deadline_s - time.monotonic())
+        try:
+            with self._opener.open(request, timeout=left_s) as answer:
+                data: bytes = answer.read(_MOST_BYTES + 1)
+        except HTTPError:
+            raise
+        except (URLError, TimeoutError, HTTPException, OSError) as error:
+            raise DependencyError(_API, f"{self._base} does not answer: {quoted(error)}") from error
+        return data
+
+
+def _read(data: bytes, form: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(data, type=form)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DependencyError(_API, f"its answer cannot be read: {quoted(error)}") from error
+
+
+def _pause_s(error: HTTPError) -> float | None:
+    """After how long to ask again; None for not at all."""
+    if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+        return None
+    told = error.headers.get("Retry-After", "")
+    return float(told) if told.isascii() and told.isdigit() else 1.0
+
+
+def _refuse(error: HTTPError) -> NoReturn:
+    """Raise what the status means."""
+    try:
+        problem = msgspec.json.decode(error.read(_MOST_BYTES), type=_Problem)
+    except (msgspec.DecodeError, OSError, HTTPException):
+        problem = _Problem()
+    near = f"; near it: {', '.join(problem.near)}" if problem.near else ""
+    said = f"{problem.detail or error.reason}{near}"
+    if HTTPStatus.BAD_REQUEST <= error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise UsageError(said) from None
+    raise DependencyError(_API, f"{error.code}: {said}") from None

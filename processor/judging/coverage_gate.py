@@ -1,0 +1,62 @@
+"""Is enough of the lineage known? The answer as every face gives it.
+
+Rule kept here: what is asked for is held to the target: one namespace, or of all the whole and not each namespace.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from processor.detect.coverage import Coverage, Measure, Part, Surveyed
+from processor.judging.verdicts import CoverageOf, CoverageVerdict, DepthOf, ShareOf
+from processor.model.errors import UsageError
+from processor.model.identity import canonical_namespace
+from processor.model.text import visible
+
+TARGET_PERCENT = 95.0
+_PERCENT = 100.0
+_NEAR = 5
+
+
+class UnknownNamespaceError(UsageError):
+    """The index has no such namespace; `near` are called alike."""
+
+    def __init__(self, name: str, near: tuple[str, ...]) -> None:
+        shown = f"; near it: {', '.join(map(visible, near))}" if near else ""
+        super().__init__(f"there is no namespace {visible(name)}{shown}")
+        self.near = near
+
+
+def of_namespace(surveyed: Surveyed, name: str | None) -> Coverage:
+    """The coverage of one namespace; of all without a name. Raises `UnknownNamespaceError`."""
+    if name is None:
+        return surveyed.overall
+    by_name = {one.namespace: one for one in surveyed.namespaces}
+    found = by_name.get(canonical_namespace(name))
+    if found is None:
+        alike = (*(each for each in by_name if name in each), *difflib.get_close_matches(name, by_name, cutoff=0.5))
+        raise UnknownNamespaceError(name, tuple(dict.fromkeys(alike))[:_NEAR])
+    return found
+
+
+def coverage_verdict(measured: Coverage, fail_under: float) -> CoverageVerdict:
+    """Whether every share is at least `fail_under` percent."""
+    shares = [(name.value, part.ratio) for name, part in measured.parts.items() if part.ratio is not None]
+    below = [f"{name} {percent(ratio)}" for name, ratio in shares if ratio * _PERCENT < fail_under]
+    return CoverageVerdict(not below, fail_under, below, coverage_of(measured))
+
+
+def coverage_of(one: Coverage) -> CoverageOf:
+    """One namespace as an answer tells it; that of all has no name."""
+    shares = {name.value: _share(one.parts[name], [str(node) for node in one.missing[name]]) for name in Measure}
+    depth = DepthOf(round(one.depth.average, 2), one.depth.greatest) if one.depth else None
+    return CoverageOf(namespace=one.namespace or None, depth=depth, **shares)
+
+
+def percent(ratio: float) -> str:
+    """Rounded down: what reads 95 % is 95 %."""
+    return f"{int(ratio * 1000) / 10:g} %"
+
+
+def _share(part: Part, missing: list[str]) -> ShareOf:
+    return ShareOf(part.ratio, part.having, part.total, missing)

@@ -1,0 +1,79 @@
+"""As much of a query as a gate needs: which columns it gives out, and which words it uses.
+
+No parser: names are found where SQL lets names of columns stand. In doubt nothing is certain.
+
+Rules kept here:
+- comments and literals are no part of a query; nor is what stands in parentheses, where the outermost SELECT has no
+  star;
+- a name is given out where a comma, a cast, the next clause or the end follows it: `a, b.c as d` gives out a and d;
+- a star gives out whatever its source has, unless the source is a WITH of the same query: then what that names;
+- what a template is yet to fill in (Jinja beyond `ref`, `source`, `config`, `this`) may give out anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|'(?:[^']|'')*'", re.DOTALL)
+_PLAIN_JINJA = re.compile(r"\{\{-?\s*(?:ref|source|this|config)\b[^{}]*\}\}", re.DOTALL)
+_JINJA = re.compile(r"\{[{%]")
+_INNERMOST = re.compile(r"\([^()]*\)")
+_STAR = re.compile(r"(?:\bselect|\bdistinct|\ball|,|\.)\s*\*", re.IGNORECASE)
+_STAR_FROM = re.compile(r"(?:\bselect|\bdistinct|,|\.)\s*\*\s*from\s+([\w.\"`\[\]]+)", re.IGNORECASE)
+_WITH = re.compile(r"(?:\bwith|,)\s*(?:recursive\s+)?([\w\"`]+)\s+as\s*(?:materialized\s*)?\(", re.IGNORECASE)
+_ENDS = "from|union|intersect|except|minus|where|order|limit|qualify"
+_MOST_CHARS = 1_000_000
+_MOST_DEPTH = 200
+
+
+@dataclass(frozen=True)
+class Query:
+    """The text of a query, compiled or as it is written."""
+
+    text: str
+
+    def gives(self, column: str) -> bool | None:
+        """Whether the query gives out a column of that name; None where that is not certain."""
+        if self._is_open:
+            return None
+        has_star = _STAR.search(self._outermost) is not None
+        quoted = re.escape(column)
+        given = rf"(?<![\w$]){quoted}[\"`\]]?\s*(?:,|$|::|\)|\b(?:{_ENDS})\b)"
+        if re.search(given, self._plain if has_star else self._outermost, re.IGNORECASE) is None:
+            return False
+        return None if has_star else True
+
+    def may_use(self, columns: frozenset[str]) -> bool:
+        """Whether the query may read any of these columns, or hand them on by a star."""
+        if self._is_open or _STAR.search(self._plain):
+            return True
+        words = {word.casefold() for word in re.findall(r"[\w$]+", self._plain)}
+        return any(column.partition(".")[0].casefold() in words for column in columns)
+
+    @cached_property
+    def _plain(self) -> str:
+        return _PLAIN_JINJA.sub(" relation ", _NOISE.sub(" ", self.text[:_MOST_CHARS])).strip().rstrip(";").strip()
+
+    @cached_property
+    def _is_open(self) -> bool:
+        """Whether anything may come out of it."""
+        if len(self.text) > _MOST_CHARS or _JINJA.search(self._plain):
+            return True
+        own = {name.strip('"`').casefold() for name in _WITH.findall(self._plain)}
+        if not _STAR.search(self._outermost):
+            return False
+        known = [name.strip('"`[]').casefold() in own for name in _STAR_FROM.findall(self._plain)]
+        return not all(known) or len(known) < len(_STAR.findall(self._plain))
+
+    @cached_property
+    def _outermost(self) -> str:
+        """What is left without all that stands in parentheses."""
+        text = self._plain
+        for _ in range(_MOST_DEPTH):
+            shorter = _INNERMOST.sub(" ", text)
+            if shorter == text:
+                return text
+            text = shorter
+        return text
