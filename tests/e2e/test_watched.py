@@ -62,13 +62,15 @@ class Watched:
 
     def arrives(self, name: str, meanwhile: Callable[[], object] = lambda: None) -> Json:
         """The alert of that name, once it stands; something may have to go on meanwhile."""
+        seen: list[Json] = []
 
         def stands() -> bool:
             meanwhile()
-            return bool(self.standing(name))
+            seen.extend(self.standing(name))
+            return bool(seen)
 
         assert eventually(stands, guard_s=GUARD_S), self.trouble(name)
-        return self.standing(name)[0]
+        return seen[0]
 
     def ends(self, name: str) -> None:
         """Wait until no alert of that name stands any more."""
@@ -118,7 +120,7 @@ def watched(kafka: KafkaCluster, tmp_path_factory: pytest.TempPathFactory) -> It
             redis_timeout_s=1.0,
             runbooks_url=RUNBOOKS,
             reject_limit={"share": 1.0},
-            sinks={"alertmanager_urls": (manager.url,), "resend_s": 5.0},
+            sinks={"alertmanager_urls": (manager.url,), "resend_s": 15.0},
         )
         world.produce(encoded(history()))
         stack.enter_context(manager.running())
