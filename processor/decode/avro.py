@@ -31,9 +31,9 @@ from processor.decode.container import (
 from processor.decode.facets import AvroType
 from processor.decode.foreign import RefusedSchemaError, overruns, safe_schema
 from processor.decode.limits import Limits
-from processor.decode.memo import Memo
 from processor.decode.shape import from_avro
 from processor.model.errors import FacetProblem, Reason, Rejected, Stage, UsageError
+from processor.model.memo import Memo
 from processor.model.text import quoted
 
 AvroJson = tuple[bytes, list[FacetProblem]]

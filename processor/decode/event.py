@@ -27,10 +27,10 @@ from processor.decode.compile import Contract
 from processor.decode.explain import Breach
 from processor.decode.facets import Typed
 from processor.decode.limits import Limits
-from processor.decode.memo import Memo
 from processor.decode.node import NodeBreakError, NodeReader, ReadNode, canonical_json, first_breach
 from processor.decode.rules import MAX_NAME_CHARS, is_name, is_run_id, time_us
 from processor.model.errors import FacetProblem, Reason, Rejected, Stage
+from processor.model.memo import Memo
 from processor.model.text import quoted
 
 Kind: TypeAlias = Literal["run", "job", "dataset"]

@@ -21,8 +21,8 @@ from processor.decode.compile import ContainerPlan, Contract, FacetPlan, NodePla
 from processor.decode.explain import Breach, breaches, point
 from processor.decode.facets import AvroType, FacetSet, Typed
 from processor.decode.limits import Limits
-from processor.decode.memo import Memo
 from processor.model.errors import FacetProblem
+from processor.model.memo import Memo
 from processor.model.text import quoted
 
 DIGEST_BYTES = 16

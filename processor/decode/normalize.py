@@ -18,12 +18,12 @@ from typing import NamedTuple
 from processor.decode.checks import checks_of
 from processor.decode.event import TypedEvent
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
-from processor.decode.memo import Memo
 from processor.decode.names import dataset_problems, is_named, is_parent, job_problems, named_columns, run_problems
 from processor.decode.rules import time_us
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node, dataset, job
 from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal, together
+from processor.model.memo import Memo
 from processor.model.observation import (
     DatasetFact,
     Edge,
@@ -47,19 +47,25 @@ PATHS_CHARS = 8 * 1024 * 1024
 _ERROR_CHARS = 2_000
 _KNOWN_BYTES = 32 * 1024 * 1024
 _FACT_BYTES = 1_024
+_PARENTS = 16
+"""So many parents of a job are remembered; most have one, and some tools make a new one for each run."""
 _known: Memo[DatasetFact] = Memo(_KNOWN_BYTES)
 _STATES: dict[str | None, RunState] = {None: RunState.OTHER, **{state.value: state for state in RunState}}
 _ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
 
 
 class _Statement(NamedTuple):
-    """What the job and the datasets of an event say, whichever run says it. `edges` are without the run's parent."""
+    """What the job and the datasets of an event say, whichever run says it. `edges` are without the run's parent.
+
+    `under`: the edges with a parent, for those parents that were met: the same events give the same edges.
+    """
 
     job: Node
     job_facets: Facets
     datasets: tuple[DatasetFact, ...]
     edges: tuple[Edge, ...]
     problems: tuple[FacetProblem, ...]
+    under: dict[Node, tuple[Edge, ...]]
 
 
 _statements: Memo[_Statement] = Memo(_KNOWN_BYTES)
@@ -89,7 +95,12 @@ def normalize(event: TypedEvent) -> Observation:
 def _with_parent(said: _Statement, parent: tuple[Node, str] | None) -> tuple[Edge, ...]:
     if parent is None or parent[0] == said.job:
         return said.edges
-    return (Edge(EdgeType.PARENT, parent[0], said.job, Evidence.EXPLICIT), *said.edges)
+    edges = said.under.get(parent[0])
+    if edges is None:
+        edges = (Edge(EdgeType.PARENT, parent[0], said.job, Evidence.EXPLICIT), *said.edges)
+        if len(said.under) < _PARENTS:
+            said.under[parent[0]] = edges
+    return edges
 
 
 def _statement(event: TypedEvent) -> _Statement:
@@ -111,7 +122,7 @@ def _new_statement(body: Part) -> _Statement:
     problems += job_problems(body.job.facets, "/job/facets")
     kept = _kept(body.job.facets, "/job/facets", problems)
     edges = tuple(dict.fromkeys(_edges(body, own, facts, explicit)))
-    return _Statement(own, kept, facts, edges, tuple(problems))
+    return _Statement(own, kept, facts, edges, tuple(problems), {})
 
 
 def _dataset_event(event: TypedEvent, body: Part, problems: list[FacetProblem]) -> Observation:

@@ -69,9 +69,9 @@ def _head(kind: ItemKind) -> bytes:
     return frame(kind.value.encode())
 
 
-def pack_item(kind: ItemKind, cause: bytes, details: bytes = b"") -> bytes:
-    """One item; `cause` is framed already, `details` depends on the kind."""
-    return _head(kind) + cause + frame(details)
+def item_around(kind: ItemKind, details: bytes = b"") -> tuple[bytes, bytes]:
+    """What stands before and behind the framed cause of an item; `details` depends on the kind."""
+    return _head(kind), frame(details)
 
 
 @lru_cache(maxsize=262_144)

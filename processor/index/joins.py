@@ -36,7 +36,7 @@ _OPEN = struct.Struct(">dH")
 _HOUR = struct.Struct(">i")
 _STATES = (RunState.COMPLETE, RunState.FAIL, RunState.ABORT)
 _COUNT_MAX = 65_535
-_DROP = b"\x04DROP"
+DROPPED = b"\x04DROP"
 NAME_BYTES = 4
 
 
@@ -89,9 +89,9 @@ class Open(NamedTuple):
     run_id: str
 
 
-def pack_span(time_us: int, evidence: int = 0) -> bytes:
-    """A span of one moment."""
-    return _SPAN.pack(float(time_us), time_us // HOUR_US, evidence)
+def pack_span(time_us: int, evidence: int = 0, last_us: int | None = None) -> bytes:
+    """A span of one moment, or up to a later one."""
+    return _SPAN.pack(float(time_us), (time_us if last_us is None else last_us) // HOUR_US, evidence)
 
 
 def unpack_span(data: bytes) -> Span:
@@ -100,9 +100,10 @@ def unpack_span(data: bytes) -> Span:
     return Span(int(first), hour, Evidence(evidence))
 
 
-def pack_hours(time_us: int) -> bytes:
-    """The hours of one moment."""
-    return _TIME.pack(float(time_us)) + _HOUR.pack(time_us // HOUR_US)
+def pack_hours(*times_us: int) -> bytes:
+    """The hours of one moment, or of several."""
+    newest = sorted({time_us // HOUR_US for time_us in times_us}, reverse=True)[:RECENT_HOURS]
+    return _TIME.pack(float(min(times_us))) + b"".join(map(_HOUR.pack, newest))
 
 
 def unpack_hours(data: bytes) -> Hours:
@@ -208,7 +209,7 @@ def is_news(join: str, old: bytes | None, new: bytes) -> bool:
 def revived(node: Mapping[bytes, bytes]) -> bytes:
     """The DROP (field `d` of a node's hash, see `layout`) that a later write has undone; empty when there is none."""
     change, written = node.get(b"d", b""), node.get(b"w")
-    if written is None or not change.startswith(_DROP, _STAMP.size):
+    if written is None or not change.startswith(DROPPED, _STAMP.size):
         return b""
     return change if _TIME.unpack_from(written) > _TIME.unpack_from(change) else b""
 

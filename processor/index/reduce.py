@@ -1,72 +1,62 @@
-"""From observations to joins: what each event writes, many events in one batch.
+"""From observations to joins: what events write, many events in one batch.
 
-`reduce` is where the index's content is decided. Joins of one field are joined here already, so a
-batch writes each field once. Nothing here knows the state of the index.
+`reduce` is where the index's content is decided, with `plan` for what a statement writes. Events that make the same
+statement are folded before it is written; joins of one field are joined here already, so a batch writes each field
+once. Nothing here knows the state of the index, but for what is skipped because it is known to be there (`written`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from processor.index import joins
 from processor.index.expiry import DAY_US, epoch_of
-from processor.index.items import edge_details, frame, pack_cause, pack_item
-from processor.index.layout import (
-    KIND_LETTERS,
-    LINK_LETTERS,
-    bucket_of,
-    key_of,
-    lane_id,
-    last_word,
-    pack_identity,
-    pack_observer,
-    run_key_of,
-    word_id,
-)
+from processor.index.items import item_around, pack_cause
+from processor.index.layout import key_of, pack_identity, run_key_of
+from processor.index.plan import JOIN_OF, REVIVED, Step
 from processor.index.store import Batch, BucketBatch, Key, Op, Settle
+from processor.index.written import Statement, Written, identity_of
 from processor.model.change import ItemKind
-from processor.model.history import Observer
-from processor.model.identity import Node, hash_parts, run_key
-from processor.model.mapping import EMPTY
-from processor.model.observation import (
-    TERMINAL,
-    DatasetFact,
-    Edge,
-    EdgeType,
-    Evidence,
-    Facets,
-    Observation,
-    Place,
-    Role,
-    RunFact,
-    RunState,
-)
-from processor.model.tables import fingerprint
+from processor.model.history import HOUR_US
+from processor.model.identity import Node, run_key
+from processor.model.observation import TERMINAL, Observation, Place, RunFact, RunState
+
+__all__ = ["NEVER_US", "REVIVED", "Sourced", "reduce", "told_us"]
 
 Sourced = tuple[Observation, Place | None]
 """An observation and where it was read, if it came over Kafka."""
 
-
-REVIVED = b"REVIVED"
-"""What is announced of a dropped dataset when a run writes it again."""
 NEVER_US = 1 << 53
 """Later than any event: for a reader that trusts what it reads."""
 
 _IN_VAIN = frozenset({RunState.FAIL, RunState.ABORT})
+_RUN_ITEM = item_around(ItemKind.RUN_DIFFERED)
 Precedence = tuple[bool, int, bytes]
 """Which event of a batch speaks for a run: one that ends it before others, then the latest."""
 
 
-def reduce(observations: Iterable[Sourced], buckets: int, now_us: int = NEVER_US) -> Batch:
-    """The joins that these observations stand for, by bucket. `now_us` is the wall clock: see `told_us`."""
+def reduce(
+    observations: Iterable[Sourced], buckets: int, now_us: int = NEVER_US, written: Written | None = None
+) -> Batch:
+    """The joins that these observations stand for, by bucket. `now_us` is the wall clock: see `told_us`.
+
+    `written`: what need not be written again; without it everything is written.
+    """
+    statements, runs = dict[tuple[object, ...], list[Sourced]](), dict[tuple[Node, str, int], _Run]()
+    for sourced in observations:
+        statements.setdefault(identity_of(sourced[0]), []).append(sourced)
+        _add_run(runs, sourced, now_us)
+    memory = Written() if written is None else written
     writer = _Writer(buckets)
-    for observation, place in observations:
-        cause, received_us = pack_cause(observation, place), place.received_us if place else None
-        _Event(writer, observation, cause, told_us(observation.time_us, received_us, now_us)).write()
+    members = dict[int, frozenset[bytes]]()
+    for key, events in statements.items():
+        statement = memory.statement(key, events[0][0], buckets)
+        members |= dict.fromkeys((id(seen) for seen, _ in events), statement.plan.members)
+        _write(writer, statement, _Fold(events), memory)
+    for run in runs.values():
+        run.write(writer, members)
     return writer.batch()
 
 
@@ -86,7 +76,7 @@ class _Writer:
         self.buckets = buckets
         self._ops: dict[Key, dict[bytes, Op]] = {}
         self._subjects: dict[Key, bytes] = {}
-        self._settles: dict[Key, tuple[Precedence, Settle]] = {}
+        self._settles: list[Settle] = []
         self._introduced: set[Node] = set()
 
     def put(self, key: Key, op: Op) -> None:
@@ -102,22 +92,17 @@ class _Writer:
         self._introduced.add(node)
         return True
 
-    def about(self, key: Key, node: Node) -> None:
-        """Name the node that this key's changes are about."""
-        self._subjects[key] = pack_identity(node)
+    def fill(self, key: Key, ops: Iterable[Op]) -> None:
+        """Write ops of fields that nothing else of the batch writes."""
+        self._ops[key] = {op.field: op for op in ops}
 
-    def settle(self, precedence: Precedence, settle: Settle) -> None:
-        """Derive this run's place after the joins; the event of highest precedence names the cause."""
-        there = self._settles.get(settle.run)
-        if there is not None:
-            newest_us, events = max(there[1].newest_us, settle.newest_us), there[1].events + settle.events
-            precedence, settle = max(there, (precedence, settle), key=lambda each: each[0])
-            settle = settle._replace(newest_us=newest_us, events=events)
-        self._settles[settle.run] = (precedence, settle)
+    def about(self, subjects: Mapping[Key, bytes]) -> None:
+        """Name the nodes (packed identities) that the changes of these keys are about."""
+        self._subjects.update(subjects)
 
-    def key(self, record: str, id_: bytes) -> Key:
-        """The key of a node's record."""
-        return key_of(record, id_, self.buckets)
+    def settle(self, settle: Settle) -> None:
+        """Derive this run's place after the joins."""
+        self._settles.append(settle)
 
     def batch(self) -> Batch:
         """Everything collected, by bucket."""
@@ -127,7 +112,7 @@ class _Writer:
             part.ops[key] = list(fields.values())
             if key in self._subjects:
                 part.subjects[key] = self._subjects[key]
-        for _, settle in sorted(self._settles.values(), key=lambda each: each[1].epoch):
+        for settle in sorted(self._settles, key=lambda each: each.epoch):
             batch[settle.run.bucket].settles.append(settle)
         return batch
 
@@ -142,211 +127,203 @@ def _merged(old: Op, new: Op) -> Op:
     return Op(old.join, old.field, value, first.item)
 
 
-@dataclass(slots=True)
-class _Event:
-    """One observation on its way into the batch."""
-
-    writer: _Writer
-    seen: Observation
-    cause: bytes
-    told_us: int
-    met: set[Node] = field(default_factory=set)
-
-    def write(self) -> None:
-        if self.seen.job is not None:
-            self.node(self.seen.job, self.seen.job_facets)
-        for edge in self.seen.edges:
-            self.edge(edge)
-        for fact in self.seen.datasets:
-            self.dataset(fact)
-        if self.seen.job is not None and self.seen.run is not None:
-            self.run(self.seen.job, self.seen.run)
-
-    def item(self, kind: ItemKind, details: bytes = b"") -> bytes:
-        return pack_item(kind, self.cause, details)
-
-    def stamped(self, payload: bytes = b"") -> bytes:
-        return joins.pack_stamped(self.seen.time_us, self.seen.digest, payload)
-
-    def span(self, evidence: int = 0) -> bytes:
-        return joins.pack_span(self.seen.time_us, evidence)
-
-    def hours(self) -> bytes:
-        return joins.pack_hours(self.seen.time_us)
-
-    # Nodes and their facets
-
-    def node(self, node: Node, facets: Facets | None = None) -> Key:
-        key = self.writer.key("n", node.id)
-        if node not in self.met:
-            self.met.add(node)
-            self.writer.put(key, Op("S", b"t", self.span()))
-            if self.writer.is_new(node):
-                self.introduce(key, node)
-        if facets:
-            self.facets(key, facets)
-        return key
-
-    def introduce(self, key: Key, node: Node) -> None:
-        """Who the node is, and where it is found: the same whichever event of the batch says it."""
-        self.writer.about(key, node)
-        self.writer.put(key, Op("O", b"i", pack_identity(node), self.item(ItemKind.NODE_ADDED)))
-        registry = Key(bucket_of(node.id, self.writer.buckets), f"reg.{node.kind.value}")
-        self.writer.put(registry, Op("O", node.id, b""))
-        word = self.writer.key("w", word_id(last_word(node.name)))
-        self.writer.put(word, Op("O", KIND_LETTERS[node.kind] + node.id, b""))
-
-    def facets(self, key: Key, facets: Facets) -> None:
-        content, touch = _fragment(facets)
-        name = fingerprint(content)
-        self.writer.put(key, Op("O", b"B" + name, content))
-        self.writer.put(key, Op("T", b"T" + name, joins.pack_time(self.seen.time_us, touch)))
-
-    # Edges
-
-    def edge(self, edge: Edge) -> None:
-        """A link at each end, announced at one: reads and symlinks where they begin, others where they end."""
-        self.node(edge.src)
-        self.node(edge.dst)
-        letter, value = LINK_LETTERS[edge.type], self.span(edge.evidence)
-        item = self.item(ItemKind.EDGE_ADDED, edge_details(edge))
-        at_src = edge.type in {EdgeType.READS, EdgeType.SYMLINK}
-        out, into = self.writer.key("o", edge.src.id), self.writer.key("i", edge.dst.id)
-        self.writer.about(out, edge.src)
-        self.writer.about(into, edge.dst)
-        self.writer.put(out, Op("S", letter + edge.dst.id, value, item if at_src else None))
-        self.writer.put(into, Op("S", letter + edge.src.id, value, None if at_src else item))
-
-    # Datasets
-
-    def dataset(self, fact: DatasetFact) -> None:
-        key = self.node(fact.node, fact.facets)
-        if self.is_written(fact):
-            item = self.item(ItemKind.LIFECYCLE_CHANGED, REVIVED)
-            self.writer.put(key, Op("W", b"w", joins.pack_time(self.seen.time_us), item))
-            self.writer.put(key, Op("H", b"h", self.hours()))
-        if fact.lifecycle is not None:
-            self.lifecycle(key, fact.lifecycle.state)
-        if fact.columns is not None:
-            self.schema(fact)
-        if fact.mapping is not None:
-            self.mapping(fact)
-
-    def is_written(self, fact: DatasetFact) -> bool:
-        """A run that has not failed writes its outputs."""
-        run = self.seen.run
-        return fact.role is Role.WRITER and run is not None and run.state not in _IN_VAIN
-
-    def lifecycle(self, key: Key, state: str) -> None:
-        """Each drop is news, whatever was before; of the other states only a change is."""
-        item = self.item(ItemKind.LIFECYCLE_CHANGED, state.encode())
-        mark = joins.pack_time(self.seen.time_us) if state == "DROP" else b""
-        payload = bytes([len(state)]) + state.encode() + mark
-        self.writer.put(key, Op("L", b"d", self.stamped(payload), item))
-
-    def observer(self, fact: DatasetFact) -> Observer:
-        if self.seen.job is None:
-            return Observer(Role.PRODUCER, "", self.seen.producer)
-        return Observer(fact.role, self.seen.job.namespace, self.seen.job.name)
-
-    def schema(self, fact: DatasetFact) -> None:
-        content, mark = fact.schema_content, fact.schema_mark
-        observer = self.observer(fact)
-        lane, label = lane_id(observer), pack_observer(observer)
-        key = self.writer.key("s", fact.node.id)
-        self.writer.about(key, fact.node)
-        self.writer.put(key, Op("O", b"l" + lane, label))
-        item = self.item(ItemKind.SCHEMA_CHANGED, frame(mark) + frame(label))
-        self.writer.put(key, Op("L", b"c" + lane, self.stamped(mark), item))
-        if not content:
-            return
-        run_id = self.seen.run.run_id.encode() if self.seen.run else b""
-        self.writer.put(key, Op("E", b"b" + mark, self.stamped(content)))
-        self.writer.put(key, Op("H", b"v" + lane + mark, self.hours()))
-        self.writer.put(key, Op("E", b"e" + lane + mark, self.stamped(run_id)))
-
-    def mapping(self, fact: DatasetFact) -> None:
-        owner = self.seen.job or fact.node
-        evidence = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
-        content = fact.mapping_content
-        mark, output = fingerprint(content), fact.node
-        key = self.writer.key("m", owner.id)
-        self.writer.about(key, owner)
-        item = self.item(ItemKind.MAPPING_CHANGED, pack_identity(output))
-        self.writer.put(key, Op("L", b"c" + output.id, self.stamped(mark), item))
-        if not content:
-            return
-        self.writer.put(key, Op("O", b"b" + mark, content))
-        self.writer.put(key, Op("S", b"v" + output.id + mark, self.span(evidence)))
-        if fact.explicit and self.seen.run is not None:
-            self.of_run(key, output.id, mark, run_key(owner, self.seen.run.run_id))
-        self.derives(owner, fact, evidence)
-
-    def of_run(self, key: Key, output: bytes, mark: bytes, run: bytes) -> None:
-        """Explicit statements of one run count together: which run was the last to make this one, and any."""
-        self.writer.put(key, Op("L", b"k" + output, self.stamped(run)))
-        self.writer.put(key, Op("L", b"q" + output + mark, self.stamped(run)))
-
-    def derives(self, owner: Node, fact: DatasetFact, evidence: Evidence) -> None:
-        value, output = self.span(evidence), fact.node
-        self.writer.put(self.writer.key("i", output.id), Op("S", b"d" + owner.id, value))
-        name = b"d" + owner.id + output.id
-        for source in fact.sources:
-            self.node(source)
-            self.writer.put(self.writer.key("o", source.id), Op("S", name, value))
-
-    # Runs
-
-    def run(self, job: Node, fact: RunFact) -> None:
-        run, epoch = run_key(job, fact.run_id), epoch_of(self.told_us)
-        key = run_key_of(job.id, run, epoch, self.writer.buckets)
-        self.writer.about(key, job)
-        for op in self.run_ops(fact):
-            self.writer.put(key, op)
-        for member in self.run_members(job):
-            self.writer.put(key, Op("O", member, b""))
-        item = self.item(ItemKind.RUN_DIFFERED)
-        recent = self.writer.key("j", job.id)
-        place = Settle(key, recent, run, item, epoch, self.told_us)
-        self.writer.settle((fact.state in TERMINAL, self.seen.time_us, self.seen.digest), place)
-
-    def run_ops(self, fact: RunFact) -> Iterable[Op]:
-        yield Op("O", b"i", fact.run_id.encode())
-        yield Op("S", b"t", self.span())
-        yield Op("X", b"u", joins.pack_time(self.seen.time_us))
-        if fact.state is RunState.START:
-            yield Op("E", b"b", self.stamped())
-        if fact.state in TERMINAL:
-            yield Op("L", b"e", self.stamped(fact.state.value.encode()))
-        elif fact.state is not RunState.OTHER:
-            yield Op("L", b"q", self.stamped(fact.state.value.encode()))
-        if fact.parent is not None:
-            node, run_id = fact.parent
-            payload = msgspec.msgpack.encode([node.namespace, node.name, run_id])
-            yield Op("L", b"p", self.stamped(payload))
-        if fact.nominal_us is not None:
-            yield Op("L", b"n", self.stamped(msgspec.msgpack.encode(fact.nominal_us)))
-        if fact.error is not None:
-            yield Op("L", b"x", self.stamped(fact.error.encode()))
-
-    def run_members(self, job: Node) -> Iterable[bytes]:
-        """What the run read, wrote and mapped; what its event says of other jobs is none of its own."""
-        for edge in self.seen.edges:
-            if edge.type is EdgeType.READS and edge.dst == job:
-                yield b"I" + edge.src.id
-            elif edge.type is EdgeType.WRITES and edge.src == job:
-                yield b"O" + edge.dst.id
-        for fact in self.seen.datasets:
-            if fact.mapping is not None and fact.mapping != EMPTY:
-                yield b"M" + fact.node.id
+def _write(writer: _Writer, statement: Statement, fold: _Fold, written: Written) -> None:
+    plan = statement.plan
+    writer.about(plan.subjects)
+    if not written.has(statement, fold.first_us, fold.hours):
+        for node, steps in plan.nodes.items():
+            if writer.is_new(node):
+                _put(writer, steps, fold)
+        _put(writer, plan.lasting, fold)
+    _put(writer, plan.exact, fold)
 
 
-def _fragment(facets: Facets) -> tuple[bytes, bytes]:
-    """A set of facets as stored, and the hashes of their names."""
-    ordered = dict(sorted(facets.items()))
-    return msgspec.msgpack.encode(ordered), b"".join(_facet_name(name) for name in ordered)
+def _put(writer: _Writer, steps: Iterable[Step], fold: _Fold) -> None:
+    for step in steps:
+        value = fold.value(step)
+        if value is not None:
+            writer.put(step.key, Op(JOIN_OF[step.source], step.field, value, fold.item(step)))
 
 
-@lru_cache(maxsize=4096)
-def _facet_name(name: str) -> bytes:
-    return hash_parts("facet", name)[: joins.NAME_BYTES]
+class _Fold:
+    """Events of one statement: which of them count, for what."""
+
+    __slots__ = ("_causes", "_spans", "_values", "earliest", "events", "first_us", "hours", "last_us", "latest")
+
+    def __init__(self, events: Sequence[Sourced]) -> None:
+        self.events = events
+        self.earliest, self.latest = _ends(events)
+        self.first_us, self.last_us = self.earliest[0].time_us, self.latest[0].time_us
+        self.hours = {seen.time_us // HOUR_US for seen, _ in events}
+        self._spans: dict[int, bytes] = {}
+        self._values: dict[str, bytes | None] = {}
+        self._causes: dict[str, bytes] = {}
+
+    def value(self, step: Step) -> bytes | None:
+        """What the events make of this step; None for nothing."""
+        if step.source == "S":
+            return self._span(step.evidence)
+        if step.source not in self._values:
+            self._values[step.source] = _STEMS[step.source](self)
+        stem = self._values[step.source]
+        return None if stem is None else stem + step.payload
+
+    def item(self, step: Step) -> bytes | None:
+        """What there is to announce of this step, should it be news."""
+        if step.item is None:
+            return None
+        cause = self._causes.get(step.source)
+        if cause is None:
+            cause = self._causes[step.source] = pack_cause(*_CAUSES[step.source](self))
+        return cause.join(step.item)
+
+    def writing(self) -> list[Sourced]:
+        """The events whose run has not failed: it writes its outputs."""
+        return [each for each in self.events if each[0].run is not None and each[0].run.state not in _IN_VAIN]
+
+    def _span(self, evidence: int) -> bytes:
+        found = self._spans.get(evidence)
+        if found is None:
+            found = self._spans[evidence] = joins.pack_span(self.first_us, evidence, self.last_us)
+        return found
+
+
+def _ends(events: Sequence[Sourced]) -> tuple[Sourced, Sourced]:
+    if len(events) == 1:
+        return events[0], events[0]
+    return min(events, key=_stamp_of), max(events, key=_stamp_of)
+
+
+def _stamp_of(sourced: Sourced) -> tuple[int, bytes]:
+    return sourced[0].time_us, sourced[0].digest
+
+
+def _stamp(sourced: Sourced) -> bytes:
+    return joins.pack_stamped(sourced[0].time_us, sourced[0].digest)
+
+
+def _hours(events: Iterable[Sourced]) -> bytes | None:
+    times_us = [seen.time_us for seen, _ in events]
+    return joins.pack_hours(*times_us) if times_us else None
+
+
+def _last_write(fold: _Fold) -> bytes | None:
+    times_us = [seen.time_us for seen, _ in fold.writing()]
+    return joins.pack_time(max(times_us)) if times_us else None
+
+
+def _run_of(sourced: Sourced) -> bytes:
+    run = sourced[0].run
+    return run.run_id.encode() if run else b""
+
+
+def _run_key_of(sourced: Sourced) -> bytes:
+    seen = sourced[0]
+    return run_key(seen.job, seen.run.run_id) if seen.job and seen.run else b""
+
+
+_STEMS: dict[str, Callable[[_Fold], bytes | None]] = {
+    "O": lambda _: b"",
+    "L": lambda fold: _stamp(fold.latest),
+    "D": lambda fold: _stamp(fold.latest) + joins.DROPPED + joins.pack_time(fold.last_us),
+    "k": lambda fold: _stamp(fold.latest) + _run_key_of(fold.latest),
+    "E": lambda fold: _stamp(fold.earliest),
+    "e": lambda fold: _stamp(fold.earliest) + _run_of(fold.earliest),
+    "T": lambda fold: joins.pack_time(fold.last_us),
+    "H": lambda fold: _hours(fold.events),
+    "h": lambda fold: _hours(fold.writing()),
+    "W": _last_write,
+}
+"""By the source of a step (see `plan`): what stands in front of its payload, None where no event makes it."""
+
+_CAUSES: dict[str, Callable[[_Fold], Sourced]] = {
+    "S": lambda fold: fold.earliest,
+    "O": lambda fold: fold.events[0],
+    "L": lambda fold: fold.latest,
+    "D": lambda fold: fold.latest,
+    "E": lambda fold: fold.earliest,
+    "W": lambda fold: max(fold.writing(), key=lambda each: each[0].time_us),
+}
+"""By the source of a step that has an item: the event that it names as its cause."""
+
+
+# Runs
+
+
+def _add_run(runs: dict[tuple[Node, str, int], _Run], sourced: Sourced, now_us: int) -> None:
+    seen, place = sourced
+    if seen.job is None or seen.run is None:
+        return
+    told = told_us(seen.time_us, place.received_us if place else None, now_us)
+    key = seen.job, seen.run.run_id, epoch_of(told)
+    run = runs.get(key)
+    if run is None:
+        run = runs[key] = _Run(*key)
+    run.add(sourced, told)
+
+
+class _Run:
+    """The events of one segment of a run."""
+
+    __slots__ = ("epoch", "events", "job", "run_id", "told_us")
+
+    def __init__(self, job: Node, run_id: str, epoch: int) -> None:
+        self.job = job
+        self.run_id = run_id
+        self.epoch = epoch
+        self.events: list[Sourced] = []
+        self.told_us = 0
+
+    def add(self, sourced: Sourced, told_us: int) -> None:
+        self.told_us = told_us if not self.events else max(self.told_us, told_us)
+        self.events.append(sourced)
+
+    def write(self, writer: _Writer, members: dict[int, frozenset[bytes]]) -> None:
+        run = run_key(self.job, self.run_id)
+        key = run_key_of(self.job.id, run, self.epoch, writer.buckets)
+        writer.about({key: pack_identity(self.job)})
+        of_all = frozenset[bytes]().union(*(members[id(seen)] for seen, _ in self.events))
+        writer.fill(key, [*_run_ops(self.run_id, self.events), *(Op("O", member, b"") for member in sorted(of_all))])
+        item = pack_cause(*max(self.events, key=_precedence)).join(_RUN_ITEM)
+        recent = key_of("j", self.job.id, writer.buckets)
+        writer.settle(Settle(key, recent, run, item, self.epoch, self.told_us, len(self.events)))
+
+
+def _precedence(sourced: Sourced) -> Precedence:
+    seen = sourced[0]
+    return seen.run is not None and seen.run.state in TERMINAL, seen.time_us, seen.digest
+
+
+def _run_ops(run_id: str, events: Sequence[Sourced]) -> Iterable[Op]:
+    """The run's own fields, each from the events that have something to say of it."""
+    times = [seen.time_us for seen, _ in events]
+    yield Op("O", b"i", run_id.encode())
+    yield Op("S", b"t", joins.pack_span(min(times), 0, max(times)))
+    yield Op("X", b"u", joins.pack_time(max(times)))
+    registers: dict[bytes, bytes] = {}
+    for seen, _ in events:
+        for name, payload in _registers(seen.run):
+            value, join = joins.pack_stamped(seen.time_us, seen.digest, payload), joins.RUN_JOINS[name]
+            there = registers.get(name)
+            registers[name] = value if there is None else joins.JOINS[join](there, value)
+    for name, value in registers.items():
+        yield Op(joins.RUN_JOINS[name], name, value)
+
+
+def _registers(fact: RunFact | None) -> Iterable[tuple[bytes, bytes]]:
+    """What an event says of its run that is kept with a time."""
+    if fact is None:
+        return
+    if fact.state is RunState.START:
+        yield b"b", b""
+    if fact.state in TERMINAL:
+        yield b"e", fact.state.value.encode()
+    elif fact.state is not RunState.OTHER:
+        yield b"q", fact.state.value.encode()
+    if fact.parent is not None:
+        node, run_id = fact.parent
+        yield b"p", msgspec.msgpack.encode([node.namespace, node.name, run_id])
+    if fact.nominal_us is not None:
+        yield b"n", msgspec.msgpack.encode(fact.nominal_us)
+    if fact.error is not None:
+        yield b"x", fact.error.encode()

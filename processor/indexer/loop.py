@@ -25,6 +25,7 @@ import structlog
 from processor.decode.observe import Observe
 from processor.index.reduce import reduce
 from processor.index.store import Covers, OutboxEntry, Store
+from processor.index.written import Written
 from processor.indexer.chores import Chores, Topics
 from processor.indexer.dead_letters import dead_letter
 from processor.indexer.errors import StoppedError
@@ -103,6 +104,7 @@ class Indexer:
         self._outbox = Outbox(parts.store, policy.changes_topic)
         self._intake = Intake(policy.reject_limit, parts.health)
         topics = Topics(parts.identities, parts.retention)
+        self._written = Written()
         self._chores = Chores(parts.source, topics, parts.store, self._outbox, parts.health)
 
     def goal(self) -> Goal:
@@ -134,6 +136,7 @@ class Indexer:
     def _turn(self) -> None:
         fetched = self._fetch()
         if self._chores.is_stock_due():
+            self._written.forget()
             self._steadily(self._chores.take_stock)
             fetched = self._source.still_ours(fetched)
         try:
@@ -175,15 +178,25 @@ class Indexer:
         self._reached(Point.FETCHED)
         with stage("decode"):
             result = self._steadily(lambda: sort(records, self._observers))
-        with stage("reduce"):
-            batch = reduce(result.sourced, self._store.buckets, wall_us())
         self._reached(Point.DECODED)
-        with stage("apply"):
-            news = self._steadily(lambda: self._store.apply(batch, covers))
+        news = self._steadily(lambda: self._write(result, covers))
         self._reached(Point.APPLIED)
         with stage("announce"):
             self._publish(news, self._dead_letters(result))
         return result
+
+    def _write(self, result: Sorted, covers: Covers) -> list[OutboxEntry]:
+        """Join a batch into the index; each try anew, for one that failed leaves nothing that is known to be written.
+
+        Only a batch that the buckets are told of leaves out what is known: they tell when they lack what came before.
+        """
+        written = self._written.of(self._store.generation, self._store.buckets) if covers else None
+        with stage("reduce"):
+            batch = reduce(result.sourced, self._store.buckets, wall_us(), written)
+        with stage("apply"), self._written.doubting():
+            news = self._store.apply(batch, covers)
+        self._written.learn()
+        return news
 
     def _judge(self, records: Sequence[Record], result: Sorted) -> None:
         """Look whether too much is rejected of what is new; what is read again was looked at when it was."""

@@ -1,0 +1,251 @@
+"""What the statement of an event writes, worked out once for all events that make it.
+
+A statement is what an event says of its job and datasets. Events that make the same one differ in their times and
+their runs only: so a plan names each join with its key and field, and `source` says what of the events' times makes
+its value.
+
+    S span of the events, with evidence       H hours of the events        h hours of the events that write
+    L stamp of the latest, with a payload     W time of the latest that writes
+    D likewise, that the dataset is dropped, with the time once more
+    E stamp of the earliest, likewise         e likewise, with its run's id
+    T time of the latest, with what is touched    O the payload alone      k stamp of the latest, with its run's key
+
+Nothing here knows a time, or the state of the index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from processor.index import joins
+from processor.index.items import edge_details, frame, item_around
+from processor.index.layout import (
+    KIND_LETTERS,
+    LINK_LETTERS,
+    bucket_of,
+    key_of,
+    lane_id,
+    last_word,
+    pack_identity,
+    pack_observer,
+    word_id,
+)
+from processor.index.store import Key
+from processor.model.change import ItemKind
+from processor.model.history import Observer
+from processor.model.identity import Node, hash_parts
+from processor.model.mapping import EMPTY
+from processor.model.observation import DatasetFact, Edge, EdgeType, Evidence, Facets, Observation, Role
+from processor.model.tables import fingerprint
+
+REVIVED = b"REVIVED"
+"""What is announced of a dropped dataset when a run writes it again."""
+
+_STEP_BYTES = 300
+_NODE_BYTES = 1_000
+
+JOIN_OF = {"S": "S", "H": "H", "h": "H", "L": "L", "D": "L", "k": "L", "E": "E", "e": "E", "T": "T", "W": "W", "O": "O"}
+"""By source: the letter of the join."""
+
+
+class Step(NamedTuple):
+    """One join of a plan. `item`: what stands before and behind the cause in its item, None for a silent one."""
+
+    key: Key
+    source: str
+    field: bytes
+    payload: bytes = b""
+    evidence: int = 0
+    item: tuple[bytes, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a statement writes.
+
+    `nodes`: what says who a node is, by node, the same whichever statement says it. `lasting`: what is written again
+    only to say that it was seen in another hour. `exact`: what keeps the very time. `members`: the fields of the run
+    that stated it. `subjects`: the node (packed identity) that a key's changes are about.
+    """
+
+    nodes: dict[Node, tuple[Step, ...]]
+    lasting: tuple[Step, ...]
+    exact: tuple[Step, ...]
+    members: frozenset[bytes]
+    subjects: dict[Key, bytes]
+
+    @property
+    def cost_bytes(self) -> int:
+        """What it takes in memory, about."""
+        steps = (*self.lasting, *self.exact)
+        return sum(_STEP_BYTES + len(step.payload) for step in steps) + _NODE_BYTES * len(self.nodes)
+
+
+def plan_of(seen: Observation, buckets: int) -> Plan:
+    """What the statement of this event writes, less its run."""
+    return _Planning(seen, buckets).plan()
+
+
+@dataclass(slots=True)
+class _Planning:
+    seen: Observation
+    buckets: int
+    nodes: dict[Node, tuple[Step, ...]] = field(default_factory=dict)
+    lasting: dict[tuple[Key, bytes], Step] = field(default_factory=dict)
+    exact: list[Step] = field(default_factory=list)
+    subjects: dict[Key, bytes] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        if self.seen.job is not None:
+            self.node(self.seen.job, self.seen.job_facets)
+        for edge in self.seen.edges:
+            self.edge(edge)
+        for fact in self.seen.datasets:
+            self.dataset(fact)
+        members = frozenset(self.members(self.seen.job)) if self.seen.job else frozenset()
+        return Plan(self.nodes, tuple(self.lasting.values()), tuple(self.exact), members, self.subjects)
+
+    def last(self, step: Step) -> None:
+        """Add what lasts: one field stated twice by an event is stated on the evidence of both."""
+        name = step.key, step.field
+        there = self.lasting.get(name, step)
+        evidence = there.evidence | step.evidence
+        self.lasting[name] = step if evidence == step.evidence else there._replace(evidence=evidence)
+
+    def key(self, record: str, node: Node) -> Key:
+        return key_of(record, node.id, self.buckets)
+
+    # Nodes and their facets
+
+    def node(self, node: Node, facets: Facets | None = None) -> Key:
+        key = self.key("n", node)
+        if node not in self.nodes:
+            self.nodes[node] = self.introduction(key, node)
+            self.subjects[key] = pack_identity(node)
+            self.last(Step(key, "S", b"t"))
+        if facets:
+            self.facets(key, facets)
+        return key
+
+    def introduction(self, key: Key, node: Node) -> tuple[Step, ...]:
+        """Who the node is, and where it is found."""
+        registry = Key(bucket_of(node.id, self.buckets), f"reg.{node.kind.value}")
+        word = key_of("w", word_id(last_word(node.name)), self.buckets)
+        return (
+            Step(key, "O", b"i", pack_identity(node), item=item_around(ItemKind.NODE_ADDED)),
+            Step(registry, "O", node.id),
+            Step(word, "O", KIND_LETTERS[node.kind] + node.id),
+        )
+
+    def facets(self, key: Key, facets: Facets) -> None:
+        content, touch = _fragment(facets)
+        name = fingerprint(content)
+        self.exact.append(Step(key, "O", b"B" + name, content))
+        self.exact.append(Step(key, "T", b"T" + name, touch))
+
+    # Edges
+
+    def edge(self, edge: Edge) -> None:
+        """A link at each end, announced at one: reads and symlinks where they begin, others where they end."""
+        self.node(edge.src)
+        self.node(edge.dst)
+        letter, details = LINK_LETTERS[edge.type], edge_details(edge)
+        at_src = edge.type in {EdgeType.READS, EdgeType.SYMLINK}
+        out, into = self.key("o", edge.src), self.key("i", edge.dst)
+        self.subjects[out], self.subjects[into] = pack_identity(edge.src), pack_identity(edge.dst)
+        news = Step(out, "S", b"", b"", edge.evidence, item_around(ItemKind.EDGE_ADDED, details))
+        silent = Step(out, "S", b"", b"", edge.evidence)
+        self.last((news if at_src else silent)._replace(key=out, field=letter + edge.dst.id))
+        self.last((silent if at_src else news)._replace(key=into, field=letter + edge.src.id))
+
+    # Datasets
+
+    def dataset(self, fact: DatasetFact) -> None:
+        key = self.node(fact.node, fact.facets)
+        if fact.role is Role.WRITER and self.seen.run is not None:
+            self.exact.append(Step(key, "W", b"w", item=item_around(ItemKind.LIFECYCLE_CHANGED, REVIVED)))
+            self.exact.append(Step(key, "h", b"h"))
+        if fact.lifecycle is not None:
+            self.lifecycle(key, fact.lifecycle.state)
+        if fact.columns is not None:
+            self.schema(fact)
+        if fact.mapping is not None:
+            self.mapping(fact)
+
+    def lifecycle(self, key: Key, state: str) -> None:
+        """Each drop is news, whatever was before; of the other states only a change is."""
+        item = item_around(ItemKind.LIFECYCLE_CHANGED, state.encode())
+        source, payload = ("D", b"") if state == "DROP" else ("L", bytes([len(state)]) + state.encode())
+        self.exact.append(Step(key, source, b"d", payload, item=item))
+
+    def observer(self, fact: DatasetFact) -> Observer:
+        if self.seen.job is None:
+            return Observer(Role.PRODUCER, "", self.seen.producer)
+        return Observer(fact.role, self.seen.job.namespace, self.seen.job.name)
+
+    def schema(self, fact: DatasetFact) -> None:
+        content, mark = fact.schema_content, fact.schema_mark
+        observer = self.observer(fact)
+        lane, label = lane_id(observer), pack_observer(observer)
+        key, put = self.key("s", fact.node), self.exact.append
+        self.subjects[key] = pack_identity(fact.node)
+        put(Step(key, "O", b"l" + lane, label))
+        item = item_around(ItemKind.SCHEMA_CHANGED, frame(mark) + frame(label))
+        put(Step(key, "L", b"c" + lane, mark, item=item))
+        if content:
+            put(Step(key, "E", b"b" + mark, content))
+            put(Step(key, "H", b"v" + lane + mark))
+            put(Step(key, "e", b"e" + lane + mark))
+
+    def mapping(self, fact: DatasetFact) -> None:
+        owner, output = self.seen.job or fact.node, fact.node
+        evidence = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
+        content = fact.mapping_content
+        mark = fingerprint(content)
+        key, put = self.key("m", owner), self.exact.append
+        self.subjects[key] = pack_identity(owner)
+        item = item_around(ItemKind.MAPPING_CHANGED, pack_identity(output))
+        put(Step(key, "L", b"c" + output.id, mark, item=item))
+        if not content:
+            return
+        put(Step(key, "O", b"b" + mark, content))
+        put(Step(key, "S", b"v" + output.id + mark, evidence=evidence))
+        if fact.explicit and self.seen.run is not None:
+            # Explicit statements of one run count together: which run was the last to make this one, and any.
+            put(Step(key, "k", b"k" + output.id))
+            put(Step(key, "k", b"q" + output.id + mark))
+        self.derives(owner, fact, evidence)
+
+    def derives(self, owner: Node, fact: DatasetFact, evidence: Evidence) -> None:
+        self.last(Step(self.key("i", fact.node), "S", b"d" + owner.id, evidence=evidence))
+        name = b"d" + owner.id + fact.node.id
+        for source in fact.sources:
+            self.node(source)
+            self.last(Step(self.key("o", source), "S", name, evidence=evidence))
+
+    # Runs
+
+    def members(self, job: Node) -> set[bytes]:
+        """What the run read, wrote and mapped; what its event says of other jobs is none of its own."""
+        found = {
+            (b"I" + edge.src.id) if edge.type is EdgeType.READS else (b"O" + edge.dst.id)
+            for edge in self.seen.edges
+            if (edge.type is EdgeType.READS and edge.dst == job) or (edge.type is EdgeType.WRITES and edge.src == job)
+        }
+        mapped = (fact for fact in self.seen.datasets if fact.mapping is not None and fact.mapping != EMPTY)
+        return found | {b"M" + fact.node.id for fact in mapped}
+
+
+def _fragment(facets: Facets) -> tuple[bytes, bytes]:
+    """A set of facets as stored, and the hashes of their names."""
+    ordered = dict(sorted(facets.items()))
+    return msgspec.msgpack.encode(ordered), b"".join(_facet_name(name) for name in ordered)
+
+
+@lru_cache(maxsize=4096)
+def _facet_name(name: str) -> bytes:
+    return hash_parts("facet", name)[: joins.NAME_BYTES]
