@@ -111,12 +111,11 @@ class EventReader:
         fragments = tuple(map(bytes, self._fragments(envelope)))
         stated = self._stated.get("", fragments)
         lists = self._lists(value, fragments[1:]) if stated is None else {}
-        run, dataset = bytes(envelope.run), bytes(envelope.dataset)
-        kind = _structure(run, fragments[0], dataset)
+        kind = _structure(envelope)
         event_time_us = time_us(envelope.eventTime)
         if event_time_us is None:
             raise _RejectError(Reason.BAD_TIME, "/eventTime", "not an RFC 3339 time that exists")
-        own = self._own(kind, run if kind == "run" else dataset)
+        own = self._own(kind, envelope)
         if stated is None:
             stated = self._state(fragments, lists)
         plain = {name: getattr(envelope, name) for name in self._plan.plain}
@@ -127,10 +126,11 @@ class EventReader:
         digest = _digest(kind, plain, own, stated)
         return TypedEvent(kind, self._plan.view(**plain, **nodes), problems, digest, event_time_us, stated.key)
 
-    def _own(self, kind: Kind, raw: bytes) -> ReadNode | None:
+    def _own(self, kind: Kind, envelope: Typed) -> ReadNode | None:
         """What an event has besides a job and lists of datasets: its run, or its dataset."""
         if kind == "job":
             return None
+        raw = bytes(getattr(envelope, kind))
         known = self._owns.get(kind, raw)
         if known is None:
             problems: list[FacetProblem] = []
@@ -207,9 +207,11 @@ def _not_json(error: Exception) -> _RejectError:
     return _RejectError(Reason.TRAILING_BYTES if is_trailing else Reason.NOT_JSON, "", quoted(error), Stage.DECODE)
 
 
-def _structure(run: bytes, job: bytes, dataset: bytes) -> Kind:
+def _structure(envelope: Typed) -> Kind:
     """What kind of event it is. Source: the `oneOf` of OpenLineage.json 2-0-2."""
-    has_run, has_job, has_dataset = run != _ABSENT, job != _ABSENT, dataset != _ABSENT
+    # Seen, not copied: a run may have megabytes of facets.
+    parts = (envelope.run, envelope.job, envelope.dataset)
+    has_run, has_job, has_dataset = (memoryview(part) != _ABSENT for part in parts)
     if has_run and has_job:
         return "run"
     if has_job and not has_dataset:

@@ -20,7 +20,7 @@ from processor.index.expiry import KEEP, Keep
 from processor.index.generations import Generation, Generations, literally
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
-from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, OutboxEntry
+from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, OutboxEntry, Settle
 from processor.model.errors import StoreWentBackError
 from processor.model.history import RECENT_RUNS
 
@@ -88,8 +88,7 @@ class RedisStore:
 
     def name(self, key: Key) -> str:
         """The Redis key of an index key."""
-        base = f"{self._prefix}:{{b{key.bucket}}}:g{self.generation}:{key.record}"
-        return f"{base}:{key.owner}" if key.owner else base
+        return f"{self._prefix}:{{b{key.bucket}}}:g{self.generation}:{key.suffix}"
 
     def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
         """Join a batch, each bucket atomically, all in one round trip. Raises `StoreWentBackError` too."""
@@ -222,13 +221,9 @@ class RedisStore:
         return cast("str", self._client.script_load(_SCRIPT))
 
     def _call(self, bucket: int, part: BucketBatch, covers: Covers) -> list[Any]:
-        order = {key: at for at, key in enumerate(part.ops, start=1)}
-        for settle in part.settles:
-            order.setdefault(settle.recent, len(order) + 1)
-        shared = [Key(bucket, record) for record in ("outbox", "offsets", "clock")]
-        names = [self.name(key) for key in (*order, *shared)]
+        names = [self.name(Key(bucket, record)) for record in ("outbox", "offsets", "clock")]
         # As one argument: a client and a server that go over each of thousands cost more than all the joins.
-        return [len(names), *names, _encode(_arguments(part, order, covers, self._keep))]
+        return [len(names), *names, _encode(_arguments(part, covers, self._keep))]
 
     def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
         """Run the script for each bucket. What a server has not got is loaded, and only that is run again."""
@@ -265,19 +260,29 @@ class RedisStore:
         return Key(int(bucket), record, owner)
 
 
-def _arguments(part: BucketBatch, order: dict[Key, int], covers: Covers, keep: Keep) -> list[Any]:
+def _arguments(part: BucketBatch, covers: Covers, keep: Keep) -> list[Any]:
     """What the script is told; see the head of apply.lua."""
-    arguments: list[Any] = [len(order)]
-    for key in order:
-        ops = part.ops.get(key, [])
-        arguments += (part.subjects.get(key, b""), len(ops))
-        for op in ops:
-            arguments += (op.join, op.field, op.value, op.item or b"")
+    runs = {settle.run for settle in part.settles}
+    arguments: list[Any] = [len(part.ops) - len(runs)]
+    for key, ops in part.ops.items():
+        if key not in runs:
+            arguments += (key.suffix, part.subjects.get(key, b""), len(ops))
+            for op in ops:
+                arguments += (op.join, op.field, op.value, op.item or b"")
     arguments.append(len(part.settles))
     for settle in part.settles:
-        arguments += (order[settle.run], order[settle.recent])
-        arguments += (settle.run_field, settle.item, settle.newest_us, settle.events)
+        arguments += _run_arguments(settle, part)
     arguments.append(len(covers))
     for partition, covered in covers.items():
         arguments += (partition, *covered)
     return [*arguments, RECENT_RUNS, *keep]
+
+
+def _run_arguments(settle: Settle, part: BucketBatch) -> list[Any]:
+    job, ops = settle.recent.owner, part.ops[settle.run]
+    name, subject = settle.run.owner[len(job) :], part.subjects.get(settle.run, b"")
+    arguments: list[Any] = [job, bytes.fromhex(job), name, subject, settle.run_field, settle.item]
+    arguments += (settle.newest_us, settle.events, len(ops))
+    for op in ops:
+        arguments += (op.field, op.value)
+    return arguments

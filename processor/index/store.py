@@ -21,6 +21,11 @@ class Key(NamedTuple):
     record: str
     owner: str = ""
 
+    @property
+    def suffix(self) -> str:
+        """What tells it from the other keys of its bucket."""
+        return f"{self.record}:{self.owner}" if self.owner else self.record
+
 
 class Op(NamedTuple):
     """One join of `value` into `field`. `join` is a letter of `joins.JOINS`.

@@ -103,9 +103,9 @@ MUTANTS = (
     ),
     Mutant(
         "a run takes what its event says of other jobs for its own",
-        "processor/index/reduce.py",
-        "if edge.type is EdgeType.READS and edge.dst == job:",
-        "if edge.type is EdgeType.READS:",
+        "processor/index/plan.py",
+        "if (edge.type is EdgeType.READS and edge.dst == job) or",
+        "if edge.type is EdgeType.READS or",
         "tests/unit/test_explicit_lineage.py",
     ),
     Mutant(
@@ -128,6 +128,21 @@ MUTANTS = (
         "hash_parts(Kind.RUN.value, job_node.namespace, job_node.name, run_id)",
         "hash_parts(Kind.RUN.value, job_node.namespace, run_id)",
         _ORACLE,
+    ),
+    Mutant(
+        "what is known to be written stays known when nobody can know it",
+        "processor/index/written.py",
+        "        self._doubts += 1\n",
+        "",
+        "tests/unit/test_written.py",
+    ),
+    Mutant(
+        "what was claimed is known before the store has answered",
+        "processor/index/written.py",
+        "        self._claims.append((statement, Seen(",
+        "        statement.written = self._doubts, Seen(first_us, frozenset(hours))\n"
+        "        self._claims.append((statement, Seen(",
+        "tests/unit/test_written.py",
     ),
     # What is announced
     Mutant(
@@ -213,8 +228,8 @@ MUTANTS = (
     Mutant(
         "a job's runs expire by what other jobs tell, in Redis",
         _LUA,
-        "local field = unhex(hex)",
-        "local field = 'all'",
+        "local clock = redis.call('HGET', clock_key, field)",
+        "field = 'all'\n  local clock = redis.call('HGET', clock_key, field)",
         "tests/integration/test_store_contract.py",
     ),
     Mutant(

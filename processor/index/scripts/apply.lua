@@ -1,14 +1,13 @@
 -- Joins one bucket's batch, atomically, and puts what it brought into the bucket's outbox.
 --
--- KEYS: 1..n the hashes to join into, n+1 the outbox, n+2 the offsets, n+3 the clocks of the jobs
---       (all of one bucket: one hash tag). The keys of a run's other segments, and of what a job has open
---       and due, are of the same bucket too; their names are made here.
+-- KEYS: the outbox, the offsets, the clocks of the jobs (all of one bucket: one hash tag). Every other key is of the
+--       same bucket too; the argument names them without what the outbox has in front, or they are made here.
 -- ARGV: one argument, a MessagePack array of:
---       n
---       for each of the n keys: subject ("" = silent), number of ops,
+--       number of hashes to join into, each: key, subject ("" = silent), number of ops,
 --           then for each op: letter, field, value, item ("" = silent)
---       number of settles, each: index of the run's key, index of the job's recent runs' key,
---           run field, item, newest time of its events, number of its events
+--       number of runs' segments, by age, each: job (hex), job's id, run's id and epoch (hex), subject, run field,
+--           item, newest time of its events, number of its events, number of its fields,
+--           then for each field: field, value (its letter is that of RUN_JOINS; members sorted)
 --       number of partitions that the batch covers, each: field, first offset, next offset
 --       how many are kept: recent runs of a job, epochs of ended runs, epochs of open runs, versions;
 --       from how old an event is late, µs
@@ -163,10 +162,10 @@ local function revived(change, written)
   return time_of(written) > time_of(change) and change or ''
 end
 
-local function announce_revival(entry, op, was_written, written, change)
+local function announce_revival(entry, item, was_written, written, change)
   local was_change = redis.call('HGET', entry.key, 'd')
   local undone = revived(change or was_change, written or was_written)
-  if undone ~= '' and undone ~= revived(was_change, was_written) then announce(entry.subject, op.item, undone) end
+  if undone ~= '' and undone ~= revived(was_change, was_written) then announce(entry.subject, item, undone) end
 end
 
 -- The versions that an output's or a lane's record has too many of; see expiry.surplus.
@@ -200,53 +199,74 @@ local function drop_surplus(key, group, most)
   end
 end
 
--- Reads what is there and works out what it becomes; `write_key` writes it.
+-- Where a hash may hold more than one touch: besides i, t and what is known to be there, each takes two fields.
+local function may_hold_touches(entry)
+  return redis.call('HLEN', entry.key) >= 6 + entry.others
+end
+
+-- Reads what is there and works out what it becomes; `write_key` writes it. An entry's ops stand in `arguments` from
+-- `at` on, four places each.
 local function join_key(entry)
-  local fields = {}
-  for i, op in ipairs(entry.ops) do fields[i] = op.field end
+  local fields, count, at = {}, entry.count, entry.at
+  for i = 1, count do fields[i] = entry.ops[at + 4 * i - 3] end
   local there, changed = hmget(entry.key, fields), {}
   local pending, write = {}, nil
-  entry.grown = {}
-  for i, op in ipairs(entry.ops) do
-    if op.letter == 'W' then write = i end
-    local old = pending[op.field] or there[i]
-    local new = old and joins[op.letter](old, op.value) or op.value
+  entry.others = 0
+  for i = 1, count do
+    local letter, field, value = entry.ops[at + 4 * i - 4], fields[i], entry.ops[at + 4 * i - 2]
+    if letter == 'W' then write = i end
+    local old = pending[field] or there[i]
+    local new = value
+    if old and old ~= value then new = joins[letter](old, value) end
+    if #field == 1 and (field == 'w' or field == 'h' or field == 'd') then entry.others = entry.others + 1 end
     if new ~= old then
-      changed[#changed + 1] = op.field
+      changed[#changed + 1] = field
       changed[#changed + 1] = new
-      pending[op.field] = new
-      entry.touched = entry.touched or op.letter == 'T'
-      if not old and string.byte(op.field) == 118 then entry.grown[group_of(op.field)] = true end -- v
-      if is_news(op.letter, old, new) then announce(entry.subject, op.item, old or '') end
+      pending[field] = new
+      entry.touched = entry.touched or letter == 'T'
+      if not old and string.byte(field) == 118 then -- v
+        entry.grown = entry.grown or {}
+        entry.grown[group_of(field)] = true
+      end
+      local item = entry.ops[at + 4 * i - 1]
+      if item ~= '' and is_news(letter, old, new) then announce(entry.subject, item, old or '') end
     end
   end
-  if write then announce_revival(entry, entry.ops[write], there[write], pending.w, pending.d) end
+  if write then
+    announce_revival(entry, entry.ops[at + 4 * write - 1], there[write], pending.w, pending.d)
+  end
   entry.changed = changed
 end
 
 local function write_key(entry, versions)
+  if #entry.changed == 0 then return end
   hset(entry.key, entry.changed)
-  if entry.touched then settle_touches(entry.key) end
-  for group in pairs(entry.grown) do drop_surplus(entry.key, group, versions) end
+  if entry.touched and may_hold_touches(entry) then settle_touches(entry.key) end
+  for group in pairs(entry.grown or {}) do drop_surplus(entry.key, group, versions) end
 end
 
 local STATE_CODE = { COMPLETE = 0, FAIL = 1, ABORT = 2 }
+
+-- What a run comes to among its job's recent ones; `members` are sorted.
+local function summary_of(run, members, counts)
+  local signature = string.sub(redis.sha1hex(table.concat(members)), 1, 16)
+  local started = time_of(run.b or run.t)
+  local state = STATE_CODE[string.sub(run.e, 17)]
+  return struct.pack('>ddBI2I2I2', time_of(run.e), started, state, math.min(counts.I, 65535),
+    math.min(counts.O, 65535), math.min(counts.M, 65535)) .. signature .. run.i
+end
 
 local function summarize(run)
   local members, counts = {}, { I = 0, O = 0, M = 0 }
   for field in pairs(run) do
     local letter = string.sub(field, 1, 1)
     if counts[letter] then
-      counts[letter] = math.min(counts[letter] + 1, 65535)
+      counts[letter] = counts[letter] + 1
       members[#members + 1] = field
     end
   end
   table.sort(members, less)
-  local signature = string.sub(redis.sha1hex(table.concat(members)), 1, 16)
-  local started = time_of(run.b or run.t)
-  local state = STATE_CODE[string.sub(run.e, 17)]
-  return struct.pack('>ddBI2I2I2', time_of(run.e), started, state, counts.I, counts.O, counts.M)
-    .. signature .. run.i
+  return summary_of(run, members, counts)
 end
 
 -- A run's segments; see expiry.py. `bucket` is the bucket's: its prefix of keys, what it keeps; `job` is a job's:
@@ -264,17 +284,33 @@ local function epoch_of_segment(key) return tonumber(string.sub(key, -4), 16) en
 
 local function member(segment) return string.sub(segment, -28) end
 
+-- Names of a run's segments of epochs that follow one another.
+local DIGITS = {}
+local function digits_of(epoch)
+  local digits = DIGITS[epoch]
+  if not digits then
+    digits = string.format('%04x', epoch)
+    DIGITS[epoch] = digits
+  end
+  return digits
+end
+
 local function unhex(text)
   return (string.gsub(text, '%x%x', function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
 local function nearest(segment, first, last, step)
-  local names = {}
-  for epoch = first, last, step do names[#names + 1] = string.sub(segment, 1, -5) .. string.format('%04x', epoch) end
+  local names, stem = {}, string.sub(segment, 1, -5)
+  for epoch = first, last, step do names[#names + 1] = stem .. digits_of(epoch) end
   if #names == 0 or redis.call('EXISTS', unpack(names)) == 0 then return nil end
   for _, name in ipairs(names) do
     if redis.call('EXISTS', name) == 1 then return name end
   end
+end
+
+local function add_run_op(ops, field, value)
+  local n = #ops
+  ops[n + 1], ops[n + 2], ops[n + 3], ops[n + 4] = RUN_JOINS[string.sub(field, 1, 1)], field, value, ''
 end
 
 -- One segment into a later one, unless too much time lies between them; which of them it is now.
@@ -283,11 +319,9 @@ local function move_on(bucket, job, former, into)
   local ended = redis.call('HEXISTS', former, 'e') == 1
   local gap = epoch_of_segment(into) - epoch_of_segment(former)
   if gap >= (ended and bucket.runs or bucket.open_runs) then return former end
-  local entry = { key = into, subject = '', ops = {} }
-  for field, value in pairs(hgetall(former)) do
-    local letter = RUN_JOINS[string.sub(field, 1, 1)]
-    entry.ops[#entry.ops + 1] = { letter = letter, field = field, value = value, item = '' }
-  end
+  local ops = {}
+  for field, value in pairs(hgetall(former)) do add_run_op(ops, field, value) end
+  local entry = { key = into, subject = '', ops = ops, at = 1, count = #ops / 4 }
   join_key(entry)
   write_key(entry)
   redis.call('UNLINK', former)
@@ -296,11 +330,10 @@ local function move_on(bucket, job, former, into)
 end
 
 local function link(bucket, settle)
-  local segment, job, reach = settle.run, settle.job, bucket.open_runs - 1
-  local epoch = epoch_of_segment(segment)
-  if not redis.call('ZSCORE', job.due, member(segment)) then
+  local segment, job, reach, epoch = settle.key, settle.job, bucket.open_runs - 1, settle.epoch
+  if not redis.call('ZSCORE', job.due, settle.member) then
     move_on(bucket, job, nearest(segment, epoch - 1, math.max(epoch - reach, 0), -1), segment)
-    redis.call('ZADD', job.due, epoch, member(segment))
+    redis.call('ZADD', job.due, epoch, settle.member)
   end
   local following = nearest(segment, epoch + 1, math.min(epoch + reach, job.now), 1)
   return following and move_on(bucket, job, segment, following) or segment
@@ -328,62 +361,126 @@ local function sweep(bucket, job)
   end
 end
 
--- A run's place among its job's recent and open runs follows from the run's newest segment.
-local function settle_run(bucket, settle, keep)
-  local segment, open_key = link(bucket, settle), settle.job.open
-  local run = hgetall(segment)
-  if not run.e then
-    local entry = struct.pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
-    redis.call('HSET', open_key, settle.run_field, entry)
+-- The recent runs of a job, with their ends; read once, and kept true while the script goes on.
+local function recents_of(job)
+  if not job.recents then
+    local there, ends, count = hgetall(job.recent_key), {}, 0
+    for field, value in pairs(there) do
+      ends[field] = time_of(value)
+      count = count + 1
+    end
+    job.recents, job.ends, job.recents_count = there, ends, count
+  end
+  return job.recents, job.ends
+end
+
+-- The recent run that ended last, but for `but`; and the one that ended first.
+local function extremes(ends, but)
+  local newest, oldest
+  for field, at in pairs(ends) do
+    if field ~= but and (not newest or at > ends[newest] or (at == ends[newest] and less(newest, field))) then
+      newest = field
+    end
+    if not oldest or at < ends[oldest] or (at == ends[oldest] and less(field, oldest)) then oldest = field end
+  end
+  return newest, oldest
+end
+
+local function forget_recent(job, field)
+  if job.recents[field] then job.recents_count = job.recents_count - 1 end
+  job.recents[field], job.ends[field] = nil, nil
+end
+
+local function remember_recent(job, field, summary)
+  if not job.recents[field] then job.recents_count = job.recents_count + 1 end
+  job.recents[field], job.ends[field] = summary, time_of(summary)
+end
+
+-- A run that has ended takes its place among its job's recent runs.
+local function settle_ended(settle, summary, keep)
+  local job, field = settle.job, settle.run_field
+  local recents, ends = recents_of(job)
+  local old = recents[field]
+  if old == summary then return end
+  remember_recent(job, field, summary)
+  local other, oldest = extremes(ends, field)
+  local is_full = job.recents_count > keep
+  if is_full and oldest == field then
+    forget_recent(job, field)
     return
   end
-  redis.call('HDEL', open_key, settle.run_field)
-  local recents, summary = hgetall(settle.recent), summarize(run)
-  local old = recents[settle.run_field]
-  if old == summary then return end
-  recents[settle.run_field] = summary
-  local fields = newest_first(recents)
-  if #fields > keep and fields[#fields] == settle.run_field then return end
   local failed = string.byte(summary, 17) ~= 0
-  local other = (fields[1] == settle.run_field) and fields[2] or fields[1]
   if failed and not (old and string.byte(old, 17) == string.byte(summary, 17)) then
     announce(settle.subject, settle.item, 'F' .. summary)
   elseif not failed and other and string.sub(recents[other], 24, 39) ~= string.sub(summary, 24, 39) then
     announce(settle.subject, settle.item, 'D' .. summary)
   end
-  redis.call('HSET', settle.recent, settle.run_field, summary)
-  if #fields > keep then redis.call('HDEL', settle.recent, fields[#fields]) end
+  redis.call('HSET', job.recent_key, field, summary)
+  if is_full then
+    redis.call('HDEL', job.recent_key, oldest)
+    forget_recent(job, oldest)
+  end
+end
+
+-- A run's place among its job's recent and open runs follows from the run's newest segment.
+local function settle_run(bucket, settle, keep)
+  local job, segment, run = settle.job, settle.key, nil
+  if settle.is_fresh then
+    redis.call('ZADD', job.due, settle.epoch, settle.member)
+    local following = settle.epoch < job.now and link(bucket, settle) or segment
+    run = following == segment and settle.fields or hgetall(following)
+    segment = following
+  else
+    segment = link(bucket, settle)
+    run = hgetall(segment)
+  end
+  if not run.e then
+    local entry = struct.pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
+    redis.call('HSET', job.open, settle.run_field, entry)
+    return
+  end
+  redis.call('HDEL', job.open, settle.run_field)
+  settle_ended(settle, run == settle.fields and summary_of(run, settle.members, settle.counts) or summarize(run), keep)
 end
 
 local LEAST = { S = 14, H = 12, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
 
-local n = tonumber(take())
+local function check(letter, value)
+  if not joins[letter] then return 'ERR unknown join ' .. tostring(letter) end
+  if #value < LEAST[letter] then return 'ERR short value for join ' .. letter end
+end
+
+local outbox_key, offsets_key, clock_key = KEYS[1], KEYS[2], KEYS[3]
+local prefix = string.sub(outbox_key, 1, -#'outbox' - 1)
 local work = {}
-for k = 1, n do
-  local subject, ops = take(), {}
-  for i = 1, tonumber(take()) do
-    local op = { letter = take(), field = take(), value = take(), item = take() }
-    if not joins[op.letter] then return redis.error_reply('ERR unknown join ' .. op.letter) end
-    if #op.value < LEAST[op.letter] then return redis.error_reply('ERR short value for join ' .. op.letter) end
-    ops[i] = op
+for k = 1, tonumber(take()) do
+  local key, subject, count = prefix .. take(), take(), tonumber(take())
+  work[k] = { key = key, subject = subject, ops = arguments, at = position, count = count }
+  for i = position, position + 4 * count - 1, 4 do
+    local wrong = check(arguments[i], arguments[i + 2])
+    if wrong then return redis.error_reply(wrong) end
   end
-  work[k] = { key = KEYS[k], subject = subject, ops = ops }
+  position = position + 4 * count
 end
 local settles = {}
 for i = 1, tonumber(take()) do
-  local run, recent = tonumber(take()), tonumber(take())
-  settles[i] = {
-    run = KEYS[run], work = work[run], subject = work[run].subject, recent = KEYS[recent],
-    id = string.sub(KEYS[recent], -24), run_field = take(), item = take(),
-    newest = tonumber(take()), events = tonumber(take()),
+  local job, id, name = take(), take(), take()
+  local settle = {
+    id = job, job_field = id, member = name, key = prefix .. 'r:' .. job .. name, subject = take(), run_field = take(),
+    item = take(), newest = tonumber(take()), events = tonumber(take()), count = tonumber(take()), at = position,
+    epoch = epoch_of_segment(name),
   }
+  for at = position, position + 2 * settle.count - 1, 2 do
+    local wrong = check(RUN_JOINS[string.sub(arguments[at], 1, 1)], arguments[at + 1])
+    if wrong then return redis.error_reply(wrong) end
+  end
+  position = position + 2 * settle.count
+  settles[i] = settle
 end
 local offsets = {}
 for i = 1, tonumber(take()) do offsets[i] = { field = take(), start = tonumber(take()), stop = tonumber(take()) } end
 local keep = tonumber(take())
-local outbox_key, offsets_key, clock_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
 local bucket = {
-  prefix = string.sub(outbox_key, 1, -#'outbox' - 1),
   runs = tonumber(take()), open_runs = tonumber(take()), versions = tonumber(take()), late = tonumber(take()),
 }
 
@@ -392,30 +489,70 @@ for _, each in ipairs(offsets) do
   if each.had < each.start then return { 'GAP' } end
 end
 
-local function open_job(hex)
-  local field = unhex(hex)
+local function open_job(hex, field)
   local clock = redis.call('HGET', clock_key, field)
   local before = clock and time_of(clock) or 0
   return {
-    field = field, before = before, told = before, settles = 0, due = bucket.prefix .. 'due:' .. hex,
-    open = bucket.prefix .. 'open:' .. hex, segments = bucket.prefix .. 'r:' .. hex,
+    field = field, before = before, told = before, settles = 0, due = prefix .. 'due:' .. hex,
+    open = prefix .. 'open:' .. hex, segments = prefix .. 'r:' .. hex, recent_key = prefix .. 'j:' .. hex,
   }
 end
 
-local jobs, late_events = {}, 0
+-- Whether nothing is kept of a run yet: no segment of its own epoch, none of an earlier one that could move on.
+local function is_new_run(settle, reach)
+  local names, stem = { settle.key }, string.sub(settle.key, 1, -5)
+  for epoch = math.max(settle.epoch - reach, 0), settle.epoch - 1 do names[#names + 1] = stem .. digits_of(epoch) end
+  return redis.call('EXISTS', unpack(names)) == 0
+end
+
+-- The fields of a run of which nothing is kept yet: all that it will be.
+local function take_fields(settle)
+  local fields, members, counts = {}, {}, { I = 0, O = 0, M = 0 }
+  for at = settle.at, settle.at + 2 * settle.count - 1, 2 do
+    local field = arguments[at]
+    local letter = string.sub(field, 1, 1)
+    if counts[letter] then
+      counts[letter] = counts[letter] + 1
+      members[#members + 1] = field
+    end
+    fields[field] = arguments[at + 1]
+  end
+  settle.fields, settle.members, settle.counts = fields, members, counts
+  settle.entry = { key = settle.key, changed = {} }
+  for i = 0, 2 * settle.count - 1 do settle.entry.changed[i + 1] = arguments[settle.at + i] end
+end
+
+local function join_run(settle)
+  local ops = {}
+  for at = settle.at, settle.at + 2 * settle.count - 1, 2 do add_run_op(ops, arguments[at], arguments[at + 1]) end
+  settle.entry = { key = settle.key, subject = settle.subject, ops = ops, at = 1, count = settle.count }
+  join_key(settle.entry)
+end
+
+local jobs, met, late_events = {}, {}, 0
 for _, settle in ipairs(settles) do
-  local job = jobs[settle.id] or open_job(settle.id)
+  local job = jobs[settle.id] or open_job(settle.id, settle.job_field)
   jobs[settle.id], settle.job = job, job
   job.settles = job.settles + 1
   job.told = math.max(job.told, settle.newest)
   if settle.newest < job.before - bucket.late then late_events = late_events + settle.events end
-  settle.refused = epoch_of_segment(settle.run) < epoch_of(job.before) - bucket.runs
-  if settle.refused then settle.work.ops = {} end
+  settle.refused = settle.epoch < epoch_of(job.before) - bucket.runs
 end
 for _, job in pairs(jobs) do job.now = epoch_of(job.told) end
 for _, entry in ipairs(work) do join_key(entry) end
+for _, settle in ipairs(settles) do
+  if not settle.refused then
+    local run = settle.id .. settle.run_field
+    settle.is_fresh = not met[run] and is_new_run(settle, bucket.open_runs - 1)
+    met[run] = true
+    if settle.is_fresh then take_fields(settle) else join_run(settle) end
+  end
+end
 local written, failure = pcall(function()
   for _, entry in ipairs(work) do write_key(entry, bucket.versions) end
+  for _, settle in ipairs(settles) do
+    if settle.entry then write_key(settle.entry) end
+  end
   for _, settle in ipairs(settles) do
     if not settle.refused then settle_run(bucket, settle, keep) end
   end
