@@ -15,6 +15,7 @@ Nothing here knows a time, or the state of the index.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -48,8 +49,38 @@ REVIVED = b"REVIVED"
 _STEP_BYTES = 300
 _NODE_BYTES = 1_000
 
-JOIN_OF = {"S": "S", "H": "H", "h": "H", "L": "L", "D": "L", "k": "L", "E": "E", "e": "E", "T": "T", "W": "W", "O": "O"}
+_JOIN_OF = {
+    "S": "S",
+    "H": "H",
+    "h": "H",
+    "L": "L",
+    "D": "L",
+    "k": "L",
+    "E": "E",
+    "e": "E",
+    "T": "T",
+    "W": "W",
+    "O": "O",
+}
 """By source: the letter of the join."""
+
+Stem = str | int
+"""What a step's value begins with: its source, or the evidence of a span."""
+
+
+class Template(NamedTuple):
+    """A step in the form in which it is gone over again and again."""
+
+    join: str
+    field: bytes
+    payload: bytes
+    stem: Stem
+    source: str
+    item: tuple[bytes, bytes] | None
+
+
+Templates = tuple[tuple[Key, tuple[Template, ...]], ...]
+"""Templates by key, no field twice in one group; a key that has to join one twice has several groups."""
 
 
 class Step(NamedTuple):
@@ -72,17 +103,17 @@ class Plan:
     that stated it. `subjects`: the node (packed identity) that a key's changes are about.
     """
 
-    nodes: dict[Node, tuple[Step, ...]]
-    lasting: tuple[Step, ...]
-    exact: tuple[Step, ...]
+    nodes: dict[Node, Templates]
+    lasting: Templates
+    exact: Templates
     members: frozenset[bytes]
     subjects: dict[Key, bytes]
 
     @property
     def cost_bytes(self) -> int:
         """What it takes in memory, about."""
-        steps = (*self.lasting, *self.exact)
-        return sum(_STEP_BYTES + len(step.payload) for step in steps) + _NODE_BYTES * len(self.nodes)
+        payloads = [len(each.payload) for _, group in (*self.lasting, *self.exact) for each in group]
+        return sum(payloads) + _STEP_BYTES * len(payloads) + _NODE_BYTES * len(self.nodes)
 
 
 def plan_of(seen: Observation, buckets: int) -> Plan:
@@ -107,7 +138,8 @@ class _Planning:
         for fact in self.seen.datasets:
             self.dataset(fact)
         members = frozenset(self.members(self.seen.job)) if self.seen.job else frozenset()
-        return Plan(self.nodes, tuple(self.lasting.values()), tuple(self.exact), members, self.subjects)
+        nodes = {node: _grouped(steps) for node, steps in self.nodes.items()}
+        return Plan(nodes, _grouped(self.lasting.values()), _grouped(self.exact), members, self.subjects)
 
     def last(self, step: Step) -> None:
         """Add what lasts: one field stated twice by an event is stated on the evidence of both."""
@@ -238,6 +270,19 @@ class _Planning:
         }
         mapped = (fact for fact in self.seen.datasets if fact.mapping is not None and fact.mapping != EMPTY)
         return found | {b"M" + fact.node.id for fact in mapped}
+
+
+def _grouped(steps: Iterable[Step]) -> Templates:
+    groups: list[tuple[Key, dict[bytes, Template]]] = []
+    open_: dict[Key, dict[bytes, Template]] = {}
+    for step in steps:
+        group = open_.get(step.key)
+        if group is None or step.field in group:
+            group = open_[step.key] = {}
+            groups.append((step.key, group))
+        stem = step.evidence if step.source == "S" else step.source
+        group[step.field] = Template(_JOIN_OF[step.source], step.field, step.payload, stem, step.source, step.item)
+    return tuple((key, tuple(group.values())) for key, group in groups)
 
 
 def _fragment(facets: Facets) -> tuple[bytes, bytes]:

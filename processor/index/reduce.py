@@ -15,7 +15,7 @@ from processor.index import joins
 from processor.index.expiry import DAY_US, epoch_of
 from processor.index.items import item_around, pack_cause
 from processor.index.layout import key_of, pack_identity, run_key_of
-from processor.index.plan import JOIN_OF, REVIVED, Step
+from processor.index.plan import REVIVED, Stem, Template, Templates
 from processor.index.store import Batch, BucketBatch, Key, Op, Settle
 from processor.index.written import Statement, Written, identity_of
 from processor.model.change import ItemKind
@@ -79,11 +79,13 @@ class _Writer:
         self._settles: list[Settle] = []
         self._introduced: set[Node] = set()
 
-    def put(self, key: Key, op: Op) -> None:
-        """Join `op` into the batch."""
-        fields = self._ops.setdefault(key, {})
-        there = fields.get(op.field)
-        fields[op.field] = op if there is None else _merged(there, op)
+    def join(self, key: Key, ops: dict[bytes, Op]) -> None:
+        """Join ops, by field, into the batch. They are the writer's from then on."""
+        fields = self._ops.setdefault(key, ops)
+        if fields is not ops:
+            for name, op in ops.items():
+                there = fields.get(name)
+                fields[name] = op if there is None else _merged(there, op)
 
     def is_new(self, node: Node) -> bool:
         """Whether the batch has not met this node before."""
@@ -91,10 +93,6 @@ class _Writer:
             return False
         self._introduced.add(node)
         return True
-
-    def fill(self, key: Key, ops: Iterable[Op]) -> None:
-        """Write ops of fields that nothing else of the batch writes."""
-        self._ops[key] = {op.field: op for op in ops}
 
     def about(self, subjects: Mapping[Key, bytes]) -> None:
         """Name the nodes (packed identities) that the changes of these keys are about."""
@@ -108,8 +106,11 @@ class _Writer:
         """Everything collected, by bucket."""
         batch: Batch = {}
         for key, fields in self._ops.items():
-            part = batch.setdefault(key.bucket, BucketBatch())
-            part.ops[key] = list(fields.values())
+            part = batch.get(key.bucket)
+            if part is None:
+                part = batch[key.bucket] = BucketBatch()
+            if fields:
+                part.ops[key] = list(fields.values())
             if key in self._subjects:
                 part.subjects[key] = self._subjects[key]
         for settle in sorted(self._settles, key=lambda each: each.epoch):
@@ -130,62 +131,58 @@ def _merged(old: Op, new: Op) -> Op:
 def _write(writer: _Writer, statement: Statement, fold: _Fold, written: Written) -> None:
     plan = statement.plan
     writer.about(plan.subjects)
-    if not written.has(statement, fold.first_us, fold.hours):
-        for node, steps in plan.nodes.items():
+    if not written.knows(statement):
+        for node, templates in plan.nodes.items():
             if writer.is_new(node):
-                _put(writer, steps, fold)
+                _put(writer, templates, fold)
+    if not written.has(statement, fold.first_us, fold.hours):
         _put(writer, plan.lasting, fold)
     _put(writer, plan.exact, fold)
 
 
-def _put(writer: _Writer, steps: Iterable[Step], fold: _Fold) -> None:
-    for step in steps:
-        value = fold.value(step)
-        if value is not None:
-            writer.put(step.key, Op(JOIN_OF[step.source], step.field, value, fold.item(step)))
+def _put(writer: _Writer, templates: Templates, fold: _Fold) -> None:
+    for key, group in templates:
+        writer.join(key, fold.ops(group))
 
 
 class _Fold:
     """Events of one statement: which of them count, for what."""
 
-    __slots__ = ("_causes", "_spans", "_values", "earliest", "events", "first_us", "hours", "last_us", "latest")
+    __slots__ = ("_causes", "_stems", "earliest", "events", "first_us", "hours", "last_us", "latest")
 
     def __init__(self, events: Sequence[Sourced]) -> None:
         self.events = events
         self.earliest, self.latest = _ends(events)
         self.first_us, self.last_us = self.earliest[0].time_us, self.latest[0].time_us
         self.hours = {seen.time_us // HOUR_US for seen, _ in events}
-        self._spans: dict[int, bytes] = {}
-        self._values: dict[str, bytes | None] = {}
+        self._stems: dict[Stem, bytes | None] = {}
         self._causes: dict[str, bytes] = {}
 
-    def value(self, step: Step) -> bytes | None:
-        """What the events make of this step; None for nothing."""
-        if step.source == "S":
-            return self._span(step.evidence)
-        if step.source not in self._values:
-            self._values[step.source] = _STEMS[step.source](self)
-        stem = self._values[step.source]
-        return None if stem is None else stem + step.payload
+    def ops(self, group: Iterable[Template]) -> dict[bytes, Op]:
+        """What the events make of these, by field; nothing of what none of them makes."""
+        found: dict[bytes, Op] = {}
+        stems = self._stems
+        for join, name, payload, by, source, around in group:
+            if by not in stems:
+                stems[by] = self._stem(by)
+            stem = stems[by]
+            if stem is not None:
+                item = None if around is None else self._cause(source).join(around)
+                found[name] = Op(join, name, stem + payload, item)
+        return found
 
-    def item(self, step: Step) -> bytes | None:
-        """What there is to announce of this step, should it be news."""
-        if step.item is None:
-            return None
-        cause = self._causes.get(step.source)
-        if cause is None:
-            cause = self._causes[step.source] = pack_cause(*_CAUSES[step.source](self))
-        return cause.join(step.item)
+    def _stem(self, by: Stem) -> bytes | None:
+        return joins.pack_span(self.first_us, by, self.last_us) if isinstance(by, int) else _STEMS[by](self)
+
+    def _cause(self, source: str) -> bytes:
+        found = self._causes.get(source)
+        if found is None:
+            found = self._causes[source] = pack_cause(*_CAUSES[source](self))
+        return found
 
     def writing(self) -> list[Sourced]:
         """The events whose run has not failed: it writes its outputs."""
         return [each for each in self.events if each[0].run is not None and each[0].run.state not in _IN_VAIN]
-
-    def _span(self, evidence: int) -> bytes:
-        found = self._spans.get(evidence)
-        if found is None:
-            found = self._spans[evidence] = joins.pack_span(self.first_us, evidence, self.last_us)
-        return found
 
 
 def _ends(events: Sequence[Sourced]) -> tuple[Sourced, Sourced]:
@@ -283,7 +280,8 @@ class _Run:
         key = run_key_of(self.job.id, run, self.epoch, writer.buckets)
         writer.about({key: pack_identity(self.job)})
         of_all = frozenset[bytes]().union(*(members[id(seen)] for seen, _ in self.events))
-        writer.fill(key, [*_run_ops(self.run_id, self.events), *(Op("O", member, b"") for member in sorted(of_all))])
+        ops = {op.field: op for op in _run_ops(self.run_id, self.events)}
+        writer.join(key, ops | {member: Op("O", member, b"") for member in sorted(of_all)})
         item = pack_cause(*max(self.events, key=_precedence)).join(_RUN_ITEM)
         recent = key_of("j", self.job.id, writer.buckets)
         writer.settle(Settle(key, recent, run, item, self.epoch, self.told_us, len(self.events)))

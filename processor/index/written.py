@@ -99,6 +99,10 @@ class Written:
             self._statements.put("", identity, known, known.plan.cost_bytes)
         return known
 
+    def knows(self, statement: Statement) -> bool:
+        """Whether the store has had it at all: then it knows who its nodes are."""
+        return self._seen(statement) is not None
+
     def has(self, statement: Statement, first_us: int, hours: AbstractSet[int]) -> bool:
         """Whether the store has it that the statement was seen then; else it is claimed: it is about to be."""
         there = self._seen(statement)
