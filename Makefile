@@ -10,7 +10,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := This needs Python 3.11 or newer with its venv module, and found none; name one with: make PYTHON=/path/to/python3 …
 UV ?= uv
 
-.PHONY: help run test test-deploy lint check bench bench-docs eval mutants chaos fuzz docs fmt clean lock
+.PHONY: help run test test-deploy lint check bench bench-docs bench-peers eval mutants chaos fuzz docs fmt clean lock
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench: $(STAMP) ## Measure what an event costs, against yardsticks of the same r
 
 bench-docs: $(STAMP) ## The same on a quiet machine, three rounds, into docs/performance.md with its plots
 	@trap : INT; $(BIN)/python -m tests.bench --docs $(ARGS)
+
+bench-peers: $(STAMP) ## Measure others on the same events: needs Python 3.12 or newer, and Debian's postgresql-15
+	@trap : INT; $(BIN)/python -m tests.bench.peers $(ARGS)
 
 SEEDS ?= 20
 

@@ -7,12 +7,10 @@ parses each value with `orjson.loads`. CPU counts more than wall time, because m
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from rich.console import Console
 
@@ -87,20 +85,20 @@ def _measure(options: argparse.Namespace) -> tuple[Findings, bool]:
 def _begin(names: Sequence[str], *, keep: bool) -> Findings:
     found = report.earlier() if keep else Findings()
     found.forget(names)
-    found.machine, found.when = report.machine(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    report.date(found)
     return found
 
 
 def _one(site: Site, found: Findings, name: str, place: str) -> None:
     """Measure a case; a case that is interrupted leaves nothing behind."""
     begun_s = time.monotonic()
-    load = found.loads[name] = os.getloadavg()[0]
+    report.date(found, name)
     sys.stderr.write(f"{place}: {name}: {CASES[name].__doc__} …\n")
     CASES[name](site, found)
     for figure in found.figures:
         if figure.case == name:
             sys.stderr.write(f"    {figure.mark.name}: {report.number(figure.value)} {figure.mark.unit}\n")
-    sys.stderr.write(f"    in {time.monotonic() - begun_s:.0f} s; load before {load:.1f}\n")
+    sys.stderr.write(f"    in {time.monotonic() - begun_s:.0f} s; load before {found.loads[name]:.1f}\n")
 
 
 if __name__ == "__main__":

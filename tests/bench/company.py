@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from tests.support.events import Json, at, column_lineage, event, facet, schema, table
+from tests.support.events import Json, at, column_lineage, event, facet, schema, table, us
 
 LAYERS = 8
 DAGS = 97
-_OF_DAG_RUN = 1 << 64
+_OF_DAG_RUN = 1 << 60
 _EVERY_MINUTES, _SHARES = (10, 60, 1440), (10, 50, 40)
 COLUMNS = (
     *("order_id:bigint", "customer_id:bigint", "ordered_at:timestamp", "shipped_at:timestamp", "status:varchar(16)"),
@@ -72,14 +72,19 @@ class Templates:
         """The event of a run: its number, the time of the event and that of its beginning."""
         value = self.start if state == "START" else self.complete
         for placeholder, actual in (
-            (_RUN, str(uuid.UUID(int=run, version=4))),
-            (_DAG_RUN, str(uuid.UUID(int=_OF_DAG_RUN + run, version=4))),
+            (_RUN, _uuid7(begun, run)),
+            (_DAG_RUN, _uuid7(begun, _OF_DAG_RUN + run)),
             (_BEGIN, at(minutes)),
             (_NOMINAL, at(begun)),
             (_NOMINAL_END, at(begun + 60)),
         ):
             value = value.replace(placeholder.encode(), actual.encode())
         return Sent(self.key, value)
+
+
+def _uuid7(begun: float, number: int) -> str:
+    """The id that OpenLineage's clients give a run that began then (RFC 9562), the same every time."""
+    return str(uuid.UUID(int=us(begun) // 1000 << 80 | 7 << 76 | 2 << 62 | number))
 
 
 def templates(shape: Shape) -> Templates:

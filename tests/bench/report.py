@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -17,13 +18,13 @@ RESULTS = FOLDER / "results.json"
 FINDINGS = FOLDER / "findings.json"
 
 
-def show(console: Console, found: Findings) -> None:
-    """A table of all figures."""
+def show(console: Console, found: Findings, only: str | None = None) -> None:
+    """A table of all figures, or of those of one case."""
     drawn = Table("case", "figure", title=f"{found.when}, {found.machine}", title_justify="left")
     for name in ("min", "median", "max", "must", "aim"):
         drawn.add_column(name, justify="right")
     drawn.add_column("met")
-    for each in found.figures:
+    for each in (figure for figure in found.figures if only in (None, figure.case)):
         drawn.add_row(each.case, f"{each.mark.name}, {each.mark.unit}", *cells(each), verdict(each))
     console.print(drawn)
 
@@ -59,6 +60,12 @@ def machine() -> str:
     model = models[0] if models else platform.machine()
     system = f"Linux {platform.release()}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {model}, {memory:.0f} GB, {system}"
+
+
+def date(found: Findings, *cases: str) -> None:
+    """Say when and on what these cases are measured, and how busy it was."""
+    found.machine, found.when = machine(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    found.loads |= dict.fromkeys(cases, os.getloadavg()[0])
 
 
 def write(found: Findings) -> None:

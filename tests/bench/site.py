@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 from urllib.error import URLError
 
 import msgspec
@@ -80,10 +80,10 @@ class Worker(Running):
             raise RuntimeError(f"a worker ended with {self.process.returncode}:\n{self.text[-4000:]}")
 
 
-def cpu_s(pid: int) -> float:
+def cpu_s(pid: int, *, ended_children: bool = False) -> float:
     """The CPU that a process has used, by the kernel's books: to 10 ms."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return sum(map(int, fields[11 : 15 if ended_children else 13])) / _TICKS
 
 
 class Flood(NamedTuple):
@@ -165,12 +165,17 @@ class Room:
         with self.valkey.client() as client:
             return int(cast("dict[str, int]", client.info("memory"))["used_memory"])
 
-    def forget_group(self) -> None:
-        """Work as a group that has read nothing yet, on an index that has."""
-        groups = self.settings.groups.model_copy(update={"indexer": f"{self.settings.groups.indexer}-again"})
-        self.settings = self.settings.changed(groups=groups)
-        self._committed.close()
-        self._committed = _asking(self.settings)
+    def has_caught_up(self, group: str) -> bool:
+        """Whether a group of somebody else's has committed everything produced here."""
+        with contextlib.closing(_asking(self.settings, group)) as asking:
+            return self._is_committed(asking)
+
+    def dead_letters(self) -> int:
+        """How many records somebody could not use."""
+        topic = self.settings.topics.dead_letters
+        numbers = self._committed.list_topics(topic, 10).topics[topic].partitions
+        bounds = [self._committed.get_watermark_offsets(TopicPartition(topic, number), 10) for number in numbers]
+        return sum(high - low for low, high in bounds)
 
     def close(self) -> None:
         """Give back the topics."""
@@ -215,10 +220,13 @@ class Room:
         return Flood({at: (first, self._ends[at]) for at, first in firsts.items()}, count, size)
 
     def _has_caught_up(self) -> bool:
+        return self._is_committed(self._committed)
+
+    def _is_committed(self, asking: Consumer) -> bool:
         asked = [TopicPartition(self.settings.topics.events, number) for number in self._ends]
         if not asked:
             return True
-        return all(each.offset >= self._ends[each.partition] for each in self._committed.committed(asked, 30))
+        return all(each.offset >= self._ends[each.partition] for each in asking.committed(asked, 30))
 
     def _spent(self, workers: Sequence[Worker]) -> tuple[float, float, float]:
         store_s = cpu_s(self.valkey.process.pid)
@@ -254,7 +262,14 @@ class Site:
                 yield room
 
 
-def until(holds: Callable[[], object], *workers: Worker) -> None:
+class Living(Protocol):
+    """What may end, though nobody asked it to."""
+
+    def check(self) -> None:
+        """Raise when it has ended."""
+
+
+def until(holds: Callable[[], object], *workers: Living) -> None:
     """Return once it holds, which every worker has to live to see."""
     guard_s = time.monotonic() + _GUARD_S
     while not holds():
@@ -265,8 +280,10 @@ def until(holds: Callable[[], object], *workers: Worker) -> None:
         time.sleep(_LOOK_S)
 
 
-def _asking(settings: Settings) -> Consumer:
-    return Consumer({"bootstrap.servers": settings.kafka["bootstrap.servers"], "group.id": settings.groups.indexer})
+def _asking(settings: Settings, group: str | None = None) -> Consumer:
+    """A client that asks what a group has committed, and joins none."""
+    group = group or settings.groups.indexer
+    return Consumer({"bootstrap.servers": settings.kafka["bootstrap.servers"], "group.id": group})
 
 
 def _settings(bootstrap: str, redis_url: str, prefix: str, partitions: int, given: Mapping[str, object]) -> Settings:

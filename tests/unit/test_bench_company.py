@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from statistics import mean
 
 from tests.bench.company import LAYERS, Company, Sent, newcomers
@@ -46,6 +47,7 @@ def test_newcomers_are_all_new_and_runs_never_meet() -> None:
     company = Company(30)
     runs = [json.loads(sent.value)["run"]["runId"] for sent in [*company.each_once(), *company.events(400)]]
     assert max(runs.count(run) for run in runs) == 2
+    assert {uuid.UUID(run).version for run in runs} == {7}
 
 
 def test_events_come_in_the_order_of_their_times() -> None:

@@ -1,0 +1,1 @@
+"""Others that read OpenLineage from Kafka, measured on the same records."""
