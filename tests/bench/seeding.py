@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterable, Iterator
 
 from processor.load.into_index import load_into
@@ -11,16 +13,26 @@ from processor.wiring import observers
 from tests.bench.company import NAMES, Sent, Shape, templates
 from tests.bench.site import Room
 
+_SAY_AGAIN_S = 10.0
 EDGES_OF_JOB = len(NAMES) + 3
 """One read, one write, one parent, and one edge for each column."""
 
 
 def seed(room: Room, values: Iterable[bytes]) -> int:
-    """Index these; how many they were."""
+    """Index these, and say now and then how far it is; how many they were."""
     observe = observers(room.settings)[room.settings.topics.events]
-    entries = (Entry("seed", number, value) for number, value in enumerate(values))
+    entries = (Entry("seed", number, value) for number, value in enumerate(_told(values)))
     with room.store() as store:
         return load_into(store, observe, entries, _refuse).values
+
+
+def _told(values: Iterable[bytes]) -> Iterator[bytes]:
+    said_s = time.monotonic()
+    for number, value in enumerate(values):
+        if time.monotonic() - said_s > _SAY_AGAIN_S:
+            sys.stderr.write(f"    {number:,} events in the index so far\n")
+            said_s = time.monotonic()
+        yield value
 
 
 def _refuse(entry: Entry, rejected: Rejected) -> None:

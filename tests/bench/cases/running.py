@@ -48,7 +48,7 @@ def idle(site: Site, found: Findings) -> None:
 def _share(worker: Worker, wait_s: float) -> float:
     before_s = worker.cpu_s
     time.sleep(wait_s)
-    return 100 * (worker.cpu_s - before_s) / wait_s
+    return round(100 * (worker.cpu_s - before_s) / wait_s, 3)  # the kernel's books are in ticks
 
 
 def scale_out(site: Site, found: Findings) -> None:
