@@ -23,7 +23,7 @@ import msgspec
 
 from processor.gate_client import ApiClient, is_api
 from processor.index.view import View
-from processor.judging.coverage_gate import TARGET_PERCENT, coverage_verdict, of_namespace
+from processor.judging.coverage_gate import TARGET_PERCENT, UnknownNamespaceError, coverage_verdict, of_namespace
 from processor.judging.provenance import Demand, may_be_fed
 from processor.judging.questions import ImpactQuestion, answer_impact
 from processor.judging.verdicts import CoverageVerdict, Grade, ImpactVerdict, NodeRef, ProvenanceVerdict
@@ -229,7 +229,10 @@ def _coverage(index: _Index, fail_under: float, namespace: str | None, policy: P
     from processor.judging.scope import Scope  # noqa: PLC0415  as above
 
     surveyed = measure(Scope(index.view, load_policy(policy or index.settings.policy), 0, lambda: None, set()))
-    return coverage_verdict(of_namespace(surveyed, namespace), fail_under)
+    try:
+        return coverage_verdict(of_namespace(surveyed, namespace), fail_under)
+    except UnknownNamespaceError as error:
+        raise UsageError(error.told) from None
 
 
 # What was given

@@ -60,7 +60,7 @@ def measured(namespace: str | None) -> tuple[Surveyed, Coverage]:
     try:
         return surveyed, of_namespace(surveyed, namespace)
     except UnknownNamespaceError as error:
-        raise NotFoundError(str(error)) from None
+        raise NotFoundError(error.told) from None
 
 
 def answer(verdict: CoverageVerdict) -> None:

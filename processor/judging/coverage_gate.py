@@ -22,9 +22,13 @@ class UnknownNamespaceError(UsageError):
     """The index has no such namespace; `near` are called alike."""
 
     def __init__(self, name: str, near: tuple[str, ...]) -> None:
-        shown = f"; near it: {', '.join(map(visible, near))}" if near else ""
-        super().__init__(f"there is no namespace {visible(name)}{shown}")
+        super().__init__(f"there is no namespace {visible(name)}")
         self.near = near
+
+    @property
+    def told(self) -> str:
+        """The error with what is near, in one line."""
+        return f"{self}; near it: {', '.join(map(visible, self.near))}" if self.near else str(self)
 
 
 def of_namespace(surveyed: Surveyed, name: str | None) -> Coverage:
