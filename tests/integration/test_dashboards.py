@@ -24,6 +24,8 @@ def test_what_is_committed_is_what_the_code_makes(name: str) -> None:
 
 def test_no_dashboard_is_left_over() -> None:
     assert {path.name for path in (GRAFANA / "dashboards").iterdir()} == MADE.keys()
+    (generator,) = yaml.safe_load((GRAFANA / "kustomization.yaml").read_text("utf-8"))["configMapGenerator"]
+    assert {name.removeprefix("dashboards/") for name in generator["files"]} == MADE.keys()
 
 
 def test_a_dashboard_is_found_under_the_same_uid_for_ever() -> None:

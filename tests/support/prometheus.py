@@ -43,7 +43,7 @@ def _scaled(number: str, unit: str, least_s: int) -> str:
 
 
 class Prometheus:
-    """It looks at its targets each second."""
+    """It looks at its targets each two seconds, and judges each second."""
 
     def __init__(self, folder: Path, targets: Sequence[str], alertmanager: str, rules: Mapping[str, Any]) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{self.port}"
         (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
         config = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
             "rule_files": ["rules.yaml"],
             "scrape_configs": [{"job_name": "lineage", "static_configs": [{"targets": list(targets)}]}],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}]},

@@ -18,6 +18,7 @@ from processor.index.view import View
 from processor.model.change import Change
 from processor.model.codec import decode_alert
 from processor.model.observation import Place
+from processor.telemetry import metrics
 from processor.telemetry.health import Health
 from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
 
@@ -107,6 +108,26 @@ def test_a_sweep_ends_when_the_alerter_is_to_end() -> None:
     world = World()
     asyncio.run(ended(world.engine(nowhere)))
     assert not world.alerts.firing()
+
+
+def test_only_the_alerter_that_leads_shows_what_fires() -> None:
+    def shown() -> int:
+        gauges = (metrics.ALERTS_FIRING, metrics.COVERAGE, metrics.INDEX_NODES)
+        return sum(len(family.samples) for gauge in gauges for family in gauge.collect())
+
+    async def led_and_lost(world: World, engine: Engine) -> None:
+        await engine.publish()
+        began_s = time.time()
+        await engine.sweep()
+        assert shown() > 0
+        assert (metrics.REGISTRY.get_sample_value("lineage_processor_last_sweep_timestamp_seconds") or 0) >= began_s
+        world.alerts.is_taken = True
+        await engine.publish()
+        await engine.sweep()
+        assert shown() == 0
+
+    world = World()
+    asyncio.run(led_and_lost(world, world.engine(nowhere)))
 
 
 def test_who_lost_the_lease_while_it_sent_sends_no_more() -> None:
