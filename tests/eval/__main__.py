@@ -6,9 +6,11 @@ Exit code 1 if a goal is missed: precision and recall of each kind, and false al
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,29 +26,42 @@ RESULTS = Path("build/eval/results.json")
 
 
 def main() -> int:
-    """Play, score, show, write."""
+    """Play, score, show, write. What was played when somebody ends it is shown and written too."""
     asked = _arguments()
     size = Size(asked.jobs, asked.days, asked.sweep_hours)
     kinds = frozenset(asked.only_kind or (kind.value for kind in AlertKind))
     seeds = range(asked.first, asked.first + asked.seeds)
-    began_s = time.monotonic()
-    whole = together(_all(seeds, partial(evaluate, size=size, kinds=kinds), asked.processes))
+    began_s, found = time.monotonic(), dict[int, Scores]()
+    with suppress(KeyboardInterrupt):
+        _play(seeds, partial(evaluate, size=size, kinds=kinds), asked.processes, found)
+    whole = together([found[seed] for seed in sorted(found)])
     console = Console()
     show(console, whole, kinds)
     write(RESULTS, whole, kinds)
-    console.print(f"{len(seeds)} histories in {time.monotonic() - began_s:.0f} s; written to {RESULTS}")
-    return 0 if is_met(whole, kinds) else 1
+    console.print(f"{len(found)} of {len(seeds)} histories in {time.monotonic() - began_s:.0f} s; written to {RESULTS}")
+    return 0 if is_met(whole, kinds) and len(found) == len(seeds) else 1
 
 
-def _all(seeds: range, work: partial[Scores], processes: int) -> list[Scores]:
-    found: dict[int, Scores] = {}
-    with Progress(console=Console(stderr=True)) as progress, ProcessPoolExecutor(processes) as pool:
+def _play(seeds: range, work: partial[Scores], processes: int, found: dict[int, Scores]) -> None:
+    """Play histories side by side, and keep each as it ends."""
+    console = Console(stderr=True)
+    with Progress(console=console) as progress, ProcessPoolExecutor(processes, initializer=_mortal) as pool:
         task = progress.add_task("playing histories", total=len(seeds))
         waiting = {pool.submit(work, seed): seed for seed in seeds}
-        for done in as_completed(waiting):
-            found[waiting[done]] = done.result()
-            progress.advance(task)
-    return [found[seed] for seed in sorted(found)]
+        try:
+            for done in as_completed(waiting):
+                found[waiting[done]] = done.result()
+                progress.advance(task)
+                if not console.is_terminal:
+                    console.print(f"history {waiting[done]} played, {len(found)} of {len(seeds)}")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _mortal() -> None:
+    """Ctrl-C ends who plays at once, without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from processor.detect.policy import Policy
 from processor.model.identity import Kind, Node
 from tests.eval.casting import Cast
 from tests.eval.estate import Job, Source, Table
@@ -142,9 +143,7 @@ def crawl(cast: Cast, day: float) -> None:
         table.columns = {**table.columns, "etl_id": "long"}
     label = Label("platform upgrade", _DRIFT, frozenset(table.node for table in tables), at(day), is_each=True)
     label.told_by("alert_storm", *(Node(Kind.NAMESPACE, table.namespace, "") for table in tables))
-    label.visible_us = at(int(day) + 1, 3.1)
-    label.may_end_us = at(day)
-    cast.world.labels.append(label)
+    _mark_upgrade(cast, [*_storms(tables, day), label], day)
     for night in range(1, cast.company.days):
         cast.world.push(at(night, 3), partial(_crawl, cast, tables))
 
@@ -153,6 +152,21 @@ def crawl(cast: Cast, day: float) -> None:
             table.columns = {name: there for name, there in table.columns.items() if name != "etl_id"}
 
     cast.world.act(at(day), begin)
+
+
+def _storms(tables: list[Table], day: float) -> Iterator[Label]:
+    """That all of it is told as one, if it is more than is told one by one."""
+    if len(tables) > Policy().alert_storm.at_most:
+        namespaces = {*(table.namespace for table in tables), "*"}
+        subjects = frozenset(Node(Kind.NAMESPACE, namespace, "") for namespace in namespaces)
+        yield Label("platform upgrade, counted", "alert_storm", subjects, at(day))
+
+
+def _mark_upgrade(cast: Cast, labels: list[Label], day: float) -> None:
+    for label in labels:
+        label.visible_us = at(int(day) + 1, 3.1)
+        label.may_end_us = at(day)
+        cast.world.labels.append(label)
 
 
 def _crawl(cast: Cast, tables: list[Table], now_us: int) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from processor.alerter.reconcile import react, reconcile
+from processor.alerter.reconcile import Hooks, react, reconcile
 from processor.alerter.state import MemoryAlerts
+from processor.alerter.sweep.coverage import Seldom
 from processor.decode import build_decoder, read_schemas
 from processor.decode.observe import observer
 from processor.detect.policy import Policy
@@ -22,6 +23,7 @@ from processor.resources import schemas_dir
 
 _PAGE = 1000
 _TOPIC = "lineage.events"
+_DAY_S = 86_400.0
 
 
 class Product:
@@ -34,6 +36,8 @@ class Product:
         self._view = View(self._store)
         self._alerts = MemoryAlerts()
         self._offset = 0
+        self._now_us = 0
+        self._hooks = Hooks(survey=Seldom(lambda: self._now_us / 1_000_000, _DAY_S))
 
     def take(self, values: Sequence[bytes], now_us: int) -> None:
         """Index records that arrived, and react to what they changed."""
@@ -50,8 +54,9 @@ class Product:
         self._store.confirm(entries)
 
     def sweep(self, now_us: int) -> None:
-        """Derive all alerts anew."""
-        reconcile(self._view, self._alerts, self._policy, now_us)
+        """Derive all alerts anew; coverage is measured once a day."""
+        self._now_us = now_us
+        reconcile(self._view, self._alerts, self._policy, now_us, self._hooks)
 
     def is_told_by_another(self, alert_id: str) -> bool:
         """Whether an alert that fires now has this one among its members."""

@@ -40,8 +40,8 @@ def of_coverage(scope: Scope) -> Iterator[Finding]:
 class Seldom:
     """Measures anew when the policy is another one, or when what was measured is old."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, every_s: float = EVERY_S) -> None:
+        self._clock, self._every_s = clock, every_s
         self._known: tuple[Policy, Surveyed] | None = None
         self._until_s = 0.0
 
@@ -50,7 +50,7 @@ class Seldom:
         if self._known is None or self._known[0] is not scope.policy or self._clock() >= self._until_s:
             began_s = self._clock()
             self._known = scope.policy, _measure(scope)
-            self._until_s = self._clock() + max(EVERY_S, _REST * (self._clock() - began_s))
+            self._until_s = self._clock() + max(self._every_s, _REST * (self._clock() - began_s))
         return self._known[1]
 
 
