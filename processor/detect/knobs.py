@@ -77,14 +77,16 @@ class SchemaFlapping(Section, frozen=True):
 class OrphanDataset(Section, frozen=True):
     """Where a writer is expected.
 
-    `grace_hours`: time for a writer to show up. `min_siblings`, `sibling_share`: when a folder is a
-    place where datasets have writers. `lost_runs`, `lost_hours`: a dataset has lost its writers once each of them has
-    completed so many runs without writing it, and it was read so long after it was written.
+    `grace_hours`: time for a writer to show up. `min_siblings`, `sibling_share`: when a folder is a place where
+    datasets have writers, once lineage has been coming in for `known_hours`. `lost_runs`, `lost_hours`: a dataset has
+    lost its writers once each of them has completed so many runs without writing it, and it was read so long after it
+    was written.
     """
 
     grace_hours: Hours = 1.0
     min_siblings: Count = 4
     sibling_share: Share = 0.9
+    known_hours: Hours = 72.0
     lost_runs: Count = 3
     lost_hours: Hours = 24.0
 
@@ -115,9 +117,12 @@ class MissingColumnLineage(Section, frozen=True):
 
 
 class UntrackedPipeline(Section, frozen=True):
-    """`grace_hours`: how long lineage must have been coming in, before something that is declared counts as missing."""
+    """`grace_hours`: how long lineage must have been coming in, before something that is declared counts as missing.
 
-    grace_hours: Hours = 48.0
+    Eight days, so that what runs once a week has had its turn.
+    """
+
+    grace_hours: Hours = 192.0
 
 
 class FragmentedNamespace(Section, frozen=True):
@@ -205,7 +210,13 @@ class LowCoverage(Section, frozen=True):
 
 
 class UntrustedSource(Section, frozen=True):
-    """What is guarded stands in `guarded`."""
+    """What is guarded stands in `guarded`.
+
+    `known_hours`: nothing is told until lineage has been coming in for so long, for until its writer has had its turn
+    anything looks like a source.
+    """
+
+    known_hours: Hours = 24.0
 
 
 class Guarded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

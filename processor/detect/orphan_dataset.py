@@ -2,9 +2,11 @@
 
 Rules kept here:
 - a root of the graph is no orphan by being a root: either the policy declares what the sources are and
-  it is none of them, or nearly all its siblings have a writer;
-- one that had writers is an orphan once it has lost them: it is read still, long after its last write, and each of its
-  newest writers is retired or has completed `lost_runs` runs without it. Told only of what was written time and again,
+  it is none of them, or nearly all its siblings have a writer. What stands beside it says nothing until lineage has
+  been coming in for `known_hours`: who writes once a night or a weekend has not been heard of before;
+- one that had writers is an orphan once it has lost them: it is read still, long after its last write (or later than
+  that, when by its own cadence it should have been written again), and each of its newest writers is retired or has
+  completed `lost_runs` runs without it. Told only of what was written time and again,
   and only where nothing else tells it: nothing of a writer that does not write at all, no next name in turn. It is told
   instead of `silent_dataset`. That a writer writes something else (`broken_lineage`) is told of the job and at once;
   that somebody goes on reading what it left is told of the dataset as well;
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from processor.detect import silent_dataset
 from processor.detect.batch import completed
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile, Writer, WrittenDataset
@@ -35,7 +38,7 @@ def detect(profile: DatasetProfile, policy: Policy, now_us: int) -> list[Finding
     """The finding of one dataset, if it is an orphan."""
     if is_excused(profile, policy) or _is_young(profile, policy, now_us):
         return []
-    reason = _reason(profile, policy)
+    reason = _reason(profile, policy, now_us)
     return [_finding(profile, reason)] if reason else []
 
 
@@ -50,12 +53,19 @@ def detect_lost(dataset: WrittenDataset, policy: Policy, now_us: int) -> list[Fi
     """The finding of a dataset that had writers, if it has lost them and nothing else tells it."""
     if dataset.told - {AlertKind.BROKEN_LINEAGE} or dataset.has_moved_on or not dataset.writers:
         return []
-    if dataset.read_us - _written_us(dataset) < hours_us(policy.orphan_dataset.lost_hours):
+    if not _is_read_on(dataset, policy, now_us):
         return []
     runs = [_runs_since(writer) for writer in dataset.writers]
     in_doubt = (w for n, w in zip(runs, dataset.writers, strict=True) if n < policy.orphan_dataset.lost_runs)
     is_lost = all(is_retired(writer.history, policy, now_us) for writer in in_doubt)
     return [_lost(dataset, runs)] if is_lost else []
+
+
+def _is_read_on(dataset: WrittenDataset, policy: Policy, now_us: int) -> bool:
+    """Whether it was read when it should have been written again."""
+    lag_us = dataset.read_us - _written_us(dataset)
+    is_long = lag_us >= hours_us(policy.orphan_dataset.lost_hours)
+    return is_long or (lag_us > 0 and silent_dataset.is_late(dataset.record, policy, now_us))
 
 
 def lost_id(dataset: Node) -> str:
@@ -92,7 +102,7 @@ def _written_us(dataset: WrittenDataset) -> int:
 
 def is_excused(profile: DatasetProfile, policy: Policy) -> bool:
     """Whether the dataset is no orphan, whatever its siblings are."""
-    if profile.dropped or profile.writers or not profile.reader_count:
+    if profile.dropped or not profile.reader_count:
         return True
     return profile.dataset.namespace.startswith(_IN_MEMORY) or policy.is_source(profile.dataset)
 
@@ -101,10 +111,11 @@ def _is_young(profile: DatasetProfile, policy: Policy, now_us: int) -> bool:
     return now_us - profile.first_seen_us < hours_us(policy.orphan_dataset.grace_hours)
 
 
-def _reason(profile: DatasetProfile, policy: Policy) -> str | None:
+def _reason(profile: DatasetProfile, policy: Policy, now_us: int) -> str | None:
     knobs = policy.orphan_dataset
+    is_known = now_us - profile.lineage_since_us >= hours_us(knobs.known_hours)
     with_writer = profile.siblings_with_writer
-    if profile.siblings >= knobs.min_siblings and with_writer >= knobs.sibling_share * profile.siblings:
+    if is_known and profile.siblings >= knobs.min_siblings and with_writer >= knobs.sibling_share * profile.siblings:
         return f"{with_writer} of the {profile.siblings} other datasets beside it have a writer"
     if policy.sources:
         return "it is none of the declared sources"

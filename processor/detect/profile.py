@@ -32,15 +32,15 @@ def folder_of(dataset: Node) -> Folder:
 class DatasetProfile:
     """A dataset among its siblings.
 
-    `readers` names a few of the `reader_count` jobs that read it; `writers` counts who writes it,
-    under any of its names. `siblings` counts the other datasets of its folder.
+    Nobody is known to write it. `readers` names a few of the `reader_count` jobs that read it. `siblings` counts the
+    other datasets of its folder; `lineage_since_us`: since when they have had time to be heard of.
     """
 
     dataset: Node
     readers: tuple[Node, ...]
     reader_count: int
-    writers: int
     first_seen_us: int
+    lineage_since_us: int = 0
     dropped: bool = False
     siblings: int = 0
     siblings_with_writer: int = 0

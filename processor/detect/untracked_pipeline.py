@@ -27,7 +27,10 @@ _URI = re.compile(r"^(?P<namespace>[^:/]+://[^:/]*(?::\d+)?(?:/[^:]*)?):(?P<name
 
 
 class Roll:
-    """The entries of a policy, of which those are ticked off that the index knows."""
+    """The entries of a policy, of which those are ticked off that the index knows.
+
+    `first_us`: when the first of all that was ticked off was seen.
+    """
 
     def __init__(self, policy: Policy) -> None:
         """Take all entries; nothing is known yet."""
@@ -36,13 +39,13 @@ class Roll:
         self._exact: dict[tuple[str, str], list[str]] = {}
         self._anywhere: dict[tuple[str, str], list[str]] = {}
         self._patterns: list[tuple[str, re.Pattern[str], str]] = []
-        self._first_us: int | None = None
+        self.first_us: int | None = None
         for entry in self._missing:
             self._sort_in(entry)
 
     def tick_off(self, node: Node, first_seen_us: int) -> None:
         """The index knows this node, since then."""
-        self._first_us = first_seen_us if self._first_us is None else min(first_seen_us, self._first_us)
+        self.first_us = first_seen_us if self.first_us is None else min(first_seen_us, self.first_us)
         if self._missing:
             for entry in self._naming(node):
                 self._missing.pop(entry, None)
@@ -50,10 +53,10 @@ class Roll:
     def findings(self, now_us: int) -> Iterator[Finding]:
         """What was never heard of, once all that the index knows is ticked off."""
         grace_us = hours_us(self._policy.untracked_pipeline.grace_hours)
-        if self._first_us is None or now_us - self._first_us < grace_us:
+        if self.first_us is None or now_us - self.first_us < grace_us:
             return
         for entry in self._missing:
-            finding = _finding(entry, self._first_us, grace_us)
+            finding = _finding(entry, self.first_us, grace_us)
             if self._policy.permits(finding.kind, finding.subject):
                 yield finding
 

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from processor.detect.coverage import NO_COLUMNS, Coverage, Surveyed, Tally, depth_of
-from processor.index.aliases import aliases_of, holds, symlinked
+from processor.index.aliases import holds, symlinked
 from processor.index.depth import DEPTH_NODES, depths
 from processor.index.parents import column_parents
-from processor.index.view import Link, View
+from processor.index.view import Link
+from processor.index.writers import written
 from processor.judging.scope import Scope, pages, spared
 from processor.model.alert import Finding
 from processor.model.history import JobHistory, NodeRecord
@@ -20,7 +21,6 @@ from processor.model.identity import Kind
 from processor.model.observation import EdgeType
 
 _IN_MEMORY = "inmemory://"
-_WRITING = frozenset({EdgeType.WRITES, EdgeType.DERIVES})
 
 
 def measure(scope: Scope, tell_edges: Callable[[Mapping[EdgeType, int]], None] = lambda _: None) -> Surveyed:
@@ -68,25 +68,24 @@ class _Survey:
     def take_datasets(self, records: Sequence[NodeRecord]) -> Iterable[Finding]:
         into = self._view.in_links([record.node.id for record in records])
         self._count_edges(into)
-        unwritten = [i for i, links in into.items() if not _is_written(links)]
-        written = into.keys() - set(unwritten) | _written_elsewhere(self._view, unwritten)
-        groups = {r.node: [r.node] for r in records if r.node.id in written}
+        known = written(self._view, into)
+        groups = {r.node: [r.node] for r in records if r.node.id in known}
         columns = column_parents(self._view, groups)
         for record in records:
-            is_written = record.node.id in written
+            is_written = record.node.id in known
             self.tally.add_dataset(record.node, is_written=is_written, columns=columns.get(record.node, NO_COLUMNS))
         self._nodes += len(records)
         if self._is_measured():
-            self._take_places(records, into, written)
+            self._take_places(records, into, known)
         return ()
 
     def _is_measured(self) -> bool:
         return self._nodes <= DEPTH_NODES
 
-    def _take_places(self, records: Sequence[NodeRecord], into: dict[bytes, list[Link]], written: set[bytes]) -> None:
+    def _take_places(self, records: Sequence[NodeRecord], into: dict[bytes, list[Link]], known: set[bytes]) -> None:
         for record in records:
             self._places[record.node.id] = self.tally.namespace(record.node.namespace)
-        self._sources |= into.keys() - written
+        self._sources |= into.keys() - known
         symlinks = [(link, i) for i, links in into.items() for link in links if link.type is EdgeType.SYMLINK]
         stating = self._view.nodes({link.other for link, _ in symlinks})
         for link, target in symlinks:
@@ -108,15 +107,3 @@ class _Survey:
             by_namespace.setdefault(place.namespace, []).append(depth)
         for place in self.tally.namespaces():
             place.depth = depth_of(by_namespace.get(place.namespace, ()))
-
-
-def _is_written(links: Sequence[Link]) -> bool:
-    return any(link.type in _WRITING for link in links)
-
-
-def _written_elsewhere(view: View, ids: Sequence[bytes]) -> set[bytes]:
-    """Those of these datasets that have a writer under another of their names."""
-    names = {i: others - {i} for i, others in aliases_of(view, ids).items() if len(others) > 1}
-    others = sorted({other for alias in names.values() for other in alias})
-    written = {other for other, links in view.in_links(others).items() if _is_written(links)}
-    return {i for i, alias in names.items() if alias & written}

@@ -6,7 +6,7 @@ from collections import Counter
 
 from processor.model.identity import Kind, Node, dataset
 from processor.model.identity import job as job_node
-from tests.eval.casting import Cast
+from tests.eval.casting import REGULAR, Cast
 from tests.eval.estate import Job, Source, Style, Table, Unit
 from tests.eval.label import Label
 from tests.eval.spelling import Engine
@@ -102,19 +102,25 @@ def orphan(cast: Cast, day: float) -> None:
 
 def declare(cast: Cast, day: float, *, is_late: bool) -> None:
     """A catalogue declares jobs of which all but one are there; that one begins late, or never."""
-    known = [f"job:{job.namespace}:{job.name}" for job in cast.chance.sample(cast.company.jobs, 5)]
+    there = [job for unit in cast.company.units if _runs_from_the_start(unit) for job in unit.jobs]
+    known = [f"job:{job.namespace}:{job.name}" for job in cast.chance.sample(there, 5)]
     name = f"legacy_{cast.chance.randrange(10**6)}"
     node = job_node("acme-spark", name)
     cast.world.declared.setdefault("expected", []).extend([*known, str(node)])
     label = Label(
         "declared and not there", "untracked_pipeline", frozenset({node}), at(0), at(day) if is_late else None
     )
-    label.visible_us, label.linger_us = at(2), DAY_US
+    label.visible_us, label.linger_us = at(8), DAY_US
     if not is_late:
         cast.world.label(label)
         return
     source = cast.job(lambda job: cast.unit_of(job).schedule.rhythm is Rhythm.DAILY)
     cast.world.label(label, fresh_job(cast, name, list(source.outputs), day))
+
+
+def _runs_from_the_start(unit: Unit) -> bool:
+    """Whether it is heard of while a catalogue is patient: within a week."""
+    return unit.first_day == 0 and unit.schedule.rhythm in REGULAR | {Rhythm.WEEKLY}
 
 
 def fork(cast: Cast, day: float) -> None:

@@ -136,7 +136,9 @@ def written(*names: str) -> list[Json]:
 
 
 def siblings() -> list[Json]:
-    return written(*(f"staging.t{n}" for n in range(4)))
+    """Datasets that stand beside one another and have writers; lineage has been coming in for days."""
+    first = event("first", minutes=-4 * DAY, run=9, outputs=[table("archive.first")])
+    return [first, *written(*(f"staging.t{n}" for n in range(4)))]
 
 
 def read(name: str, minutes: float = 1) -> Json:
@@ -149,6 +151,20 @@ def test_an_unwritten_dataset_among_written_siblings_is_an_orphan_after_its_grac
     (alert,) = world.sweep(90).opened
     assert (alert.finding.kind, alert.finding.subject) == (AlertKind.ORPHAN_DATASET, ds("staging.ghost"))
     assert "shop.mart" in alert.finding.summary
+
+
+def test_siblings_say_nothing_while_lineage_has_just_begun_to_come_in() -> None:
+    world = World(*siblings()[1:], read("staging.ghost"))
+    assert not world.sweep(3 * DAY - 10).opened
+    assert world.sweep(3 * DAY + 10).opened
+
+
+def test_a_sibling_that_is_written_under_another_name_has_a_writer() -> None:
+    names = facet(identifiers=[{"namespace": "s3://lake", "name": "t1", "type": "TABLE"}])
+    linked = event("catalog", minutes=1, run=60, inputs=[table("staging.linked", symlinks=names)])
+    lake = event("fill lake", minutes=2, run=61, outputs=[table("t1", "s3://lake")])
+    world = World(*siblings(), linked, lake, read("staging.ghost"))
+    assert {finding.finding.subject.name for finding in world.sweep(90).opened} == {"staging.ghost"}
 
 
 def test_another_wording_is_kept_and_not_published() -> None:

@@ -14,7 +14,6 @@ ORPHAN = DatasetProfile(
     dataset=dataset("postgres://shop:5432", "staging.orders"),
     readers=(job("shop", "mart"),),
     reader_count=1,
-    writers=0,
     first_seen_us=NOW_US - 2 * HOUR_US,
     siblings=10,
     siblings_with_writer=9,
@@ -37,7 +36,7 @@ def test_read_but_not_written_where_nearly_all_siblings_are() -> None:
 @pytest.mark.parametrize(
     "profile",
     [
-        replace(ORPHAN, writers=1),
+        replace(ORPHAN, lineage_since_us=NOW_US - 71 * HOUR_US),
         replace(ORPHAN, reader_count=0, readers=()),
         replace(ORPHAN, dropped=True),
         replace(ORPHAN, siblings_with_writer=8),

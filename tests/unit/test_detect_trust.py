@@ -166,7 +166,9 @@ def test_an_open_drift_on_the_way_costs_trust() -> None:
 def test_a_job_can_be_guarded() -> None:
     policy = parse_policy("guarded: [{match: ['shop:train'], allowed: ['postgres://crm:5432']}]")
     train = event("train", minutes=3, run=3, inputs=[table("features")])
-    [finding] = findings([made("features", "somewhere"), train], policy, hours=1)
+    values = [made("features", "somewhere"), train]
+    assert not findings(values, policy, hours=23)
+    [finding] = findings(values, policy, hours=25)
     assert [node.name for node in finding.path] == ["train", "features", "make features", "somewhere"]
     assert finding.summary.startswith("Guarded job shop.train draws on somewhere in postgres://warehouse:5432")
 

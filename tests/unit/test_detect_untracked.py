@@ -54,15 +54,15 @@ def world() -> World:
 
 def test_what_was_never_heard_of_is_told_until_it_is() -> None:
     there, policy = world(), expecting("job:shop:load", "job:shop:forgotten")
-    assert not there.sweep(1.9 * DAY, policy).opened
-    (alert,) = there.sweep(2 * DAY, policy).opened
+    assert not there.sweep(7.9 * DAY, policy).opened
+    (alert,) = there.sweep(8 * DAY, policy).opened
     assert (alert.finding.kind, alert.finding.subject) == (AlertKind.UNTRACKED_PIPELINE, jb("forgotten"))
     assert alert.finding.summary == (
         "Job shop.forgotten is declared, but it was never heard of in the lineage that came in since 2026-03-01."
     )
-    assert not there.sweep(2.1 * DAY, policy).transitions
-    fill(there.store, event("forgotten", minutes=2.2 * DAY, run=9))
-    assert [a.status for a in there.sweep(2.3 * DAY, policy).transitions] == [Status.RESOLVED]
+    assert not there.sweep(8.1 * DAY, policy).transitions
+    fill(there.store, event("forgotten", minutes=8.2 * DAY, run=9))
+    assert [a.status for a in there.sweep(8.3 * DAY, policy).transitions] == [Status.RESOLVED]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_was_never_heard_of_is_told_until_it_is() -> None:
     ],
 )
 def test_what_the_index_knows_is_tracked(entry: str) -> None:
-    assert not untracked(world(), 3, expecting(entry))
+    assert not untracked(world(), 9, expecting(entry))
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_what_the_index_knows_is_tracked(entry: str) -> None:
     ],
 )
 def test_what_is_named_otherwise_is_not(entry: str, subject: str) -> None:
-    assert untracked(world(), 3, expecting(entry)) == [subject]
+    assert untracked(world(), 9, expecting(entry)) == [subject]
 
 
 def test_what_was_dropped_was_tracked_once() -> None:
     there = world()
     gone = table("public.orders", "postgres://WH:5432", lifecycleStateChange=facet(lifecycleStateChange="DROP"))
     fill(there.store, event("cleanup", minutes=2 * DAY, run=7, outputs=[gone]))
-    assert not untracked(there, 3, expecting("dataset:postgres://wh:5432:public.orders"))
+    assert not untracked(there, 9, expecting("dataset:postgres://wh:5432:public.orders"))
 
 
 def test_of_an_empty_index_nothing_is_expected() -> None:
@@ -108,7 +108,7 @@ def test_of_an_empty_index_nothing_is_expected() -> None:
 
 def test_the_policy_can_silence_an_entry() -> None:
     policy = parse_policy("expected: ['job:shop:x']\nuntracked_pipeline: {ignore: ['shop:x']}")
-    assert not untracked(world(), 3, policy)
+    assert not untracked(world(), 9, policy)
 
 
 def test_an_entry_that_is_none_is_refused_with_its_line() -> None:
@@ -138,7 +138,7 @@ def test_what_is_no_catalogue_is_refused_with_its_line(text: str, line: int) -> 
 def test_a_manifest_names_what_dbt_ol_sends() -> None:
     sent = event("orders", minutes=0, outputs=[table("jaffle.main.orders", "duckdb:///srv/jaffle.duckdb")])
     policy = expecting(*parse_catalogue(json.dumps(MANIFEST)))
-    assert untracked(World(sent), 3, policy) == [str(dataset("*", "snaps.orders_snapshot"))]
+    assert untracked(World(sent), 9, policy) == [str(dataset("*", "snaps.orders_snapshot"))]
 
 
 class TestCatalogueFiles:

@@ -140,3 +140,13 @@ def test_the_job_that_left_is_told_at_once_and_the_dataset_once_it_is_read_on() 
 )
 def test_what_has_not_lost_its_writer(events: list[Json]) -> None:
     assert not orphans(World(*events), 8.5)
+
+
+def test_what_lost_its_writer_is_not_told_as_silent_before() -> None:
+    hourly = [write(hour * HOUR) for hour in range(48)]
+    left = [write(hour * HOUR, "mart.sales") for hour in range(48, 80)]
+    world = World(*hourly, *left, read(52 * HOUR))
+    outcome = world.sweep(79.5 * HOUR, parse_policy("broken_lineage: {enabled: false}"))
+    assert [a.finding.kind for a in outcome.opened if a.finding.subject == ds("mart.orders")] == [
+        AlertKind.ORPHAN_DATASET
+    ]

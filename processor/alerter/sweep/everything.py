@@ -26,7 +26,7 @@ def everything(scope: Scope) -> Iterator[Finding]:
     silence.tell()
     yield from _of_datasets(scope, told, untracked)
     yield from untracked.findings()
-    yield from of_guarded(scope)
+    yield from of_guarded(scope, untracked.since_us)
     yield from of_coverage(scope)
 
 
@@ -40,4 +40,4 @@ def _of_datasets(scope: Scope, told: Told, untracked: Untracked) -> Iterator[Fin
         yield from of_required(scope, live)
         yield from of_written(scope, live, told)
         places.take(live)
-    yield from places.findings()
+    yield from places.findings(untracked.since_us)

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from processor.detect import untrusted_source
+from processor.detect.stats import hours_us
 from processor.judging.scope import Scope, pages, spared
 from processor.judging.trusted import trust_under
 from processor.model.alert import Finding
 from processor.model.identity import Kind, Node
 
 
-def of_guarded(scope: Scope) -> Iterator[Finding]:
-    """What is wrong with the sources of all that is guarded."""
-    if not scope.policy.guarded:
+def of_guarded(scope: Scope, since_us: int) -> Iterator[Finding]:
+    """What is wrong with the sources of all that is guarded; lineage has been coming in since `since_us`."""
+    known_us = hours_us(scope.policy.untrusted_source.known_hours)
+    if not scope.policy.guarded or scope.now_us - since_us < known_us:
         return
     for kind in (Kind.DATASET, Kind.JOB):
         for page in pages(scope.view.all_nodes(kind)):

@@ -12,6 +12,7 @@ from processor.detect import kinds
 from processor.detect.fragmented_namespace import Named, Strength, likeness
 from processor.index.layout import last_word, word_id
 from processor.index.view import View, current_columns
+from processor.index.writers import is_written
 from processor.judging.scope import Scope
 from processor.model.alert import Finding
 from processor.model.history import NodeRecord
@@ -19,7 +20,6 @@ from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
 
 _MOST = 200
-_WRITING = frozenset({EdgeType.WRITES, EdgeType.DERIVES})
 
 
 def of_names(scope: Scope, unwritten: Sequence[NodeRecord]) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _named(view: View, alike: Mapping[Node, Sequence[Node]]) -> dict[Node, Named
             frozenset(column.path for column in current_columns(lanes[node])),
             records[node.id].first_seen_us,
             is_read=any(link.type is EdgeType.READS for link in out[node.id]),
-            is_written=any(link.type in _WRITING for link in into[node.id]),
+            is_written=is_written(into[node.id]),
         )
         for node in nodes
     }

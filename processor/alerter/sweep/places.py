@@ -11,8 +11,8 @@ from typing import NamedTuple
 from processor.alerter.sweep.names import of_names
 from processor.detect import kinds, orphan_dataset
 from processor.detect.profile import DatasetProfile, Folder, folder_of
-from processor.index.aliases import aliases_of
-from processor.index.view import Link, View
+from processor.index.view import View
+from processor.index.writers import written
 from processor.judging.scope import Scope, pages, spared
 from processor.model.alert import Finding
 from processor.model.history import NodeRecord
@@ -20,8 +20,6 @@ from processor.model.identity import Node
 from processor.model.observation import EdgeType
 
 _READERS_NAMED = 4
-_WRITING = frozenset({EdgeType.WRITES, EdgeType.DERIVES})
-"""Links into a dataset that say where its data comes from; `derives` without a job counts too."""
 
 
 class Places:
@@ -36,27 +34,28 @@ class Places:
         """Take in datasets that are not dropped."""
         self._unwritten += _read_but_unwritten(self._scope.view, live, self._tally)
 
-    def findings(self) -> Iterator[Finding]:
-        """What is wrong with the places of those taken in."""
+    def findings(self, since_us: int) -> Iterator[Finding]:
+        """What is wrong with the places of those taken in; lineage has been coming in since `since_us`."""
         for some in pages(self._unwritten):
             self._scope.breathe()
             named = _names(self._scope, some)
             yield from named
             told = {finding.subject for finding in named}
-            yield from _orphans(self._scope, [one for one in some if one.record.node not in told], self._tally)
+            rest = [one for one in some if one.record.node not in told]
+            yield from _orphans(self._scope, rest, self._tally, since_us)
 
 
 def excused(scope: Scope, datasets: Sequence[Node]) -> frozenset[Node]:
     """Those of these datasets that are no orphans, whatever their siblings are."""
     records = list(scope.view.nodes(dataset.id for dataset in datasets).values())
     unwritten = _read_but_unwritten(scope.view, [r for r in records if not r.dropped], _Tally())
-    profiles = _profiles(scope.view, unwritten, _Tally())
+    profiles = _profiles(scope.view, unwritten, _Tally(), 0)
     suspects = {p.dataset for p in profiles if not orphan_dataset.is_excused(p, scope.policy)}
     return frozenset(datasets) - suspects
 
 
 class _Unwritten(NamedTuple):
-    """A dataset that is read, and that nobody is known to write under this name."""
+    """A dataset that is read, and that nobody is known to write under any of its names."""
 
     record: NodeRecord
     readers: tuple[bytes, ...]
@@ -81,40 +80,36 @@ class _Tally:
 
 def _read_but_unwritten(view: View, records: Sequence[NodeRecord], tally: _Tally) -> list[_Unwritten]:
     ids = [record.node.id for record in records]
-    into, out = view.in_links(ids), view.out_links(ids)
+    known, out = written(view, view.in_links(ids)), view.out_links(ids)
     found = []
     for record in records:
-        is_written = _is_written(into[record.node.id])
-        tally.add(record.node, is_written=is_written)
+        tally.add(record.node, is_written=record.node.id in known)
         readers = tuple(link.other for link in out[record.node.id] if link.type is EdgeType.READS)
-        if readers and not is_written:
+        if readers and record.node.id not in known:
             found.append(_Unwritten(record, readers))
     return found
 
 
-def _is_written(links: Iterable[Link]) -> bool:
-    return any(link.type in _WRITING for link in links)
-
-
 def _names(scope: Scope, unwritten: Sequence[_Unwritten]) -> list[Finding]:
     def judge(some: Sequence[_Unwritten]) -> Iterable[Finding]:
-        known = _written_elsewhere(scope.view, [one.record.node.id for one in some])
-        return of_names(scope, [one.record for one in some if one.record.node.id not in known])
+        return of_names(scope, [one.record for one in some])
 
     return spared(scope, unwritten, judge, lambda one: one.record.node)
 
 
-def _orphans(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally) -> Iterable[Finding]:
-    return spared(scope, unwritten, lambda some: _orphans_of(scope, some, tally), lambda one: one.record.node)
+def _orphans(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally, since_us: int) -> Iterable[Finding]:
+    def judge(some: Sequence[_Unwritten]) -> Iterable[Finding]:
+        return _orphans_of(scope, some, tally, since_us)
+
+    return spared(scope, unwritten, judge, lambda one: one.record.node)
 
 
-def _orphans_of(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally) -> Iterator[Finding]:
-    for profile in _profiles(scope.view, unwritten, tally):
+def _orphans_of(scope: Scope, unwritten: Sequence[_Unwritten], tally: _Tally, since_us: int) -> Iterator[Finding]:
+    for profile in _profiles(scope.view, unwritten, tally, since_us):
         yield from kinds.of_profile(profile, scope.policy, scope.now_us)
 
 
-def _profiles(view: View, unwritten: Sequence[_Unwritten], tally: _Tally) -> Iterator[DatasetProfile]:
-    written = _written_elsewhere(view, [u.record.node.id for u in unwritten])
+def _profiles(view: View, unwritten: Sequence[_Unwritten], tally: _Tally, since_us: int) -> Iterator[DatasetProfile]:
     named = view.nodes(r for u in unwritten for r in u.readers[:_READERS_NAMED])
     for record, readers in unwritten:
         siblings, with_writer = tally.siblings(record.node)
@@ -122,16 +117,8 @@ def _profiles(view: View, unwritten: Sequence[_Unwritten], tally: _Tally) -> Ite
             dataset=record.node,
             readers=tuple(named[r].node for r in readers[:_READERS_NAMED] if r in named),
             reader_count=len(readers),
-            writers=int(record.node.id in written),
             first_seen_us=record.first_seen_us,
+            lineage_since_us=since_us,
             siblings=siblings,
             siblings_with_writer=with_writer,
         )
-
-
-def _written_elsewhere(view: View, ids: Sequence[bytes]) -> set[bytes]:
-    """Those of these datasets that have a writer under another of their names."""
-    names = {i: others - {i} for i, others in aliases_of(view, ids).items() if len(others) > 1}
-    others = sorted({other for alias in names.values() for other in alias})
-    written = {other for other, links in view.in_links(others).items() if _is_written(links)}
-    return {i for i, alias in names.items() if alias & written}

@@ -17,6 +17,11 @@ class Untracked:
         self._scope = scope
         self._roll = Roll(scope.policy)
 
+    @property
+    def since_us(self) -> int:
+        """Since when lineage has been coming in, as far as has been streamed; now where there is none."""
+        return self._scope.now_us if self._roll.first_us is None else self._roll.first_us
+
     def jobs(self, histories: Iterable[JobHistory]) -> Iterator[JobHistory]:
         """The same jobs, each ticked off as it passes."""
         for history in histories:
