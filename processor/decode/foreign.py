@@ -92,7 +92,7 @@ def _is_blind(schema: AvroType, named: dict[str, AvroType]) -> bool:
 def _load(text: str, limits: Limits) -> AvroType:
     if len(text) > limits.schema_bytes:
         raise RefusedSchemaError(f"the schema is longer than {limits.schema_bytes} bytes")
-    if nesting(text.encode("utf-8", "replace")) > _MAX_NESTING:
+    if nesting(text.encode("utf-8", "replace"), _MAX_NESTING) > _MAX_NESTING:
         raise RefusedSchemaError(f"the schema nests deeper than {_MAX_NESTING}")
     try:
         return json.loads(text)

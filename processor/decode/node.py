@@ -10,7 +10,6 @@ Rules kept here:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -32,7 +31,9 @@ canonical_json = msgspec.json.Encoder(order="sorted").encode
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder().decode
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_FEW = 16
+_ALIKE = bytes.maketrans(b"[]", b"{}")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class ReadNode(NamedTuple):
@@ -117,7 +118,7 @@ class NodeReader:
         return fresh
 
     def _fresh_facet(self, plan: ContainerPlan, name: str, raw: bytes) -> ReadFacet | Breach:
-        if nesting(raw) > self._depth:
+        if nesting(raw, self._depth) > self._depth:
             return Breach("", f"nested deeper than {self._depth}")
         typed = plan.facets.get(name)
         if typed is not None:
@@ -163,22 +164,21 @@ def first_breach(raw: bytes, schema: AvroType, names: Mapping[str, AvroType], er
     return next(breaches(value, schema, names), Breach("", quoted(error)))
 
 
-def nesting(raw: bytes) -> int:
-    """How deep the JSON nests, or a cheap upper bound of it while that is small."""
-    most = raw.count(b"{") + raw.count(b"[")
-    return most if most <= 16 else _nesting(raw)  # noqa: PLR2004 - small enough that the bound will do
+def nesting(raw: bytes, most: int) -> int:
+    """How deep the JSON nests, or a cheap upper bound of it while that is small; beyond `most`, that it is more."""
+    bound = raw.count(b"{") + raw.count(b"[")
+    return bound if bound <= min(most, _FEW) else _nesting(raw, most)
 
 
-def _nesting(raw: bytes) -> int:
-    deepest = depth = 0
-    for found in _BRACKETS.finditer(raw):
-        first = raw[found.start()]
-        if first in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"}]":
-            depth -= 1
-    return deepest
+def _nesting(raw: bytes, most: int) -> int:
+    """Take away the innermost brackets, level by level: each pass is one call, where a loop would meet each bracket."""
+    text = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
+    brackets = b"".join(text.split(b'"')[::2]).translate(_ALIKE, _NO_BRACKETS)
+    depth = 0
+    while brackets and depth <= most:
+        brackets = brackets.replace(b"{}", b"")
+        depth += 1
+    return depth
 
 
 def _present(raws: dict[str, msgspec.Raw]) -> Iterable[tuple[str, bytes]]:

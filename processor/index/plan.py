@@ -15,7 +15,6 @@ Nothing here knows a time, or the state of the index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -64,34 +63,24 @@ _JOIN_OF = {
 }
 """By source: the letter of the join."""
 
+Item = tuple[bytes, bytes] | None
 Stem = str | int
 """What a step's value begins with: its source, or the evidence of a span."""
 
 
 class Template(NamedTuple):
-    """A step in the form in which it is gone over again and again."""
+    """One join of a plan. `item`: what stands before and behind the cause in its item, None for a silent one."""
 
     join: str
     field: bytes
     payload: bytes
     stem: Stem
     source: str
-    item: tuple[bytes, bytes] | None
+    item: Item
 
 
 Templates = tuple[tuple[Key, tuple[Template, ...]], ...]
 """Templates by key, no field twice in one group; a key that has to join one twice has several groups."""
-
-
-class Step(NamedTuple):
-    """One join of a plan. `item`: what stands before and behind the cause in its item, None for a silent one."""
-
-    key: Key
-    source: str
-    field: bytes
-    payload: bytes = b""
-    evidence: int = 0
-    item: tuple[bytes, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +110,41 @@ def plan_of(seen: Observation, buckets: int) -> Plan:
     return _Planning(seen, buckets).plan()
 
 
+class _Groups:
+    """Templates by key, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._groups: list[tuple[Key, dict[bytes, Template]]] = []
+        self._open: dict[Key, dict[bytes, Template]] = {}
+
+    def at(self, key: Key, name: bytes) -> Template | None:
+        """What there is of a field."""
+        return self._open.get(key, {}).get(name)
+
+    def put(self, key: Key, template: Template) -> None:
+        """Add one: to those of its key, unless its field is there."""
+        group = self._open.get(key)
+        if group is None or template.field in group:
+            group = self._open[key] = {}
+            self._groups.append((key, group))
+        group[template.field] = template
+
+    def replace(self, key: Key, template: Template) -> None:
+        """Put one in the place of that of its field."""
+        self._open[key][template.field] = template
+
+    def templates(self) -> Templates:
+        """All of them."""
+        return tuple((key, tuple(group.values())) for key, group in self._groups)
+
+
 @dataclass(slots=True)
 class _Planning:
     seen: Observation
     buckets: int
-    nodes: dict[Node, tuple[Step, ...]] = field(default_factory=dict)
-    lasting: dict[tuple[Key, bytes], Step] = field(default_factory=dict)
-    exact: list[Step] = field(default_factory=list)
+    nodes: dict[Node, Templates] = field(default_factory=dict)
+    lasting: _Groups = field(default_factory=_Groups)
+    exact: _Groups = field(default_factory=_Groups)
     subjects: dict[Key, bytes] = field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -138,15 +155,16 @@ class _Planning:
         for fact in self.seen.datasets:
             self.dataset(fact)
         members = frozenset(self.members(self.seen.job)) if self.seen.job else frozenset()
-        nodes = {node: _grouped(steps) for node, steps in self.nodes.items()}
-        return Plan(nodes, _grouped(self.lasting.values()), _grouped(self.exact), members, self.subjects)
+        return Plan(self.nodes, self.lasting.templates(), self.exact.templates(), members, self.subjects)
 
-    def last(self, step: Step) -> None:
-        """Add what lasts: one field stated twice by an event is stated on the evidence of both."""
-        name = step.key, step.field
-        there = self.lasting.get(name, step)
-        evidence = there.evidence | step.evidence
-        self.lasting[name] = step if evidence == step.evidence else there._replace(evidence=evidence)
+    def span(self, key: Key, name: bytes, evidence: int = 0, item: Item = None) -> None:
+        """Say when it was seen; stated twice by an event, it is on the evidence of both."""
+        there = self.lasting.at(key, name)
+        if there is None:
+            self.lasting.put(key, Template("S", name, b"", int(evidence), "S", item))
+            return
+        both = evidence | int(there.stem)
+        self.lasting.replace(key, Template("S", name, b"", both, "S", item if both == evidence else there.item))
 
     def key(self, record: str, node: Node) -> Key:
         return key_of(record, node.id, self.buckets)
@@ -158,26 +176,26 @@ class _Planning:
         if node not in self.nodes:
             self.nodes[node] = self.introduction(key, node)
             self.subjects[key] = pack_identity(node)
-            self.last(Step(key, "S", b"t"))
+            self.span(key, b"t")
         if facets:
             self.facets(key, facets)
         return key
 
-    def introduction(self, key: Key, node: Node) -> tuple[Step, ...]:
+    def introduction(self, key: Key, node: Node) -> Templates:
         """Who the node is, and where it is found."""
         registry = Key(bucket_of(node.id, self.buckets), f"reg.{node.kind.value}")
         word = key_of("w", word_id(last_word(node.name)), self.buckets)
         return (
-            Step(key, "O", b"i", pack_identity(node), item=item_around(ItemKind.NODE_ADDED)),
-            Step(registry, "O", node.id),
-            Step(word, "O", KIND_LETTERS[node.kind] + node.id),
+            (key, (_template("O", b"i", pack_identity(node), item_around(ItemKind.NODE_ADDED)),)),
+            (registry, (_template("O", node.id),)),
+            (word, (_template("O", KIND_LETTERS[node.kind] + node.id),)),
         )
 
     def facets(self, key: Key, facets: Facets) -> None:
         content, touch = _fragment(facets)
         name = fingerprint(content)
-        self.exact.append(Step(key, "O", b"B" + name, content))
-        self.exact.append(Step(key, "T", b"T" + name, touch))
+        self.exact.put(key, _template("O", b"B" + name, content))
+        self.exact.put(key, _template("T", b"T" + name, touch))
 
     # Edges
 
@@ -189,18 +207,17 @@ class _Planning:
         at_src = edge.type in {EdgeType.READS, EdgeType.SYMLINK}
         out, into = self.key("o", edge.src), self.key("i", edge.dst)
         self.subjects[out], self.subjects[into] = pack_identity(edge.src), pack_identity(edge.dst)
-        news = Step(out, "S", b"", b"", edge.evidence, item_around(ItemKind.EDGE_ADDED, details))
-        silent = Step(out, "S", b"", b"", edge.evidence)
-        self.last((news if at_src else silent)._replace(key=out, field=letter + edge.dst.id))
-        self.last((silent if at_src else news)._replace(key=into, field=letter + edge.src.id))
+        item = item_around(ItemKind.EDGE_ADDED, details)
+        self.span(out, letter + edge.dst.id, edge.evidence, item if at_src else None)
+        self.span(into, letter + edge.src.id, edge.evidence, None if at_src else item)
 
     # Datasets
 
     def dataset(self, fact: DatasetFact) -> None:
         key = self.node(fact.node, fact.facets)
         if fact.role is Role.WRITER and self.seen.run is not None:
-            self.exact.append(Step(key, "W", b"w", item=item_around(ItemKind.LIFECYCLE_CHANGED, REVIVED)))
-            self.exact.append(Step(key, "h", b"h"))
+            self.exact.put(key, _template("W", b"w", item=item_around(ItemKind.LIFECYCLE_CHANGED, REVIVED)))
+            self.exact.put(key, _template("h", b"h"))
         if fact.lifecycle is not None:
             self.lifecycle(key, fact.lifecycle.state)
         if fact.columns is not None:
@@ -212,7 +229,7 @@ class _Planning:
         """Each drop is news, whatever was before; of the other states only a change is."""
         item = item_around(ItemKind.LIFECYCLE_CHANGED, state.encode())
         source, payload = ("D", b"") if state == "DROP" else ("L", bytes([len(state)]) + state.encode())
-        self.exact.append(Step(key, source, b"d", payload, item=item))
+        self.exact.put(key, _template(source, b"d", payload, item))
 
     def observer(self, fact: DatasetFact) -> Observer:
         if self.seen.job is None:
@@ -223,41 +240,41 @@ class _Planning:
         content, mark = fact.schema_content, fact.schema_mark
         observer = self.observer(fact)
         lane, label = lane_id(observer), pack_observer(observer)
-        key, put = self.key("s", fact.node), self.exact.append
+        key, put = self.key("s", fact.node), self.exact.put
         self.subjects[key] = pack_identity(fact.node)
-        put(Step(key, "O", b"l" + lane, label))
+        put(key, _template("O", b"l" + lane, label))
         item = item_around(ItemKind.SCHEMA_CHANGED, frame(mark) + frame(label))
-        put(Step(key, "L", b"c" + lane, mark, item=item))
+        put(key, _template("L", b"c" + lane, mark, item))
         if content:
-            put(Step(key, "E", b"b" + mark, content))
-            put(Step(key, "H", b"v" + lane + mark))
-            put(Step(key, "e", b"e" + lane + mark))
+            put(key, _template("E", b"b" + mark, content))
+            put(key, _template("H", b"v" + lane + mark))
+            put(key, _template("e", b"e" + lane + mark))
 
     def mapping(self, fact: DatasetFact) -> None:
         owner, output = self.seen.job or fact.node, fact.node
         evidence = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
         content = fact.mapping_content
         mark = fingerprint(content)
-        key, put = self.key("m", owner), self.exact.append
+        key, put = self.key("m", owner), self.exact.put
         self.subjects[key] = pack_identity(owner)
         item = item_around(ItemKind.MAPPING_CHANGED, pack_identity(output))
-        put(Step(key, "L", b"c" + output.id, mark, item=item))
+        put(key, _template("L", b"c" + output.id, mark, item))
         if not content:
             return
-        put(Step(key, "O", b"b" + mark, content))
-        put(Step(key, "S", b"v" + output.id + mark, evidence=evidence))
+        put(key, _template("O", b"b" + mark, content))
+        put(key, Template("S", b"v" + output.id + mark, b"", int(evidence), "S", None))
         if fact.explicit and self.seen.run is not None:
             # Explicit statements of one run count together: which run was the last to make this one, and any.
-            put(Step(key, "k", b"k" + output.id))
-            put(Step(key, "k", b"q" + output.id + mark))
+            put(key, _template("k", b"k" + output.id))
+            put(key, _template("k", b"q" + output.id + mark))
         self.derives(owner, fact, evidence)
 
     def derives(self, owner: Node, fact: DatasetFact, evidence: Evidence) -> None:
-        self.last(Step(self.key("i", fact.node), "S", b"d" + owner.id, evidence=evidence))
+        self.span(self.key("i", fact.node), b"d" + owner.id, evidence)
         name = b"d" + owner.id + fact.node.id
         for source in fact.sources:
             self.node(source)
-            self.last(Step(self.key("o", source), "S", name, evidence=evidence))
+            self.span(self.key("o", source), name, evidence)
 
     # Runs
 
@@ -272,17 +289,8 @@ class _Planning:
         return found | {b"M" + fact.node.id for fact in mapped}
 
 
-def _grouped(steps: Iterable[Step]) -> Templates:
-    groups: list[tuple[Key, dict[bytes, Template]]] = []
-    open_: dict[Key, dict[bytes, Template]] = {}
-    for step in steps:
-        group = open_.get(step.key)
-        if group is None or step.field in group:
-            group = open_[step.key] = {}
-            groups.append((step.key, group))
-        stem = step.evidence if step.source == "S" else step.source
-        group[step.field] = Template(_JOIN_OF[step.source], step.field, step.payload, stem, step.source, step.item)
-    return tuple((key, tuple(group.values())) for key, group in groups)
+def _template(source: str, name: bytes, payload: bytes = b"", item: Item = None) -> Template:
+    return Template(_JOIN_OF[source], name, payload, source, source, item)
 
 
 def _fragment(facets: Facets) -> tuple[bytes, bytes]:

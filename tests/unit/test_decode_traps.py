@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from processor.decode import Decoder, TypedEvent, TypedEvents, build_decoder, read_schemas
+from processor.decode.node import nesting
 from processor.model.errors import Reason, Rejected, Stage
 from processor.resources import schemas_dir
 
@@ -246,6 +247,24 @@ def test_what_was_read_before_does_not_make_up_for_what_the_event_lacks(decoder:
     assert refuse(decoder, without("run") | {"dataset": table()}).reason is Reason.CONTRACT
     assert refuse(decoder, BASE | {"eventTime": "yesterday"}).reason is Reason.BAD_TIME
     assert refuse(decoder, BASE | {"run": {"runId": "one"}}).reason is Reason.BAD_RUN_ID
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        (b"[" * 40 + b"]" * 40, 40),
+        (b'{"a":' * 20 + b"[]" + b"}" * 20, 21),
+        (b'{"a":' + b'["[{[{[{[{[{[{[{[{[{", "\\"[[", "]]\\\\", [[]]]' + b"}", 4),
+        (b"[" * 65 + b"]" * 65, 65),
+    ],
+)
+def test_how_deep_json_nests_does_not_depend_on_what_its_strings_hold(text: bytes, depth: int) -> None:
+    json.loads(text)
+    assert nesting(text, 64) == depth
+
+
+def test_nesting_beyond_what_is_asked_for_is_only_more() -> None:
+    assert nesting(b"[" * 5000 + b"]" * 5000, 64) == 65
 
 
 def test_null_in_place_of_all_facets_is_absent(decoder: Decoder) -> None:
