@@ -43,6 +43,7 @@ lint: $(STAMP) ## Lint, check the format and the types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/hadolint Dockerfile
 
 check: lint test ## Both: what must pass before a commit
 
@@ -88,6 +89,14 @@ clean: ## Remove what was built and installed here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+.PHONY: image
+# As root, on Debian: apt-get install --no-install-recommends buildah debootstrap
+image: $(STAMP) ## Build the image with buildah, on BASE=… or a base made here, and see it work on real Kafka and Valkey
+	@deploy/image/build
+	@PYTHONPATH=. $(BIN)/python -m deploy.image.smoke "$${TAG:-lineage-processor:$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)}"
+
 lock: ## Resolve the exact versions anew into requirements.lock (needs uv)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --upgrade --all-extras --no-emit-package lineage-processor --output-file requirements.lock pyproject.toml
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --constraint requirements.lock --output-file deploy/image/requirements.lock pyproject.toml

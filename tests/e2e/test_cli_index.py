@@ -311,6 +311,19 @@ def test_exit_codes_say_who_is_at_fault(
     assert bool(done.err) == bool(code)
 
 
+def test_an_export_into_a_file_is_there_whole_or_not_at_all(loaded: Lineage) -> None:
+    done = loaded.ok("export", "edges", "--to", "edges.ndjson")
+    assert done.out == ""
+    written = (loaded.folder / "edges.ndjson").read_text(encoding="utf-8")
+    assert written == loaded.ok("export", "edges").out
+    away = loaded.having(LINEAGE_REDIS_URL="redis://127.0.0.1:1/0")
+    assert away("export", "edges", "--to", "edges.ndjson").code == 3
+    assert (loaded.folder / "edges.ndjson").read_text(encoding="utf-8") == written
+    nowhere = loaded("export", "nodes", "--to", "no/such/folder.ndjson")
+    assert (nowhere.code, len(nowhere.err.splitlines())) == (2, 1)
+    assert sorted(path.name for path in loaded.folder.glob("edges*")) == ["edges.ndjson"]
+
+
 def test_a_reader_that_leaves_early_hears_no_complaint(loaded: Lineage) -> None:
     command = subprocess.Popen(
         [*COMMAND, "export", "edges"],

@@ -1,0 +1,1 @@
+"""The image: `build` makes it with buildah, `smoke` works with it."""
