@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 from litestar.types import ASGIApp
 
+from processor.api.heads import HEAD_TIMEOUT_S, bounded
 from processor.model.errors import UsageError
 from processor.telemetry.health import Health
 
@@ -58,10 +59,11 @@ class Ending:
     within_s: float
 
 
-def serve(app: ASGIApp, at: Listener, health: Health, ending: Ending) -> None:
+def serve(app: ASGIApp, at: Listener, health: Health, ending: Ending, head_timeout_s: float = HEAD_TIMEOUT_S) -> None:
     """Serve until it is to end."""
     config = uvicorn.Config(
         app=_any(app),
+        http=bounded(head_timeout_s),
         log_config=None,
         access_log=False,
         lifespan="on",

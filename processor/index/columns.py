@@ -45,7 +45,7 @@ def column_lineage(
     limit: int = LIMIT,
 ) -> Graph:
     """Columns upstream or downstream of a column, or of every column of a dataset."""
-    way = Direction(direction)
+    way, view = Direction(direction), view.walking()
     walk = _ColumnWalk(view, start.dataset, limit, Mappings(view))
     frontier = walk.take(set(_start_columns(view, start)), 0)
     for level in range(1, depth + 1):
@@ -146,7 +146,9 @@ def _stated(known: KnownMapping, wanted: Mapping[str, list[Node]]) -> Iterator[C
 def by_name(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, list[Node]]]:
     """Columns by every name of their dataset, see `Named`; sorted, whatever order they come in."""
     wanted = sorted(columns, key=str)
-    together = live_names(view, {column.dataset.id for column in wanted})
+    datasets = {column.dataset.id for column in wanted}
+    view.look_ahead(sorted(datasets), "n", "o", "i")
+    together = live_names(view, datasets)
     named: dict[bytes, dict[str, list[Node]]] = {}
     for column in wanted:
         for name in together[column.dataset.id]:

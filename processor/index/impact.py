@@ -53,6 +53,7 @@ def impact(
     limit: int = IMPACT_LIMIT,
 ) -> Impact:
     """What is downstream of these columns of a dataset; None means of all of it."""
+    view = view.walking()
     names = [c.path for c in view.columns(dataset)] if columns is None else columns
     start = _Start(dataset, aliases_of(view, [dataset.id])[dataset.id], frozenset(names))
     found = _Found()

@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS
@@ -94,10 +95,13 @@ def pack_span(time_us: int, evidence: int = 0, last_us: int | None = None) -> by
     return _SPAN.pack(float(time_us), (time_us if last_us is None else last_us) // HOUR_US, evidence)
 
 
+_evidence = lru_cache(maxsize=256)(Evidence)
+
+
 def unpack_span(data: bytes) -> Span:
     """Inverse of `pack_span`, after any number of joins."""
     first, hour, evidence = _SPAN.unpack(data)
-    return Span(int(first), hour, Evidence(evidence))
+    return Span(int(first), hour, _evidence(evidence))
 
 
 def pack_hours(*times_us: int) -> bytes:

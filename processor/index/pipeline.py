@@ -26,7 +26,7 @@ Command = Sequence[Any]
 
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ClusterDownError)
 _SENT_ELSEWHERE = (exceptions.AskError, exceptions.TryAgainError)  # MovedError is an AskError
-_FIRST_KEY = {"EVALSHA": 3}
+_FIRST_KEY = {"EVALSHA": 3, "EVALSHA_RO": 3}
 _untyped: Any = redis
 
 

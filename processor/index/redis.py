@@ -20,6 +20,7 @@ from processor.index.expiry import KEEP, Keep
 from processor.index.generations import Generation, Generations, literally
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
+from processor.index.reading import Hashes, Place
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, OutboxEntry, Settle
 from processor.model.errors import StoreWentBackError
 from processor.model.history import RECENT_RUNS
@@ -46,6 +47,7 @@ class RedisStore:
         keep: Keep = KEEP,
     ) -> None:
         self._client = client
+        self._hashes = Hashes(client)
         self._prefix = prefix
         self._wanted_buckets = buckets
         self._keep = keep
@@ -108,7 +110,7 @@ class RedisStore:
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
         """Whole hashes, in the order of `keys`."""
-        return cast("list[dict[bytes, bytes]]", self._pipelined("HGETALL", keys))
+        return self._hashes.fetch([Place(key.bucket, self.name(key)) for key in keys])
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""

@@ -33,6 +33,7 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     """Who reads these datasets, and what those jobs write."""
     out = view.out_links(datasets)
     jobs = sorted({link.other for links in out.values() for link in _of(links, EdgeType.READS)})
+    view.look_ahead(jobs, "n", "o")
     written = view.out_links(jobs)
     alone = {link.other for links in out.values() for link in links if link.owner == link.other}
     sources = _Sources(view, _governed(out, EdgeType.READS) | _governing(written, EdgeType.WRITES) | alone)
@@ -55,6 +56,7 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     """Who writes these datasets, and what those jobs read."""
     into = view.in_links(datasets)
     jobs = sorted({link.other for links in into.values() for link in _of(links, EdgeType.WRITES)})
+    view.look_ahead(jobs, "n", "i")
     read = view.in_links(jobs)
     alone = {i for i, links in into.items() if any(link.other == i for link in _of(links, EdgeType.DERIVES))}
     sources = _Sources(view, _governed(into, EdgeType.WRITES) | _governing(read, EdgeType.READS) | alone)
@@ -73,12 +75,17 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
 
 def _infers(read: Link, write: Link) -> bool:
     """Whether an input leads to an output because a job listed the two."""
-    return bool(read.evidence & _READ) and bool(write.evidence & _WRITTEN)
+    return _shares(read.evidence, _READ) and _shares(write.evidence, _WRITTEN)
 
 
 def _is_explicit(link: Link, type_: EdgeType) -> bool:
     inferring = _READ if type_ is EdgeType.READS else _WRITTEN
-    return link.type is type_ and not link.evidence & inferring
+    return link.type is type_ and not _shares(link.evidence, inferring)
+
+
+def _shares(one: Evidence, other: Evidence) -> bool:
+    """As integers: each flag that an enum makes costs a walk as much as the link it stands on."""
+    return bool(int.__and__(one, other))
 
 
 def _governed(links: dict[bytes, list[Link]], type_: EdgeType) -> set[bytes]:

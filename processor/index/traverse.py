@@ -28,6 +28,7 @@ from processor.model.observation import EdgeType
 
 DEPTH = 20
 LIMIT = 10_000
+_LINKS = ("o", "i")
 
 
 class Direction(StrEnum):
@@ -62,7 +63,7 @@ def lineage(
     limit: int = LIMIT,
 ) -> Graph:
     """Datasets and jobs upstream or downstream of a dataset or a job."""
-    walk = _Walk(view, Direction(direction), limit)
+    walk = _Walk(view.walking(), Direction(direction), limit)
     frontier = walk.begin(start)
     first = 1 if start.kind is Kind.DATASET else 2
     for level in range(first, depth + 1):
@@ -84,13 +85,13 @@ class _Walk:
 
     def begin(self, start: Node) -> set[bytes]:
         """Where the walk starts; a job's first step is to its own outputs or inputs."""
-        self.reach({start.id}, 0)
+        self.reach({start.id}, 0, *_LINKS)
         if start.kind is Kind.DATASET:
             return self.aliased({start.id}, 0)
         links = self.beside(start.id)
         for link in links:
             self.note_job(start.id, link)
-        return self.aliased(self.reach({link.other for link in links}, 1), 1)
+        return self.aliased(self.reach({link.other for link in links}, 1, *_LINKS), 1)
 
     def beside(self, job: bytes) -> list[Link]:
         if self.direction is Direction.DOWN:
@@ -104,17 +105,18 @@ class _Walk:
         walk = steps.down if self.direction is Direction.DOWN else steps.up
         found = list(walk(self.view, sorted(frontier)))
         self.reach({step.job for step in found if step.job}, depth)
-        fresh = self.reach({step.target for step in found if step.target}, depth)
+        fresh = self.reach({step.target for step in found if step.target}, depth, *_LINKS)
         for step in found:
             self.note(step)
         return self.aliased(fresh, depth)
 
-    def reach(self, ids: Iterable[bytes], depth: int) -> set[bytes]:
-        """Take in nodes; those that are new, alive and within the limit."""
+    def reach(self, ids: Iterable[bytes], depth: int, *also: str) -> set[bytes]:
+        """Take in nodes; those that are new, alive and within the limit. `also`: records that are asked for next."""
         fresh = sorted(set(ids) - self.depths.keys())
         room = max(0, self.limit - len(self.depths))
         self.truncated = self.truncated or len(fresh) > room
         taken = fresh[:room]
+        self.view.look_ahead(taken, "n", *also)
         self.records |= self.view.nodes(taken)
         alive = [i for i in taken if i in self.records and not (depth and self.records[i].dropped)]
         self.depths |= dict.fromkeys(alive, depth)
@@ -128,7 +130,7 @@ class _Walk:
         for (source, target), link in aliases.links.items():
             self.edges[EdgeType.SYMLINK, source, target] = link
         every = {name for names in aliases.names.values() for name in names}
-        return datasets | self.reach(every - datasets, depth)
+        return datasets | self.reach(every - datasets, depth, *_LINKS)
 
     def note(self, step: Step) -> None:
         if step.job is None and step.target is not None:

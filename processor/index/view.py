@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Self, TypeVar
 
 from processor.index import joins
 from processor.index.expiry import epoch_of
@@ -47,6 +48,7 @@ from processor.model.tables import Columns
 __all__ = ["Link", "View", "current_columns", "current_of"]
 
 _PAGE = 500
+_MEMO_HASHES = 50_000
 _MAPPINGS_BYTES = 16 * 1024 * 1024
 """Of mappings as they are stored; decoded they take several times that."""
 _MOST_REMEMBERED = 5_000
@@ -55,13 +57,39 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
+@dataclass(slots=True)
+class _Memo:
+    """What a walk has read: as it is stored, and what that says."""
+
+    hashes: dict[Key, Hash] = field(default_factory=dict)
+    records: dict[bytes, NodeRecord] = field(default_factory=dict)
+    links: dict[tuple[str, bytes], list[Link]] = field(default_factory=dict)
+
+
 class View:
     """Reads over a store. Any method may raise DependencyError."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._memo: _Memo | None = None
         self._mappings: dict[bytes, Mapping] = {}
         self._mappings_bytes = 0
+
+    # Walks
+
+    def walking(self) -> Self:
+        """The same view for one walk: what it has read, it reads no second time. Not for keeping."""
+        view = copy(self)
+        view._memo = _Memo()  # noqa: SLF001  it is of this class
+        return view
+
+    def look_ahead(self, ids: Iterable[bytes], *records: str) -> None:
+        """Read in one round trip what a walk will ask for next; nothing where it is no walk.
+
+        `records`: `n` for nodes, `o` and `i` for their links.
+        """
+        if self._memo is not None:
+            self._remembered(self._memo, [self._key(record, i) for i in ids for record in records])
 
     # Nodes
 
@@ -72,8 +100,13 @@ class View:
     def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:
         """The known ones among these datasets and jobs, by id."""
         wanted = list(dict.fromkeys(ids))
-        hashes = self._fetch("n", wanted)
-        return {i: node_record(there) for i, there in zip(wanted, hashes, strict=True) if there}
+        if self._memo is None:
+            hashes = self._fetch("n", wanted)
+            return {i: node_record(there) for i, there in zip(wanted, hashes, strict=True) if there}
+        known = self._memo.records
+        missing = [i for i in wanted if i not in known]
+        known.update((i, node_record(t)) for i, t in zip(missing, self._fetch("n", missing), strict=True) if t)
+        return {i: known[i] for i in wanted if i in known}
 
     def facet_times(self, ids: Sequence[bytes]) -> dict[bytes, dict[str, int]]:
         """When each facet of these datasets and jobs was stated last, by id and name."""
@@ -239,7 +272,15 @@ class View:
         return key_of(record, id_, self._store.buckets)
 
     def _fetch(self, record: str, ids: Sequence[bytes]) -> list[Hash]:
-        return self._store.fetch([self._key(record, i) for i in ids])
+        keys = [self._key(record, i) for i in ids]
+        return self._store.fetch(keys) if self._memo is None else self._remembered(self._memo, keys)
+
+    def _remembered(self, memo: _Memo, keys: Sequence[Key]) -> list[Hash]:
+        missing = [key for key in dict.fromkeys(keys) if key not in memo.hashes]
+        fresh = dict(zip(missing, self._store.fetch(missing) if missing else (), strict=True))
+        if len(memo.hashes) + len(fresh) <= _MEMO_HASHES:
+            memo.hashes |= fresh
+        return [memo.hashes[key] if key in memo.hashes else fresh[key] for key in keys]
 
     def _all_ids(self, kind: Kind) -> Iterator[list[bytes]]:
         for _, page in self._store.scan(f"reg.{kind.value}"):
@@ -248,10 +289,17 @@ class View:
                 yield ids[start : start + _PAGE]
 
     def _links(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
-        hashes = self._fetch(record, ids)
+        if self._memo is None:
+            return self._read_links(record, ids)
+        known = self._memo.links
+        missing = [i for i in ids if (record, i) not in known]
+        known.update(((record, i), links) for i, links in self._read_links(record, missing).items())
+        return {i: known[record, i] for i in ids}
+
+    def _read_links(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
         return {
             i: [link_of(record, name, value) for name, value in sorted(there.items())]
-            for i, there in zip(ids, hashes, strict=True)
+            for i, there in zip(ids, self._fetch(record, ids), strict=True)
         }
 
     def _known(self, names: dict[bytes, NodeRecord], owner: bytes, there: Hash) -> Iterator[KnownMapping]:

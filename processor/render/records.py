@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from processor.model.history import KnownEdge, Lane, NodeRecord
@@ -34,7 +35,12 @@ def node(of: Node) -> Record:
 
 def evidence(bits: Evidence) -> list[str]:
     """The names of the evidence, in the order of their weight."""
-    return [name for bit, name in _EVIDENCE.items() if bit & bits]
+    return [*_evidence(int(bits))]
+
+
+@cache
+def _evidence(bits: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in _EVIDENCE.items() if bit & bits)
 
 
 def edge(of: KnownEdge) -> Record:

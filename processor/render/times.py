@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from processor.model.errors import UsageError
 
@@ -16,6 +17,7 @@ _AGE = re.compile(r"([0-9]{1,6})([smhdw])")
 _AGE_UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 
 
+@lru_cache(maxsize=16_384)
 def rfc3339(time_us: int) -> str:
     """Microseconds since 1970 as `2026-11-22T08:12:37.497339Z`, always with six decimals, so that it sorts as text.
 

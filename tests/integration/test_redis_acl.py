@@ -74,7 +74,8 @@ def test_indexer_alerter_and_reader_do_their_work_and_nothing_is_refused(
         lineage = Lineage(tmp_path, {"LINEAGE_REDIS_URL": address(guarded, "reader")})
         assert len(lineage.ok("alerts", "-o", "json").json) == 1
         assert len(lineage.ok("export", "nodes", "-o", "ndjson").lines) == 4
-        for command in (["show", "orders"], ["up", "orders"], ["down", "load"], ["digest"], ["export", "edges"]):
+        asked = ("show orders", "up orders", "down load", "digest", "export edges", "search orders", "why orders")
+        for command in map(str.split, asked):
             lineage.ok(*command)
     saying = Lineage(tmp_path, {"LINEAGE_REDIS_URL": address(guarded, "alerter")})
     (alert,) = saying.ok("alerts", "-o", "json").json

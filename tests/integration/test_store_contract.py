@@ -10,6 +10,7 @@ import pytest
 from processor.index.announce import change_of
 from processor.index.connect import connect
 from processor.index.digest import digest
+from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
 from processor.index.redis import RedisStore
 from processor.index.reduce import reduce
@@ -88,6 +89,28 @@ def test_order_batches_and_repetition_do_not_matter(store: Store) -> None:
     for value in shuffled:
         fill(store, value)
     assert digest(store) == digest(memory(*HISTORY))
+
+
+def test_many_hashes_are_fetched_in_order_absent_ones_as_empty(store: Store) -> None:
+    names = [f"t{number}" for number in range(700)]
+    fill(store, event("wide", outputs=[table(name) for name in names]))
+    wanted = [key_of("n", ds(name).id, store.buckets) for name in (*names, "absent", *names[:3])]
+    found = store.fetch(wanted)
+    assert [bool(there) for there in found] == [True] * 700 + [False] + [True] * 3
+    assert [store.fetch([key])[0] for key in wanted[:5]] == found[:5]
+    assert found[-3:] == found[:3]
+    assert {each.node.name for each in View(store).nodes(ds(name).id for name in names).values()} == set(names)
+
+
+def test_how_many_there_are_by_bucket_and_which(store: Store) -> None:
+    fill(store, event("wide", outputs=[table(f"t{number}") for number in range(50)]))
+    view = View(store)
+    sizes = view.sizes(Kind.DATASET)
+    assert (len(sizes), sum(sizes), view.count(Kind.DATASET)) == (store.buckets, 50, 50)
+    some = [bucket for bucket, size in enumerate(sizes) if size][:2]
+    ids = list(view.ids_in(Kind.DATASET, some))
+    assert len(ids) == sum(sizes[bucket] for bucket in some)
+    assert {key_of("n", i, store.buckets).bucket for i in ids} == set(some)
 
 
 def test_an_index_survives_being_closed(make_store: Callable[[], Store]) -> None:

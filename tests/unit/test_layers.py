@@ -35,7 +35,7 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 
 PURE = ("decode", "detect", "index", "model")
 # The files of these rooms that hold a client.
-IMPURE = {"index/connect.py", "index/pipeline.py", "index/redis.py"}
+IMPURE = {"index/connect.py", "index/pipeline.py", "index/reading.py", "index/redis.py"}
 
 # Clients, clocks, threads, chance and the machine around.
 IMPURE_MODULES = {

@@ -1,0 +1,70 @@
+"""A view for one walk: the same answers, each thing read once, and few round trips."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processor.index import view as viewing
+from processor.index.memory import MemoryStore
+from processor.index.past import PastView
+from processor.index.store import Key
+from processor.index.traverse import lineage
+from processor.index.view import View
+from processor.model.identity import Kind
+from tests.support.events import Json, ds, event, fill, table, us
+from tests.support.histories import events
+
+
+class Counted(MemoryStore):
+    """Counts round trips, and how often each hash is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trips = 0
+        self.reads = Counter[Key]()
+
+    def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
+        self.trips += 1
+        self.reads.update(keys)
+        return super().fetch(keys)
+
+
+def chain(length: int) -> list[Json]:
+    return [
+        event(f"j{n}", run=n, inputs=[table(f"t{n}")], outputs=[table(f"t{n + 1}"), table(f"beside{n}")])
+        for n in range(length)
+    ]
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_level_of_a_walk_costs_two_round_trips_and_nothing_is_read_twice(direction: str) -> None:
+    store = Counted()
+    fill(store, *chain(10))
+    start = ds("t0") if direction == "down" else ds("t10")
+    store.trips, store.reads = 0, Counter()
+    assert max(reached.depth for reached in lineage(View(store), start, direction).nodes) == 10
+    assert store.trips <= 2 * 10 + 4
+    assert set(store.reads.values()) == {1}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(events(), min_size=1, max_size=6), st.sampled_from(["now", "then"]), st.sampled_from([1, 5, 50_000]))
+def test_what_a_walk_is_told_is_what_the_view_tells(values: list[Json], when: str, remembered: int) -> None:
+    store = MemoryStore()
+    fill(store, *values)
+    view = View(store) if when == "now" else PastView(store, us(90))
+    ids = [i for kind in (Kind.DATASET, Kind.JOB) for i in view.ids(kind)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(viewing, "_MEMO_HASHES", remembered)
+        walk = view.walking()
+        walk.look_ahead(ids[::2], "n", "o")
+        for _ in range(2):
+            assert walk.nodes(ids) == view.nodes(ids)
+            assert walk.out_links(ids) == view.out_links(ids)
+            assert walk.in_links(ids) == view.in_links(ids)
+            assert walk.mappings(ids) == view.mappings(ids)
