@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, NamedTuple
 
 from litestar import Response, get
 from litestar.params import QueryParameter
@@ -17,18 +18,45 @@ from processor.api.problems import bad_parameter
 from processor.index.columns import column_lineage
 from processor.index.impact import impact
 from processor.index.paths import paths
-from processor.index.traverse import Direction, lineage
+from processor.index.traverse import Direction, Only, lineage
 from processor.index.view import current_columns
 from processor.judging.verdicts import Impacted
 from processor.model.fields import impact_fields
-from processor.model.identity import Kind, Node
+from processor.model.identity import Kind, Node, canonical_namespace
 from processor.render.describe import describe, finished_run, opened_run
-from processor.render.records import Record, lane, node
+from processor.render.records import Record, evidence_named, lane, node
 from processor.render.walked import graph_document, paths_document
 
 __all__ = ["ROUTES"]
 
 _Columns = Annotated[bool, QueryParameter(description="Walk the dataset's columns instead of the dataset")]
+_Namespaces = Annotated[list[str] | None, QueryParameter(description="Only datasets of these namespaces")]
+_Jobs = Annotated[list[str] | None, QueryParameter(description="Only what these jobs, each a NODE, carry")]
+_Evidence = Annotated[
+    list[Literal["explicit", "column", "inputs_outputs", "declared"]] | None,
+    QueryParameter(description="Only edges that are known so"),
+]
+_Direct = Annotated[bool, QueryParameter(description="Of columns, only where the value itself flows")]
+
+
+class _Filters(NamedTuple):
+    """What a walk keeps to, as it was asked for."""
+
+    namespaces: Sequence[str] | None
+    jobs: Sequence[str] | None
+    evidence: Sequence[str] | None
+    direct: bool
+
+    def resolved(self, index: Index) -> Only:
+        """The same, its jobs found."""
+        return Only(
+            frozenset(map(canonical_namespace, self.namespaces or ())),
+            frozenset(index.resolve(job).id for job in self.jobs or ()),
+            evidence_named(self.evidence or ()),
+            self.direct,
+        )
+
+
 _TAGS: Final = ["nodes"]
 _NODE: Final = "/api/v2/nodes/{name:str}"
 
@@ -53,12 +81,17 @@ async def get_upstream(  # noqa: PLR0913, PLR0917  a question has as many parame
     depth: Depth = 20,
     limit: GraphLimit = 1000,
     columns: _Columns = False,  # noqa: FBT002  as a query says it
+    namespace: _Namespaces = None,
+    job: _Jobs = None,
+    evidence: _Evidence = None,
+    direct: _Direct = False,  # noqa: FBT002  as above
     at: AtTime = None,
 ) -> Response[bytes]:
     """Tell where something comes from."""
     wanted, at_us = given_node(name), given_time(at)
+    filters = _Filters(namespace, job, evidence, direct)
     found = await api.asker.ask(
-        lambda i: _walked(i, wanted, Direction.UP, depth, limit, by_column=columns, at_us=at_us)
+        lambda i: _walked(i, wanted, Direction.UP, depth, limit, filters, by_column=columns, at_us=at_us)
     )
     return answer(request, found)
 
@@ -71,12 +104,17 @@ async def get_downstream(  # noqa: PLR0913, PLR0917  as above
     depth: Depth = 20,
     limit: GraphLimit = 1000,
     columns: _Columns = False,  # noqa: FBT002  as above
+    namespace: _Namespaces = None,
+    job: _Jobs = None,
+    evidence: _Evidence = None,
+    direct: _Direct = False,  # noqa: FBT002  as above
     at: AtTime = None,
 ) -> Response[bytes]:
     """Tell what depends on something."""
     wanted, at_us = given_node(name), given_time(at)
+    filters = _Filters(namespace, job, evidence, direct)
     found = await api.asker.ask(
-        lambda i: _walked(i, wanted, Direction.DOWN, depth, limit, by_column=columns, at_us=at_us)
+        lambda i: _walked(i, wanted, Direction.DOWN, depth, limit, filters, by_column=columns, at_us=at_us)
     )
     return answer(request, found)
 
@@ -151,14 +189,22 @@ async def get_paths(
 
 
 def _walked(  # noqa: PLR0913  as above
-    index: Index, wanted: str, way: Direction, depth: int, limit: int, *, by_column: bool, at_us: int | None
+    index: Index,
+    wanted: str,
+    way: Direction,
+    depth: int,
+    limit: int,
+    filters: _Filters,
+    *,
+    by_column: bool,
+    at_us: int | None,
 ) -> Record:
     view = index.at(at_us)
     start = index.resolve(wanted, view)
     if by_column and start.kind is Kind.JOB:
         raise bad_parameter("columns", "a job has none; ask for a dataset or a column")
     walk = column_lineage if by_column or start.kind is Kind.COLUMN else lineage
-    graph = walk(view, start, way, depth=depth, limit=limit)
+    graph = walk(view, start, way, depth=depth, limit=limit, only=filters.resolved(index))
     document = graph_document(start, graph, way)
     if graph.truncated:
         document["complete_to_depth"] = max(0, max((reached.depth for reached in graph.nodes), default=0) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from processor.cli.options import AtOption, GraphOutput, GraphOutputOption, Node
 from processor.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from processor.index.traverse import Only
     from processor.index.view import View
     from processor.render.records import Record
 
@@ -18,6 +20,21 @@ _DEPTH = Annotated[int, typer.Option("--depth", "-d", min=1, help="How many jobs
 _COLUMNS = Annotated[bool, typer.Option("--columns", "-c", help="Walk the dataset's columns instead of the dataset.")]
 
 
+class KnownBy(StrEnum):
+    """How an edge is known."""
+
+    EXPLICIT = "explicit"
+    COLUMN = "column"
+    INPUTS_OUTPUTS = "inputs_outputs"
+    DECLARED = "declared"
+
+
+_NAMESPACES = Annotated[
+    list[str] | None, typer.Option("--namespace", "-n", metavar="NS", help="Only datasets of these namespaces.")
+]
+_JOBS = Annotated[list[str] | None, typer.Option("--job", metavar="NODE", help="Only what these jobs carry.")]
+_EVIDENCE = Annotated[list[KnownBy] | None, typer.Option("--evidence", help="Only edges that are known so.")]
+_DIRECT = Annotated[bool, typer.Option("--direct", help="Of columns: only where the value itself flows.")]
 _HISTORIES = {"schemas": "dataset", "runs": "job"}
 
 
@@ -56,28 +73,38 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=examples("lineage digest"))(digest)
 
 
-def up(
+def up(  # noqa: PLR0917  a question has as many parameters
     node: NodeArgument,
     depth: _DEPTH = 20,
     columns: _COLUMNS = False,
+    namespace: _NAMESPACES = None,
+    job: _JOBS = None,
+    evidence: _EVIDENCE = None,
+    direct: _DIRECT = False,
     at: AtOption = None,
     output: GraphOutputOption = GraphOutput.TABLE,
 ) -> None:
     """Show where something comes from."""
     with opened(at) as index:
-        _walk(index.view, node, "up", depth, columns, output)
+        only = _only(index.view, namespace, job, evidence, direct)
+        _walk(index.view, node, "up", depth, columns, only, output)
 
 
-def down(
+def down(  # noqa: PLR0917  as above
     node: NodeArgument,
     depth: _DEPTH = 20,
     columns: _COLUMNS = False,
+    namespace: _NAMESPACES = None,
+    job: _JOBS = None,
+    evidence: _EVIDENCE = None,
+    direct: _DIRECT = False,
     at: AtOption = None,
     output: GraphOutputOption = GraphOutput.TABLE,
 ) -> None:
     """Show what depends on something."""
     with opened(at) as index:
-        _walk(index.view, node, "down", depth, columns, output)
+        only = _only(index.view, namespace, job, evidence, direct)
+        _walk(index.view, node, "down", depth, columns, only, output)
 
 
 def path(
@@ -164,7 +191,28 @@ def digest(output: OutputOption = Output.TABLE) -> None:
         console.write_ndjson([{"digest": found_digest}])
 
 
-def _walk(view: View, text: str, direction: str, depth: int, columns: bool, output: GraphOutput) -> None:
+def _only(
+    view: View,
+    namespaces: list[str] | None,
+    jobs: list[str] | None,
+    evidence: list[KnownBy] | None,
+    direct: bool,
+) -> Only:
+    from processor.index.traverse import Only
+    from processor.model.identity import canonical_namespace
+    from processor.render.records import evidence_named
+
+    return Only(
+        frozenset(map(canonical_namespace, namespaces or ())),
+        frozenset(found(view, job).id for job in jobs or ()),
+        evidence_named(each.value for each in evidence or ()),
+        direct,
+    )
+
+
+def _walk(  # noqa: PLR0917  as above
+    view: View, text: str, direction: str, depth: int, columns: bool, only: Only, output: GraphOutput
+) -> None:
     from processor.cli.graphs import print_graph
     from processor.index.columns import column_lineage
     from processor.index.traverse import Direction, lineage
@@ -172,5 +220,5 @@ def _walk(view: View, text: str, direction: str, depth: int, columns: bool, outp
 
     start = found(view, text)
     walk = column_lineage if columns or start.kind is Kind.COLUMN else lineage
-    graph = walk(view, start, direction, depth=depth)
+    graph = walk(view, start, direction, depth=depth, only=only)
     print_graph(start, graph, Direction(direction), output)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from processor.index.aliases import aliases_of
 from processor.index.records import Link
-from processor.index.traverse import DEPTH, LIMIT, Direction, Graph, Reached
+from processor.index.traverse import DEPTH, EVERYTHING, LIMIT, Direction, Graph, Only, Reached
 from processor.index.view import View, current_columns
 from processor.model.history import KnownEdge, KnownMapping
 from processor.model.identity import Kind, Node
@@ -43,13 +43,14 @@ def column_lineage(
     *,
     depth: int = DEPTH,
     limit: int = LIMIT,
+    only: Only = EVERYTHING,
 ) -> Graph:
     """Columns upstream or downstream of a column, or of every column of a dataset."""
     way, view = Direction(direction), view.walking()
-    walk = _ColumnWalk(view, start.dataset, limit, Mappings(view))
+    walk = _ColumnWalk(view, start.dataset, limit, Mappings(view), only)
     frontier = walk.take(set(_start_columns(view, start)), 0)
     for level in range(1, depth + 1):
-        found = walk.steps(frontier, way)
+        found = [step for step in walk.steps(frontier, way) if walk.is_wanted(step)]
         frontier = walk.reach({step.dst if way is Direction.DOWN else step.src for step in found}, level)
         walk.note(found)
         if not frontier or walk.truncated:
@@ -69,13 +70,19 @@ class _ColumnWalk:
     start: Node
     limit: int
     mappings: Mappings
+    only: Only
     depths: dict[Node, int] = field(default_factory=dict)
     edges: dict[tuple[Node, Node, Node], ColumnStep] = field(default_factory=dict)
     truncated: bool = False
 
+    def is_wanted(self, step: ColumnStep) -> bool:
+        """Whether the walk keeps to such steps."""
+        is_flow = step.direct or not self.only.direct
+        return is_flow and self.only.carries(step.known.owner.id, step.known.evidence)
+
     def reach(self, columns: set[Node], depth: int) -> list[Node]:
         """Take in columns; those that are new, alive and within the limit."""
-        fresh = columns - self.depths.keys()
+        fresh = {column for column in columns - self.depths.keys() if self.only.has(column)}
         gone = dropped(self.view, {c.dataset.id for c in fresh}) - {self.start.id}
         return self.take({c for c in fresh if c.dataset.id not in gone}, depth)
 

@@ -24,7 +24,7 @@ from processor.index.steps import Step
 from processor.index.view import View
 from processor.model.history import KnownEdge, NodeRecord
 from processor.model.identity import Kind, Node
-from processor.model.observation import EdgeType
+from processor.model.observation import EdgeType, Evidence
 
 DEPTH = 20
 LIMIT = 10_000
@@ -36,6 +36,32 @@ class Direction(StrEnum):
 
     UP = "up"
     DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What a walk keeps to; what is empty does not matter. The start is always there.
+
+    `namespaces`: of datasets and columns. `jobs`: ids of those that carry the data. `evidence`: each edge has some of
+    it. `direct`: of columns, only where the value itself flows.
+    """
+
+    namespaces: frozenset[str] = frozenset()
+    jobs: frozenset[bytes] = frozenset()
+    evidence: Evidence | None = None
+    direct: bool = False
+
+    def has(self, node: Node) -> bool:
+        """Whether a node lies within."""
+        return not self.namespaces or node.kind is Kind.JOB or node.namespace in self.namespaces
+
+    def carries(self, job: bytes | None, *evidence: Evidence) -> bool:
+        """Whether data may take a step through a job, known by this evidence."""
+        is_job = not self.jobs or job in self.jobs
+        return is_job and (not self.evidence or all(each & self.evidence for each in evidence))
+
+
+EVERYTHING = Only()
 
 
 class Reached(NamedTuple):
@@ -61,9 +87,10 @@ def lineage(
     *,
     depth: int = DEPTH,
     limit: int = LIMIT,
+    only: Only = EVERYTHING,
 ) -> Graph:
     """Datasets and jobs upstream or downstream of a dataset or a job."""
-    walk = _Walk(view.walking(), Direction(direction), limit)
+    walk = _Walk(view.walking(), Direction(direction), limit, only)
     frontier = walk.begin(start)
     first = 1 if start.kind is Kind.DATASET else 2
     for level in range(first, depth + 1):
@@ -78,6 +105,7 @@ class _Walk:
     view: View
     direction: Direction
     limit: int
+    only: Only
     depths: dict[bytes, int] = field(default_factory=dict)
     records: dict[bytes, NodeRecord] = field(default_factory=dict)
     edges: dict[tuple[EdgeType, bytes, bytes], Link] = field(default_factory=dict)
@@ -88,7 +116,7 @@ class _Walk:
         self.reach({start.id}, 0, *_LINKS)
         if start.kind is Kind.DATASET:
             return self.aliased({start.id}, 0)
-        links = self.beside(start.id)
+        links = [link for link in self.beside(start.id) if self.only.carries(start.id, link.evidence)]
         for link in links:
             self.note_job(start.id, link)
         return self.aliased(self.reach({link.other for link in links}, 1, *_LINKS), 1)
@@ -103,7 +131,8 @@ class _Walk:
     def level(self, frontier: set[bytes], depth: int) -> set[bytes]:
         """One job further; the datasets that were not known before."""
         walk = steps.down if self.direction is Direction.DOWN else steps.up
-        found = list(walk(self.view, sorted(frontier)))
+        steps_there = walk(self.view, sorted(frontier))
+        found = [s for s in steps_there if self.only.carries(s.job, *(link.evidence for link in s.links))]
         self.reach({step.job for step in found if step.job}, depth)
         fresh = self.reach({step.target for step in found if step.target}, depth, *_LINKS)
         for step in found:
@@ -118,9 +147,12 @@ class _Walk:
         taken = fresh[:room]
         self.view.look_ahead(taken, "n", *also)
         self.records |= self.view.nodes(taken)
-        alive = [i for i in taken if i in self.records and not (depth and self.records[i].dropped)]
+        alive = [i for i in taken if i in self.records and (not depth or self.is_wanted(self.records[i]))]
         self.depths |= dict.fromkeys(alive, depth)
         return set(alive)
+
+    def is_wanted(self, record: NodeRecord) -> bool:
+        return not record.dropped and self.only.has(record.node)
 
     def aliased(self, datasets: set[bytes], depth: int) -> set[bytes]:
         """The datasets with all their other names, which are as far away as they are."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 
 from processor.model.history import KnownEdge, Lane, NodeRecord
@@ -41,6 +42,12 @@ def evidence(bits: Evidence) -> list[str]:
 @cache
 def _evidence(bits: int) -> tuple[str, ...]:
     return tuple(name for bit, name in _EVIDENCE.items() if bit & bits)
+
+
+def evidence_named(names: Iterable[str]) -> Evidence | None:
+    """The inverse of `evidence`, None for no names; raises KeyError for a name that is none."""
+    bits = {name: bit for bit, name in _EVIDENCE.items()}
+    return reduce(or_, (bits[name] for name in names)) if (names := list(names)) else None
 
 
 def edge(of: KnownEdge) -> Record:

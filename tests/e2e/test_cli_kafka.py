@@ -1,9 +1,17 @@
 """The same files through real Kafka and straight into the index: the same index."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
-from tests.support.command import Lineage
+from confluent_kafka import Producer
+
+from processor.alerter.life import fire
+from processor.model.alert import AlertKind, Finding, Severity
+from processor.model.codec import encode_alert
+from tests.support.command import COMMAND, Lineage, environment
+from tests.support.events import jb
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -96,3 +104,34 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(cluster: Lineage, lineage:
     assert nothing.code == 1
     assert "LINEAGE_REDIS_URL" in nothing.out
     assert "LINEAGE_KAFKA__BOOTSTRAP_SERVERS" in nothing.out
+
+
+def test_alerts_are_followed_from_where_another_one_ended(cluster: Lineage) -> None:
+    cluster.ok("topics", "create")
+    topic = cluster.settings["LINEAGE_TOPICS__ALERTS"]
+    producer = Producer({"bootstrap.servers": cluster.settings["LINEAGE_KAFKA__BOOTSTRAP_SERVERS"]})
+    for number in range(3):
+        finding = Finding(f"{number:024x}", AlertKind.SILENT_JOB, Severity.WARNING, jb("load"), "It is late.", number)
+        step = fire(None, finding, "docs")
+        assert step is not None
+        producer.produce(topic, encode_alert(step.alert), finding.alert_id, partition=0)
+    producer.produce(topic, b"no alert", "other", partition=0)
+    assert producer.flush(30) == 0
+    follower = [*COMMAND, "alerts", "--follow", "--after", "0:1", "-o", "ndjson"]
+    with subprocess.Popen(
+        follower,
+        cwd=cluster.folder,
+        env=environment(**cluster.settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        told = [json.loads(running.stdout.readline())["alert_id"] for _ in range(2)]
+        assert told == [f"{1:024x}", f"{2:024x}"]
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 0, said
+    assert "to go on from here: --follow --after 0:" in said
+    assert cluster("alerts", "--follow", "--after", "nonsense").code == 2
+    assert cluster("alerts", "--follow", "-o", "json").code == 2

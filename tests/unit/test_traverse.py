@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from processor.index.columns import column_lineage as walk_columns
@@ -24,7 +26,7 @@ def step(job: str, inputs: list[str], outputs: list[str], minutes: float = 0) ->
     return event(job, minutes=minutes, inputs=[table(n) for n in inputs], outputs=[table(n) for n in outputs])
 
 
-def depths(view: View, start: Node, direction: str, **options: int) -> dict[str, int]:
+def depths(view: View, start: Node, direction: str, **options: Any) -> dict[str, int]:  # noqa: ANN401  options of several types
     return {r.node.name: r.depth for r in lineage(view, start, direction, **options).nodes}
 
 
