@@ -11,6 +11,7 @@ from processor.model.alert import Finding
 from processor.model.history import KnownMapping
 from processor.model.identity import Node
 from processor.model.observation import EdgeType
+from processor.model.pages import pages
 
 _PAGE = 200
 
@@ -29,7 +30,7 @@ def _sources(view: View, drifts: Sequence[Finding], breathe: Callable[[], None])
     broken = {column for finding in drifts for column in breaking(finding)}
     owners = {owner.id for drift in drifts for owner in (drift.subject, drift.cause.job) if owner}
     found: dict[Node, set[Node]] = defaultdict(set)
-    for page in _pages(sorted(owners)):
+    for page in pages(sorted(owners), _PAGE):
         breathe()
         for known in view.mappings(page).values():
             for column, source in _derived(known, broken):
@@ -48,14 +49,10 @@ def _derived(mappings: Iterable[KnownMapping], broken: set[Node]) -> Iterator[tu
 def _parents(view: View, jobs: Collection[Node], breathe: Callable[[], None]) -> dict[Node, frozenset[Node]]:
     found: dict[Node, frozenset[Node]] = {}
     by_id = {job.id: job for job in jobs}
-    for page in _pages(sorted(by_id)):
+    for page in pages(sorted(by_id), _PAGE):
         breathe()
         links = view.in_links(page)
         above = {i: [link.other for link in links[i] if link.type is EdgeType.PARENT] for i in page}
         named = view.nodes({other for others in above.values() for other in others})
         found |= {by_id[i]: frozenset(named[o].node for o in others if o in named) for i, others in above.items()}
     return found
-
-
-def _pages(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    return (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE))

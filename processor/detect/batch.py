@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from processor.model.history import FinishedRun, JobHistory
-from processor.model.observation import RunState
+from processor.model.history import JobHistory
 
 _ENDLESS = frozenset({"STREAMING", "SERVICE"})
 
@@ -11,8 +10,3 @@ _ENDLESS = frozenset({"STREAMING", "SERVICE"})
 def is_endless(history: JobHistory) -> bool:
     """Whether the job's runs have no end by nature. Unstated means batch (OpenLineage jobType facet)."""
     return (history.processing_type or "").upper() in _ENDLESS
-
-
-def completed(history: JobHistory) -> list[FinishedRun]:
-    """The runs that ended well, newest first."""
-    return [run for run in history.finished if run.state is RunState.COMPLETE]

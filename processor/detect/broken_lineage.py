@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from processor.detect import habit
-from processor.detect.batch import completed, is_endless
+from processor.detect.batch import is_endless
 from processor.detect.knobs import BrokenLineage
 from processor.detect.policy import Policy
 from processor.detect.rotation import turn_of
@@ -39,7 +39,7 @@ class Lost(NamedTuple):
 
 def is_worth_a_look(history: JobHistory) -> bool:
     """Whether the job's newest completed run is unlike one before it: else nothing can have been lost."""
-    runs = completed(history)
+    runs = history.completed()
     return not is_endless(history) and any(run.signature != runs[0].signature for run in runs[1:])
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from processor.detect import habit
-from processor.detect.batch import completed, is_endless
+from processor.detect.batch import is_endless
 from processor.detect.missing_lineage import SIDES, knobs_of
 from processor.detect.policy import Policy, matches
 from processor.model.alert import AlertKind
@@ -130,7 +130,7 @@ class Tally:
 
     def add_job(self, history: JobHistory) -> None:
         """A job with its newest runs."""
-        runs = completed(history)
+        runs = history.completed()
         lacking = expected_but_missing(history, self._policy)
         if lacking is None:
             return
@@ -155,7 +155,7 @@ class Tally:
 
 def expected_but_missing(history: JobHistory, policy: Policy) -> int | None:
     """How many of a job's completed runs lack what is expected of them; None where nothing is."""
-    runs, own = completed(history), policy.for_(history.job)
+    runs, own = history.completed(), policy.for_(history.job)
     if is_endless(history) or not runs:
         return None
     streaks = [_lacking([count(run) > 0 for run in runs], history.job, kind, own) for kind, count in SIDES.items()]

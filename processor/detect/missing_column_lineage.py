@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from processor.detect import habit
-from processor.detect.batch import completed, is_endless
+from processor.detect.batch import is_endless
 from processor.detect.knobs import MissingColumnLineage
 from processor.detect.policy import Policy, matches
 from processor.detect.stats import HOUR_US
@@ -160,7 +160,7 @@ def _stands_on(output: Output, field: str, history: JobHistory) -> int:
     having = [one for one in output.known if not one.is_current and any(f.field == field for f in one.mapping.fields)]
     spans = [(one.first_seen_us, one.last_seen_us + HOUR_US) for one in having]
     until_us = output.current.first_seen_us if output.current else 0
-    ends = (run.ended_us for run in completed(history))
+    ends = (run.ended_us for run in history.completed())
     return sum(1 for end_us in ends if end_us < until_us and any(first <= end_us <= last for first, last in spans))
 
 

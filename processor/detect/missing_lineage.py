@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from processor.detect import habit
-from processor.detect.batch import completed, is_endless
+from processor.detect.batch import is_endless
 from processor.detect.knobs import MissingSide
 from processor.detect.policy import Policy, matches
 from processor.detect.words import counted, node_words, shown
@@ -62,7 +62,7 @@ def knobs_of(policy: Policy, kind: AlertKind) -> MissingSide:
 
 def normally_has(history: JobHistory, kind: AlertKind, knobs: MissingSide) -> bool | None:
     """Whether the job's own runs have the side as a rule; None while there are too few of them."""
-    runs = completed(history)
+    runs = history.completed()
     if len(runs) < knobs.min_runs:
         return None
     return sum(1 for run in runs if SIDES[kind](run)) >= knobs.share * len(runs)
@@ -70,7 +70,7 @@ def normally_has(history: JobHistory, kind: AlertKind, knobs: MissingSide) -> bo
 
 def awaits_peers(history: JobHistory, kind: AlertKind, knobs: MissingSide) -> bool:
     """Whether only its peers can tell if the job lacks the side."""
-    runs = completed(history)
+    runs = history.completed()
     is_young = 0 < len(runs) < knobs.min_runs and not is_endless(history)
     return is_young and not any(map(SIDES[kind], runs)) and not matches(knobs.require, history.job)
 
@@ -83,7 +83,7 @@ def detect_by_peers(history: JobHistory, kind: AlertKind, peers: Peers, policy: 
         return []
     basis = f"{peers.having} of {peers.jobs} other {shown(peers.sort)} jobs normally have some"
     alert_id = peers_id(kind, history.job)
-    return [_finding(history.job, kind, completed(history), basis, Severity.INFO, alert_id)]
+    return [_finding(history.job, kind, history.completed(), basis, Severity.INFO, alert_id)]
 
 
 def peers_id(kind: AlertKind, job: Node) -> str:
@@ -93,7 +93,7 @@ def peers_id(kind: AlertKind, job: Node) -> str:
 
 def _detect(history: JobHistory, policy: Policy, kind: AlertKind) -> list[Finding]:
     knobs = knobs_of(policy, kind)
-    runs = completed(history)
+    runs = history.completed()
     had = [SIDES[kind](run) > 0 for run in runs]
     lacking = runs[: habit.streak(had)]
     basis = _basis(history.job, had, knobs)

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from processor.detect import silent_dataset
-from processor.detect.batch import completed
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile, Writer, WrittenDataset
 from processor.detect.silent_job import is_retired
@@ -75,7 +74,7 @@ def lost_id(dataset: Node) -> str:
 
 def _runs_since(writer: Writer) -> int:
     """How many runs the job has completed since the hour in which it wrote the dataset last."""
-    return sum(1 for run in completed(writer.history) if run.ended_us >= writer.last_us + HOUR_US)
+    return sum(1 for run in writer.history.completed() if run.ended_us >= writer.last_us + HOUR_US)
 
 
 def _lost(dataset: WrittenDataset, runs: Sequence[int]) -> Finding:

@@ -7,7 +7,10 @@ from itertools import pairwise
 from math import ceil
 from statistics import median_low
 
-HOUR_US = 3_600_000_000
+from processor.model.history import HOUR_US
+
+__all__ = ["DAY_US", "HOUR_US", "gaps", "hours_us", "p95", "typical"]
+
 DAY_US = 24 * HOUR_US
 
 

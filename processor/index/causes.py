@@ -30,12 +30,12 @@ from processor.model.errors import UsageError
 from processor.model.history import JobHistory, Lane, NodeRecord, SchemaVersion
 from processor.model.identity import Kind, Node, job
 from processor.model.observation import Role, RunState
+from processor.model.pages import pages
 from processor.model.tables import ColumnChange, ColumnChangeKind, diff_columns
 
 __all__ = ["COUNT", "CauseKind", "Causes", "Suspect", "Why", "Window", "causes", "why"]
 
 COUNT: Final = 20
-_PAGE: Final = 500
 _HALF_AT: Final = 4
 _FAILED: Final = frozenset({RunState.FAIL, RunState.ABORT})
 
@@ -229,7 +229,7 @@ class _Search:
     # Datasets
 
     def datasets(self) -> Iterator[Suspect]:
-        for page in _pages(self._there.of(Kind.DATASET)):
+        for page in pages(self._there.of(Kind.DATASET)):
             for dataset, lanes in self._view.lanes_of(page).items():
                 yield from self._changed(dataset, lanes)
             records = self._view.nodes(node.id for node in page)
@@ -285,7 +285,7 @@ class _Search:
     # Jobs
 
     def jobs(self) -> Iterator[Suspect]:
-        for page in _pages(self._there.of(Kind.JOB)):
+        for page in pages(self._there.of(Kind.JOB)):
             for history in self._view.jobs([node.id for node in page]).values():
                 yield from self._failed(history)
 
@@ -349,7 +349,3 @@ def _with_alert(suspect: Suspect, alert: Alert | None) -> Suspect:
     if alert is None or suspect.kind is not CauseKind.SCHEMA_CHANGED:
         return suspect
     return replace(suspect, alert_id=alert.finding.alert_id)
-
-
-def _pages(nodes: Sequence[Node]) -> Iterator[Sequence[Node]]:
-    return (nodes[start : start + _PAGE] for start in range(0, len(nodes), _PAGE))

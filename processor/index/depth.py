@@ -9,15 +9,14 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 
 from processor.index.view import View
 from processor.model.observation import EdgeType
+from processor.model.pages import pages
 
 DEPTH_NODES = 300_000
 """With more datasets and jobs than this, depth is not measured: about 100 bytes are kept of each."""
 
-_PAGE = 500
 
 Twins = Mapping[bytes, Iterable[bytes]]
 """Other names of a dataset that are in force, in both directions; of those that have any."""
@@ -60,7 +59,7 @@ def _reach(targets: Iterable[bytes], depth: int, found: dict[bytes, int], twins:
 
 def _beyond(view: View, datasets: Iterable[bytes], breathe: Callable[[], None]) -> Iterator[tuple[bytes, EdgeType]]:
     """Jobs that read these datasets, and datasets that derive from them without a job."""
-    for ids in _pages(datasets):
+    for ids in pages(datasets):
         breathe()
         for links in view.out_links(ids).values():
             for link in links:
@@ -69,13 +68,7 @@ def _beyond(view: View, datasets: Iterable[bytes], breathe: Callable[[], None]) 
 
 
 def _written(view: View, jobs: Iterable[bytes], breathe: Callable[[], None]) -> Iterator[bytes]:
-    for ids in _pages(jobs):
+    for ids in pages(jobs):
         breathe()
         for links in view.out_links(ids).values():
             yield from (link.other for link in links if link.type is EdgeType.WRITES)
-
-
-def _pages(ids: Iterable[bytes]) -> Iterator[list[bytes]]:
-    iterator = iter(ids)
-    while page := list(islice(iterator, _PAGE)):
-        yield page

@@ -12,19 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from processor.index.edges import all_edges, edges_around
 from processor.index.past import PastView
 from processor.index.store import Store
 from processor.model.history import HOUR_US, JobHistory, KnownEdge, Lane, NodeRecord, Observer
 from processor.model.identity import Kind, Node
-from processor.model.observation import RunState
+from processor.model.pages import pages
 from processor.model.tables import ColumnChange, diff_columns
-
-_PAGE = 500
-_T = TypeVar("_T")
 
 
 class SchemaDifference(NamedTuple):
@@ -83,7 +79,7 @@ def _went(before: PastView, records: Iterable[NodeRecord]) -> Iterator[NodeRecor
 def _ended(view: PastView, edges: Iterable[KnownEdge], since_us: int) -> Iterator[KnownEdge]:
     """The edges that their job has not stated in a run that it completed since."""
     waiting = [(edge, job) for edge in edges if edge.last_seen_us >= since_us and (job := _job_of(edge))]
-    for page in _pages(waiting):
+    for page in pages(waiting):
         histories = view.jobs(sorted({job.id for _, job in page}))
         yield from (edge for edge, job in page if _has_moved_on(histories.get(job.id), edge))
 
@@ -94,13 +90,12 @@ def _job_of(edge: KnownEdge) -> Node | None:
 
 def _has_moved_on(history: JobHistory | None, edge: KnownEdge) -> bool:
     after_us = edge.last_seen_us + HOUR_US
-    completed = (run for run in history.finished if run.state is RunState.COMPLETE) if history else ()
-    return any(run.started_us >= after_us for run in completed)
+    return history is not None and any(run.started_us >= after_us for run in history.completed())
 
 
 def _schemas(before: PastView, after: PastView, records: Iterable[NodeRecord]) -> Iterator[SchemaDifference]:
     datasets = (record.node for record in records if record.node.kind is Kind.DATASET)
-    for page in _pages(datasets):
+    for page in pages(datasets):
         then = before.lanes_of(page)
         for dataset, lanes in after.lanes_of(page).items():
             former = {lane.observer: lane for lane in then[dataset]}
@@ -113,9 +108,3 @@ def _changed(former: Lane | None, lane: Lane) -> Iterator[SchemaDifference]:
     changes = diff_columns(old.columns, new.columns) if old and new else ()
     if new and changes:
         yield SchemaDifference(lane.dataset, lane.observer, changes, new.first_seen_us, new.run_id)
-
-
-def _pages(items: Iterable[_T]) -> Iterator[list[_T]]:
-    iterator = iter(items)
-    while page := list(islice(iterator, _PAGE)):
-        yield page

@@ -23,16 +23,14 @@ from processor.index.parents import column_parents
 from processor.index.records import Link
 from processor.index.steps import Step
 from processor.index.view import View
-from processor.model.history import JobHistory, NodeRecord
+from processor.model.history import HOUR_US, JobHistory, NodeRecord
 from processor.model.identity import Kind, Node
-from processor.model.observation import EdgeType, RunState
+from processor.model.observation import EdgeType
 from processor.model.provenance import ColumnCount, FailedCheck, Provenance, Stop, Trail
 
 LIMIT = 2_000
 NEWEST_RUNS = 3
 """What a job does now is what any of so many of its newest completed runs did."""
-
-_HOUR_US = 3_600_000_000
 
 
 class _Came(NamedTuple):
@@ -181,11 +179,11 @@ class _Walk:
 
 def _is_current(link: Link, history: JobHistory | None) -> bool:
     """Whether one of the job's newest completed runs states the link; links are dated to the hour."""
-    completed = [run for run in history.finished if run.state is RunState.COMPLETE] if history else []
+    completed = history.completed() if history else []
     if not completed:
         return True
     oldest_us = min(run.started_us or run.ended_us for run in completed[:NEWEST_RUNS])
-    return link.last_us >= oldest_us - oldest_us % _HOUR_US
+    return link.last_us >= oldest_us - oldest_us % HOUR_US
 
 
 def _reached(starts: set[bytes], down: dict[bytes, set[bytes]]) -> set[bytes]:

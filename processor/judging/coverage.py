@@ -14,11 +14,12 @@ from processor.index.depth import DEPTH_NODES, depths
 from processor.index.parents import column_parents
 from processor.index.view import Link
 from processor.index.writers import written
-from processor.judging.scope import Scope, pages, spared
+from processor.judging.scope import Scope, spared
 from processor.model.alert import Finding
 from processor.model.history import JobHistory, NodeRecord
 from processor.model.identity import Kind
 from processor.model.observation import EdgeType
+from processor.model.pages import pages
 
 _IN_MEMORY = "inmemory://"
 

@@ -19,10 +19,10 @@ from processor.index.facets import read_facet
 from processor.index.layout import last_word, word_id
 from processor.index.view import Link, View, current_columns
 from processor.judging.dbt import Manifest, Model
-from processor.judging.scope import pages
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node, canonical_namespace
 from processor.model.observation import EdgeType
+from processor.model.pages import pages
 from processor.model.tables import Column, Columns
 
 _DAY_US = 86_400_000_000

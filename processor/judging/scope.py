@@ -8,8 +8,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -22,8 +21,6 @@ from processor.model.alert import Finding
 from processor.model.errors import LineageError
 from processor.model.identity import Node
 from processor.telemetry import metrics
-
-_PAGE = 500
 
 Survey = Callable[["Scope"], Surveyed]
 """Measures how complete the lineage is."""
@@ -67,10 +64,3 @@ def spared(
         metrics.JUDGEMENTS_FAILED.inc()
         _log.exception("judgement.failed", subject=shown(str(subject)))
         return []
-
-
-def pages(items: Iterable[_T], size: int = _PAGE) -> Iterator[list[_T]]:
-    """Cut a stream into lists."""
-    iterator = iter(items)
-    while page := list(islice(iterator, size)):
-        yield page

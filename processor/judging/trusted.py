@@ -11,9 +11,9 @@ from processor.detect.schema_drift import Asking
 from processor.detect.trust import Trust, judge
 from processor.index.provenance import provenance
 from processor.index.view import View
-from processor.judging.scope import pages
 from processor.model.alert import Severity
 from processor.model.identity import Node
+from processor.model.pages import pages
 from processor.model.provenance import Provenance
 
 _ASKING = Asking(lambda _: False)

@@ -115,6 +115,10 @@ class JobHistory:
     first_seen_us: int = 0
     last_seen_us: int = 0
 
+    def completed(self) -> list[FinishedRun]:
+        """The runs that ended well, newest first."""
+        return [run for run in self.finished if run.state is RunState.COMPLETE]
+
 
 RECENT_RUNS = 32
 """How many finished runs a job keeps, newest by end."""

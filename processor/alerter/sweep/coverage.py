@@ -13,10 +13,11 @@ from processor.detect import low_coverage
 from processor.detect.coverage import Coverage, Surveyed
 from processor.detect.policy import Policy
 from processor.judging.coverage import measure
-from processor.judging.scope import Scope, pages, spared
+from processor.judging.scope import Scope, spared
 from processor.model.alert import Finding
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType
+from processor.model.pages import pages
 from processor.model.text import visible
 from processor.telemetry import metrics
 

@@ -13,9 +13,10 @@ from processor.alerter.sweep.schemas import of_live_schemas
 from processor.alerter.sweep.silence import Silence
 from processor.alerter.sweep.untracked import Untracked
 from processor.alerter.sweep.written import of_written
-from processor.judging.scope import Scope, pages
+from processor.judging.scope import Scope
 from processor.model.alert import Finding
 from processor.model.identity import Kind
+from processor.model.pages import pages
 
 
 def everything(scope: Scope) -> Iterator[Finding]:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from processor.detect import untrusted_source
 from processor.detect.stats import hours_us
-from processor.judging.scope import Scope, pages, spared
+from processor.judging.scope import Scope, spared
 from processor.judging.trusted import trust_under
 from processor.model.alert import Finding
 from processor.model.identity import Kind, Node
+from processor.model.pages import pages
 
 
 def of_guarded(scope: Scope, since_us: int) -> Iterator[Finding]:

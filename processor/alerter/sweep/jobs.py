@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from processor.alerter.sweep.outputs import outputs_in_doubt
 from processor.detect import broken_lineage, kinds
-from processor.detect.batch import completed
 from processor.detect.peers import PeerTally
 from processor.index.aliases import aliases_of
 from processor.index.view import Link, View
-from processor.judging.scope import Scope, pages, spared
+from processor.judging.scope import Scope, spared
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory, KnownMapping, RunMembers
 from processor.model.identity import Node
 from processor.model.observation import EdgeType
+from processor.model.pages import pages
 
 _PAGE = 50
 Told = dict[Node, set[AlertKind]]
@@ -82,7 +82,7 @@ def _is_newcomer(link: Link, last_us: int) -> bool:
 def _of_runs(scope: Scope, history: JobHistory, remapped: Sequence[KnownMapping]) -> Iterator[Finding]:
     """What a job's runs lost. What they read and wrote is asked only where the newest differs from others."""
     differs = broken_lineage.is_worth_a_look(history)
-    runs = scope.view.members(history.job, completed(history)) if differs else []
+    runs = scope.view.members(history.job, history.completed()) if differs else []
     if runs:
         yield from kinds.of_edges(history, runs, _named(scope, history.job, runs), scope.policy)
     outputs = outputs_in_doubt(scope, history, runs, remapped)

@@ -13,11 +13,12 @@ from processor.detect import kinds, orphan_dataset
 from processor.detect.profile import DatasetProfile, Folder, folder_of
 from processor.index.view import View
 from processor.index.writers import written
-from processor.judging.scope import Scope, pages, spared
+from processor.judging.scope import Scope, spared
 from processor.model.alert import Finding
 from processor.model.history import NodeRecord
 from processor.model.identity import Node
 from processor.model.observation import EdgeType
+from processor.model.pages import pages
 
 _READERS_NAMED = 4
 
