@@ -70,7 +70,8 @@ def _measure(options: argparse.Namespace) -> tuple[Findings, bool]:
     """Every case that was asked for; what was found until Ctrl-C, and whether it is all."""
     names = options.case or list(CASES)
     found = _begin(names, keep=options.keep)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with KafkaCluster() as kafka:
             site = Site(kafka, options.repeat, quick=options.quick, large=options.large)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ def _split(text: str, marker: str, page: Path) -> tuple[str, str]:
 def _measured(found: Findings, plots: list[Path]) -> str:
     marked = [each for each in found.figures if each.mark.must is not None]
     parts = [
-        f"Measured {found.when} on: {found.machine}. Load of the machine before each case: {_loads(found)}.",
+        f"Measured {found.when} on: {found.machine}. {_loads(found)}",
         _verdicts(marked),
         _table(marked),
         "### Shown beside them",
@@ -43,8 +44,13 @@ def _measured(found: Findings, plots: list[Path]) -> str:
 
 
 def _loads(found: Findings) -> str:
+    """How far the figures can be relied on."""
+    rounds = max((len(each.values) for each in found.figures), default=0)
     loads = sorted(found.loads.values()) or [0.0]
-    return f"{loads[0]:.1f} to {loads[-1]:.1f}"
+    told = f"Rounds: {rounds}. Cases: {', '.join(found.loads)}. Load before each: {loads[0]:.1f} to {loads[-1]:.1f}."
+    if loads[-1] > (os.cpu_count() or 1):
+        told += " **The machine was busy with other things**: CPU figures are too high, wall times mean little."
+    return told
 
 
 def _verdicts(marked: list[Figure]) -> str:
