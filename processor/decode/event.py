@@ -93,7 +93,7 @@ class EventReader:
         self._plan = contract.event
         self._names = contract.names
         self._nodes = NodeReader(contract, limits)
-        self._stated: Memo[_Stated] = Memo(limits.memo_bytes // 2)
+        self._stated: Memo[_Stated] = Memo(limits.memo_bytes // 4 * 3)
         self._owns: Memo[ReadNode] = Memo(min(_OWNS_BYTES, limits.memo_bytes))
         self._fragments = attrgetter("job", *self._plan.many)
 

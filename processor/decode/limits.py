@@ -24,5 +24,5 @@ class Limits:
     depth: int = 64
     schema_bytes: int = MIB
     schema_nodes: int = 20_000
-    memo_bytes: int = 64 * MIB
+    memo_bytes: int = 48 * MIB
     schema_memo_bytes: int = 32 * MIB

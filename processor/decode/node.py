@@ -67,8 +67,8 @@ class NodeReader:
     def __init__(self, contract: Contract, limits: Limits) -> None:
         self._names = contract.names
         self._depth = limits.depth
-        self._nodes: Memo[ReadNode] = Memo(limits.memo_bytes // 4)
-        self._facets: Memo[ReadFacet] = Memo(limits.memo_bytes // 4)
+        self._nodes: Memo[ReadNode] = Memo(limits.memo_bytes // 8)
+        self._facets: Memo[ReadFacet] = Memo(limits.memo_bytes // 8)
         self._empty = {plan.on: plan.view() for plan in contract.containers.values()}
 
     def read_known(self, kind: str, plan: NodePlan, raw: bytes) -> ReadNode:

@@ -46,10 +46,10 @@ PATHS_CHARS = 8 * 1024 * 1024
 
 _ERROR_CHARS = 2_000
 _KNOWN_BYTES = 32 * 1024 * 1024
-_FACT_BYTES = 1_024
+_FACT_BYTES = 4_096
 _PARENTS = 16
 """So many parents of a job are remembered; most have one, and some tools make a new one for each run."""
-_known: Memo[DatasetFact] = Memo(_KNOWN_BYTES)
+_known: Memo[DatasetFact] = Memo(_KNOWN_BYTES // 4)
 _STATES: dict[str | None, RunState] = {None: RunState.OTHER, **{state.value: state for state in RunState}}
 _ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
 

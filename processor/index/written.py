@@ -20,7 +20,7 @@ from processor.index.plan import Plan, plan_of
 from processor.model.memo import Memo
 from processor.model.observation import Observation
 
-PLANS_BYTES = 32 * 1024 * 1024
+PLANS_BYTES = 24 * 1024 * 1024
 _HOURS = 64
 
 
