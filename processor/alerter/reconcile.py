@@ -179,7 +179,7 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
     subjects = list(dict.fromkeys(finding.subject for finding in findings))
     jobs = [subject.id for subject in subjects if subject.kind is Kind.JOB]
     datasets = list(dict.fromkeys(finding.subject for finding in findings if finding.kind in SCHEMA_KINDS))
-    walking = scope._replace(view=scope.view.remembering())  # many drifts hit the same things
+    walking = scope._replace(view=scope.view.walking())  # many drifts hit the same things
     again = chain(of_jobs(scope, scope.view.jobs(jobs).values()), of_schemas_in_full(walking, datasets))
     yield from (finding for finding in again if finding.alert_id in ids)
     orphans = [finding for finding in findings if _is_orphan(finding)]

@@ -8,10 +8,10 @@ in batches of keys, one round trip each; nothing is written. Only what never cha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Self, TypeVar
+from typing import Self
 
 from processor.index import joins
 from processor.index.expiry import epoch_of
@@ -51,10 +51,6 @@ _PAGE = 500
 _MEMO_HASHES = 50_000
 _MAPPINGS_BYTES = 16 * 1024 * 1024
 """Of mappings as they are stored; decoded they take several times that."""
-_MOST_REMEMBERED = 5_000
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 @dataclass(slots=True)
@@ -78,7 +74,9 @@ class View:
     # Walks
 
     def walking(self) -> Self:
-        """The same view for one walk: what it has read, it reads no second time. Not for keeping."""
+        """The same view for one walk, or several: what it has read, it reads no second time. Not for keeping."""
+        if self._memo is not None:
+            return self
         view = copy(self)
         view._memo = _Memo()  # noqa: SLF001  it is of this class
         return view
@@ -259,13 +257,6 @@ class View:
         """`found_by` of many words in one round trip, by word."""
         return {word: [name[1:] for name in there] for word, there in zip(words, self._fetch("w", words), strict=True)}
 
-    def remembering(self) -> View:
-        """A view of the same index for work that comes by the same places again and again: it reads each once.
-
-        What it has read does not change any more, so it is for a short while.
-        """
-        return _RememberingView(self._store)
-
     # Inside
 
     def _key(self, record: str, id_: bytes) -> Key:
@@ -329,50 +320,6 @@ class View:
                 self._mappings, self._mappings_bytes = {}, len(content or b"")
             self._mappings[mark] = decode_mapping(content) if content else EMPTY
         return self._mappings[mark]
-
-
-class _RememberingView(View):
-    """Holds what it has read, of each sort up to so many; one more, and all of that sort is read anew."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self._nodes: dict[bytes, NodeRecord | None] = {}
-        self._out: dict[bytes, list[Link] | None] = {}
-        self._in: dict[bytes, list[Link] | None] = {}
-        self._lanes: dict[Node, list[Lane] | None] = {}
-        self._stated: dict[bytes, list[KnownMapping] | None] = {}
-
-    def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:
-        """See `View`."""
-        return _once(self._nodes, list(ids), super().nodes)
-
-    def out_links(self, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
-        """See `View`."""
-        return _once(self._out, ids, super().out_links)
-
-    def in_links(self, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
-        """See `View`."""
-        return _once(self._in, ids, super().in_links)
-
-    def lanes_of(self, datasets: Sequence[Node]) -> dict[Node, list[Lane]]:
-        """See `View`."""
-        return _once(self._lanes, datasets, super().lanes_of)
-
-    def mappings(self, owners: Sequence[bytes]) -> dict[bytes, list[KnownMapping]]:
-        """See `View`."""
-        return _once(self._stated, owners, super().mappings)
-
-
-def _once(read: dict[_K, _V | None], wanted: Sequence[_K], ask: Callable[[list[_K]], dict[_K, _V]]) -> dict[_K, _V]:
-    """What is known of these, asking only for what was not read before; None stands for what is not there."""
-    missing = [key for key in wanted if key not in read]
-    if missing and len(read) + len(missing) > _MOST_REMEMBERED:
-        read.clear()
-        missing = list(wanted)
-    if missing:
-        found = ask(missing)
-        read.update((key, found.get(key)) for key in missing)
-    return {key: there for key in wanted if (there := read[key]) is not None}
 
 
 def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
