@@ -7,6 +7,7 @@ and all of it has been announced.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,7 @@ from processor.index.redis import RedisStore
 from processor.index.reduce import Sourced, reduce
 from processor.index.store import Batch, BucketBatch, Covered, Covers, OutboxEntry, Store
 from processor.index.view import View
+from processor.index.written import Written
 from processor.model.change import Change, ItemKind
 from processor.model.errors import StoreWentBackError
 from processor.model.identity import Kind, Node
@@ -34,6 +36,7 @@ from tests.support.oracle import Oracle, differences, read, unannounced
 
 TOPIC = "lineage.events"
 PARTITIONS = 3
+WORKERS = 2
 BUCKETS = 8
 AT_ONCE_US = 0
 """All is received at one moment, whatever its own time: nothing expires while any order is tried."""
@@ -68,9 +71,10 @@ class LosingRedis(RedisStore):
 
 @dataclass
 class Indexed:
-    """A store, what its workers have announced, and the dropped datasets that a consumer of it knows."""
+    """A store, what its workers know and have announced, and the dropped datasets that a consumer of it knows."""
 
     store: Losing
+    known: list[Written] = field(default_factory=lambda: [Written() for _ in range(WORKERS)])
     changes: list[Change] = field(default_factory=list)
     dropped: set[Node] = field(default_factory=set)
 
@@ -97,6 +101,8 @@ class Deliveries(RuleBasedStateMachine):
         self.indexed = [Indexed(open_store()) for open_store in open_stores]
         self.logs: list[list[Json]] = [[] for _ in range(PARTITIONS)]
         self.positions = [0] * PARTITIONS
+        self.owners = [number % WORKERS for number in range(PARTITIONS)]
+        self.late: tuple[list[Batch], Covers] | None = None
         self.has_many = False
 
     # What is sent
@@ -146,20 +152,49 @@ class Deliveries(RuleBasedStateMachine):
         parts = [*self._drawn(data), *self._drawn(data)]
         self._apply(data.draw(st.permutations(parts)), is_told=is_told)
 
-    # Read on from where all buckets claim to be, as workers do
+    # Read on from where all buckets claim to be, as workers do: they leave out what they know to be written
 
     @precondition(lambda self: any(self.logs))
     @rule(partition=st.integers(0, PARTITIONS - 1), count=st.integers(1, 4), is_told=st.booleans())
     def read_on(self, partition: int, count: int, *, is_told: bool) -> None:
         """The next records of a partition, told to every bucket; one that lost something before them refuses."""
-        start = self.positions[partition]
-        records = self._log(partition)[start : start + count]
+        records, covers = self._next(partition, count)
         if not records:
             return
-        covers = {_name(partition): Covered(start, start + len(records))}
-        refused = {self._read(each, records, covers, is_told=is_told) for each in self.indexed}
+        owner = self.owners[partition]
+        refused = {self._read(each, each.known[owner], records, covers, is_told=is_told) for each in self.indexed}
         assert len(refused) == 1, "the stores do not agree on what they lack"
-        self.positions[partition] = self._claimed(partition) if refused.pop() else start + len(records)
+        self.positions[partition] += len(records)
+        if refused.pop():
+            self._take_stock(partition)
+
+    @rule(partition=st.integers(0, PARTITIONS - 1))
+    def rebalance(self, partition: int) -> None:
+        """A partition goes to another worker; whoever's partitions have changed knows nothing any more."""
+        for owner in range(WORKERS):
+            self._forget(owner)
+        self.owners[partition] = (self.owners[partition] + 1) % WORKERS
+        self._take_stock(partition)
+
+    @precondition(lambda self: self.late is None)
+    @rule(partition=st.integers(0, PARTITIONS - 1), count=st.integers(1, 4))
+    def stall(self, partition: int, count: int) -> None:
+        """A worker halts before it writes a batch, and its partition goes to another one."""
+        records, covers = self._next(partition, count)
+        if records:
+            owner = self.owners[partition]
+            self.late = [_left(each.known[owner], records) for each in self.indexed], covers
+            self.rebalance(partition)
+
+    @precondition(lambda self: self.late is not None)
+    @rule()
+    def wake(self) -> None:
+        """The halted worker writes its batch at last."""
+        batches, covers = self.late or ([], {})
+        self.late = None
+        for each, batch in zip(self.indexed, batches, strict=True):
+            with contextlib.suppress(StoreWentBackError):
+                each.store.apply(batch, covers)
 
     @rule(bucket=st.integers(0, BUCKETS - 1))
     def lose_a_bucket(self, bucket: int) -> None:
@@ -177,7 +212,7 @@ class Deliveries(RuleBasedStateMachine):
     def catch_up(self, partitions: Sequence[int]) -> None:
         """Everything that some bucket does not claim to hold is delivered at last, and everything holds."""
         for partition in partitions:
-            self.positions[partition] = self._claimed(partition)
+            self._take_stock(partition)
             self.read_on(partition, len(self.logs[partition]) or 1, is_told=True)
         self.publish_leftovers()
         self.check()
@@ -213,15 +248,36 @@ class Deliveries(RuleBasedStateMachine):
                 for each, entries in zip(self.indexed, replies, strict=True):
                     each.announce(entries)
 
-    def _read(self, each: Indexed, records: Sequence[Sourced], covers: Covers, *, is_told: bool) -> bool:
+    def _next(self, partition: int, count: int) -> tuple[list[Sourced], Covers]:
+        start = self.positions[partition]
+        records = self._log(partition)[start : start + count]
+        return records, {_name(partition): Covered(start, start + len(records))}
+
+    def _read(
+        self, each: Indexed, known: Written, records: Sequence[Sourced], covers: Covers, *, is_told: bool
+    ) -> bool:
         """Whether the store refused."""
+        batch = _left(known, records)
         try:
-            entries = each.store.apply(reduce(records, BUCKETS, AT_ONCE_US), covers)
+            with known.doubting():
+                entries = each.store.apply(batch, covers)
         except StoreWentBackError:
             return True
+        known.learn()
         if is_told:
             each.announce(entries)
         return False
+
+    def _take_stock(self, partition: int) -> None:
+        """Read on from what all buckets claim; whoever has to go back for that knows nothing any more."""
+        claimed = self._claimed(partition)
+        if claimed < self.positions[partition]:
+            self._forget(self.owners[partition])
+        self.positions[partition] = claimed
+
+    def _forget(self, owner: int) -> None:
+        for each in self.indexed:
+            each.known[owner].forget()
 
     def _claimed(self, partition: int) -> int:
         """Up to where every bucket of every store claims to hold a partition."""
@@ -245,6 +301,11 @@ class Deliveries(RuleBasedStateMachine):
     def _parts(self, records: Iterable[Sourced]) -> list[Part]:
         batch: Batch = reduce(records, BUCKETS, AT_ONCE_US)
         return list(batch.items())
+
+
+def _left(known: Written, records: Sequence[Sourced]) -> Batch:
+    """The batch of a worker that leaves out what it knows."""
+    return reduce(records, BUCKETS, AT_ONCE_US, known.of(1, BUCKETS))
 
 
 def _name(partition: int) -> bytes:
