@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from processor.model.text import quoted
 
 _DEEPEST = 32
 _MOST_FIELDS = 20_000
+_TOO_MANY = f"it has more than {_MOST_FIELDS} columns"
 _JSON_TYPES = {"integer": "bigint", "number": "double", "boolean": "boolean", "string": "string"}
 _FORMATS = {"date-time": "timestamp", "date": "date", "time": "time", "uuid": "uuid"}
 _FORMS = (
@@ -59,7 +61,7 @@ def _fields(document: object) -> tuple[tuple[Field, ...], bool]:
     if document.get("type") == "record":
         return tuple(_of_avro(document, 0)), False
     if isinstance(document.get("properties"), Mapping):
-        return tuple(_of_json_schema(document, document, 0)), True
+        return tuple(_of_json_schema(document, _Whole(document), 0)), True
     columns = document.get("columns", document.get("fields"))
     if isinstance(columns, Mapping):
         return tuple(_mapped(columns)), False
@@ -70,7 +72,7 @@ def _fields(document: object) -> tuple[tuple[Field, ...], bool]:
 
 def _check_count(fields: Iterable[Field]) -> None:
     if _count(fields) > _MOST_FIELDS:
-        raise ValueError(f"it has more than {_MOST_FIELDS} columns")
+        raise ValueError(_TOO_MANY)
 
 
 def _count(fields: Iterable[Field]) -> int:
@@ -135,27 +137,45 @@ def _avro_members(type_: object, depth: int) -> Iterator[Field]:
 # JSON Schema
 
 
-def _of_json_schema(part: Mapping[str, Any], whole: Mapping[str, Any], depth: int) -> Iterator[Field]:
+@dataclass(slots=True)
+class _Whole:
+    """A document to which references point. Few of them make very many columns, so these are counted as they come."""
+
+    document: Mapping[str, Any]
+    columns: int = 0
+
+    def count(self) -> None:
+        self.columns += 1
+        if self.columns > _MOST_FIELDS:
+            raise ValueError(_TOO_MANY)
+
+    def resolved(self, stated: object) -> Mapping[str, Any]:
+        """What a reference within the document stands for; anything for one that leads out of it."""
+        for _ in range(_DEEPEST):
+            if not isinstance(stated, Mapping):
+                return {}
+            pointer = stated.get("$ref")
+            if not isinstance(pointer, str):
+                return stated
+            stated = self._at(pointer)
+        return {}
+
+    def _at(self, pointer: str) -> object:
+        if not pointer.startswith("#/"):
+            return {}
+        found: Any = self.document
+        for part in pointer.removeprefix("#/").split("/"):
+            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
+        return found
+
+
+def _of_json_schema(part: Mapping[str, Any], whole: _Whole, depth: int) -> Iterator[Field]:
     _check(depth)
     for name, stated in part["properties"].items():
-        inner = _resolved(stated, whole)
+        whole.count()
+        inner = whole.resolved(stated)
         members = _of_json_schema(inner, whole, depth + 1) if isinstance(inner.get("properties"), Mapping) else ()
         yield Field(_name(name), _json_type(inner), tuple(members))
-
-
-def _resolved(stated: object, whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a reference within the document stands for; anything for one that leads out of it."""
-    for _ in range(_DEEPEST):
-        if not isinstance(stated, Mapping):
-            return {}
-        pointer = stated.get("$ref")
-        if not isinstance(pointer, str):
-            return stated
-        found: Any = whole
-        for part in pointer.removeprefix("#/").split("/") if pointer.startswith("#/") else ():
-            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
-        stated = found if found is not whole else {}
-    return {}
 
 
 def _json_type(stated: Mapping[str, Any]) -> str | None:

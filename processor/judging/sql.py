@@ -7,7 +7,8 @@ Rules kept here:
   star;
 - a name is given out where a comma, a cast, the next clause or the end follows it: `a, b.c as d` gives out a and d;
 - a star gives out whatever its source has, unless the source is a WITH of the same query: then what that names;
-- what a template is yet to fill in (Jinja beyond `ref`, `source`, `config`, `this`) may give out anything.
+- what a template is yet to fill in (Jinja beyond `ref`, `source`, `config`, `this`) may give out anything; so may what
+  stands in a comment that never ends.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|'(?:[^']|'')*'", re.DOTALL)
+_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|'(?:[^']|'')*'|(?P<unended>(?:/\*|\{#).*)", re.DOTALL)
+_ANYTHING = "{%"
 _PLAIN_JINJA = re.compile(r"\{\{-?\s*(?:ref|source|this|config)\b[^{}]*\}\}", re.DOTALL)
 _JINJA = re.compile(r"\{[{%]")
 _INNERMOST = re.compile(r"\([^()]*\)")
@@ -54,7 +56,7 @@ class Query:
 
     @cached_property
     def _plain(self) -> str:
-        return _PLAIN_JINJA.sub(" relation ", _NOISE.sub(" ", self.text[:_MOST_CHARS])).strip().rstrip(";").strip()
+        return _PLAIN_JINJA.sub(" relation ", _NOISE.sub(_gap, self.text[:_MOST_CHARS])).strip().rstrip(";").strip()
 
     @cached_property
     def _is_open(self) -> bool:
@@ -77,3 +79,7 @@ class Query:
                 return text
             text = shorter
         return text
+
+
+def _gap(noise: re.Match[str]) -> str:
+    return " " if noise["unended"] is None else _ANYTHING

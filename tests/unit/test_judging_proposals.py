@@ -52,11 +52,17 @@ KNOWN = (Column("id", "bigint"), Column("amount", "double"), Column("note", "var
         ("select {{ dbt_utils.star(ref('t')) }} from t", "amount", None),
         ("select id, count(*) as n from {{ ref('t') }}", "amount", False),
         ("select id, price * n as total from {{ source('a', 'b') }}", "amount", False),
+        ("select id /* and amount from t", "amount", None),
         ("{# amount, #} {{ config(materialized='view') }} select id from {{ this }}", "amount", False),
     ],
 )
 def test_what_a_query_gives_out(text: str, column: str, given_out: object) -> None:
     assert Query(text).gives(column) is given_out
+
+
+@pytest.mark.parametrize("opening", ["/* ", "{# "])
+def test_comments_that_never_end_are_read_once(opening: str) -> None:
+    assert Query("select id " + opening * 300_000).gives("amount") is None
 
 
 @pytest.mark.parametrize(
@@ -198,6 +204,12 @@ def test_a_schema_that_refers_to_itself_or_is_nested_without_end_is_refused() ->
         deep = {"properties": {"a": deep}}
     with pytest.raises(UsageError, match="nested too deeply"):
         read_schema(deep, "f")
+
+
+def test_references_that_make_a_few_columns_into_very_many_are_refused() -> None:
+    parts = {f"p{i}": {"properties": {name: {"$ref": f"#/parts/p{i + 1}"} for name in "ab"}} for i in range(30)}
+    with pytest.raises(UsageError, match="more than 20000 columns"):
+        read_schema({"properties": {"a": {"$ref": "#/parts/p0"}}, "parts": parts}, "f")
 
 
 @given(JSON)
