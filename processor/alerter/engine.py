@@ -333,9 +333,20 @@ def _count(outcome: Outcome) -> None:
         metrics.ALERT_TRANSITIONS.labels(alert.finding.kind.value, alert.status.value).inc()
 
 
+_SHOWN = (
+    metrics.ALERTS_FIRING,
+    metrics.SILENCE,
+    metrics.COVERAGE,
+    metrics.LINEAGE_DEPTH,
+    metrics.INDEX_NODES,
+    metrics.INDEX_EDGES,
+)
+"""What the alerter shows that leads."""
+
+
 def _show_nothing() -> None:
-    """What the alerter shows that leads: from one that does not lead any more it would be old."""
-    for gauge in (metrics.ALERTS_FIRING, metrics.SILENCE, metrics.COVERAGE, metrics.LINEAGE_DEPTH, metrics.INDEX_NODES):
+    """What one shows that does not lead any more would be old."""
+    for gauge in _SHOWN:
         gauge.clear()
 
 

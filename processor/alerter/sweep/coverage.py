@@ -44,15 +44,20 @@ class Seldom:
     def __init__(self, clock: Callable[[], float] = time.monotonic, every_s: float = EVERY_S) -> None:
         self._clock, self._every_s = clock, every_s
         self._known: tuple[Policy, Surveyed] | None = None
+        self._edges: Mapping[EdgeType, int] = {}
         self._until_s = 0.0
 
     def __call__(self, scope: Scope) -> Surveyed:
         """What was measured last, or is measured now."""
         if self._known is None or self._known[0] is not scope.policy or self._clock() >= self._until_s:
             began_s = self._clock()
-            self._known = scope.policy, _measure(scope)
+            self._known = scope.policy, measure(scope, self._count)
             self._until_s = self._clock() + max(self._every_s, _REST * (self._clock() - began_s))
+        _tell_edges(self._edges)
         return self._known[1]
+
+    def _count(self, edges: Mapping[EdgeType, int]) -> None:
+        self._edges = edges
 
 
 def _measure(scope: Scope) -> Surveyed:
