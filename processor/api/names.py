@@ -21,7 +21,7 @@ import structlog
 
 from processor.index.search import KINDS, Catalog, Entry, catalog_of, entry_of
 from processor.index.view import View
-from processor.model.errors import DependencyError
+from processor.model.errors import LineageError
 
 __all__ = ["Names"]
 
@@ -65,8 +65,8 @@ class Names:
             try:
                 view = view or self._open_view()
                 self._catalog = self._reader.read(view)
-            except DependencyError as error:
-                _log.info("the names could not be read", detail=error.detail)
+            except LineageError as error:  # another version may have taken the index over, and give it back
+                _log.info("the names could not be read", detail=str(error))
             took_s = time.monotonic() - started_s
 
 

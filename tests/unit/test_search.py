@@ -14,6 +14,7 @@ from processor.api.names import Names, Reader
 from processor.index.memory import MemoryStore
 from processor.index.search import Catalog, Entry, Query, catalog_of, entries, pick
 from processor.index.view import View
+from processor.model.errors import IndexVersionError
 from processor.model.identity import Kind
 from tests.support.api import served
 from tests.support.events import event, facet, fill, memory, table
@@ -154,6 +155,33 @@ def test_no_question_but_the_first_waits_for_names_to_be_read() -> None:
     finally:
         store.gate.set()
         kept.close()
+
+
+def test_names_are_read_again_once_another_version_has_given_the_index_back() -> None:
+    store = _TakenOver()
+    fill(store, *WORLD)
+    kept = Names(0.01, lambda: View(store))
+    try:
+        assert len(kept.catalog(View(store)).nodes) == 7
+        store.is_taken = True
+        assert eventually(lambda: store.refused > 1)
+        store.is_taken = False
+        fill(store, event("another"))
+        assert eventually(lambda: len(kept.catalog(View(store)).nodes) == 8)
+    finally:
+        kept.close()
+
+
+class _TakenOver(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_taken, self.refused = False, 0
+
+    def refresh(self) -> bool:
+        if self.is_taken:
+            self.refused += 1
+            raise IndexVersionError("a newer version wrote it")
+        return super().refresh()
 
 
 class _Waiting(MemoryStore):
