@@ -162,6 +162,8 @@ def _told(what: str, future: Any) -> Any:  # noqa: ANN401  as above
     """The answer; `UsageError` if it is a refusal, `DependencyError` if there is none."""
     try:
         return future.result(_TIMEOUT_S)
+    except TimeoutError:
+        raise DependencyError("Kafka", f"{what}: no answer within {_TIMEOUT_S:g} s") from None
     except KafkaException as error:
         if error.args[0].code() in _TRANSIENT:
             raise DependencyError("Kafka", f"{what}: {error.args[0].str()}") from error
