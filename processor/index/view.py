@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, TypeVar
 
 from processor.index import joins
 from processor.index.expiry import epoch_of
@@ -48,9 +48,12 @@ from processor.model.tables import Columns
 __all__ = ["Link", "View", "current_columns", "current_of"]
 
 _PAGE = 500
-_MEMO_HASHES = 50_000
+_MOST_REMEMBERED = 50_000
 _MAPPINGS_BYTES = 16 * 1024 * 1024
 """Of mappings as they are stored; decoded they take several times that."""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 @dataclass(slots=True)
@@ -103,8 +106,10 @@ class View:
             return {i: node_record(there) for i, there in zip(wanted, hashes, strict=True) if there}
         known = self._memo.records
         missing = [i for i in wanted if i not in known]
-        known.update((i, node_record(t)) for i, t in zip(missing, self._fetch("n", missing), strict=True) if t)
-        return {i: known[i] for i in wanted if i in known}
+        fresh = {i: node_record(t) for i, t in zip(missing, self._fetch("n", missing), strict=True) if t}
+        found = {i: known.get(i) or fresh[i] for i in wanted if i in known or i in fresh}
+        _remember(known, fresh)
+        return found
 
     def facet_times(self, ids: Sequence[bytes]) -> dict[bytes, dict[str, int]]:
         """When each facet of these datasets and jobs was stated last, by id and name."""
@@ -269,9 +274,9 @@ class View:
     def _remembered(self, memo: _Memo, keys: Sequence[Key]) -> list[Hash]:
         missing = [key for key in dict.fromkeys(keys) if key not in memo.hashes]
         fresh = dict(zip(missing, self._store.fetch(missing) if missing else (), strict=True))
-        if len(memo.hashes) + len(fresh) <= _MEMO_HASHES:
-            memo.hashes |= fresh
-        return [memo.hashes[key] if key in memo.hashes else fresh[key] for key in keys]
+        found = [fresh[key] if key in fresh else memo.hashes[key] for key in keys]
+        _remember(memo.hashes, fresh)
+        return found
 
     def _all_ids(self, kind: Kind) -> Iterator[list[bytes]]:
         for _, page in self._store.scan(f"reg.{kind.value}"):
@@ -283,9 +288,10 @@ class View:
         if self._memo is None:
             return self._read_links(record, ids)
         known = self._memo.links
-        missing = [i for i in ids if (record, i) not in known]
-        known.update(((record, i), links) for i, links in self._read_links(record, missing).items())
-        return {i: known[record, i] for i in ids}
+        fresh = self._read_links(record, [i for i in ids if (record, i) not in known])
+        found = {i: fresh[i] if i in fresh else known[record, i] for i in ids}
+        _remember(known, {(record, i): links for i, links in fresh.items()})
+        return found
 
     def _read_links(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
         return {
@@ -320,6 +326,12 @@ class View:
                 self._mappings, self._mappings_bytes = {}, len(content or b"")
             self._mappings[mark] = decode_mapping(content) if content else EMPTY
         return self._mappings[mark]
+
+
+def _remember(known: dict[_K, _V], fresh: dict[_K, _V]) -> None:
+    """Keep what was read, of each sort as much as `_MOST_REMEMBERED`."""
+    if len(known) + len(fresh) <= _MOST_REMEMBERED:
+        known.update(fresh)
 
 
 def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:

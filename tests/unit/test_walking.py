@@ -60,7 +60,7 @@ def test_what_a_walk_is_told_is_what_the_view_tells(values: list[Json], when: st
     view = View(store) if when == "now" else PastView(store, us(90))
     ids = [i for kind in (Kind.DATASET, Kind.JOB) for i in view.ids(kind)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewing, "_MEMO_HASHES", remembered)
+        patch.setattr(viewing, "_MOST_REMEMBERED", remembered)
         walk = view.walking()
         walk.look_ahead(ids[::2], "n", "o")
         for _ in range(2):
