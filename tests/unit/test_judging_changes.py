@@ -31,7 +31,7 @@ def built(name: str, minutes: float = 0, *, inputs: list[Json], output: Json) ->
     return event(
         f"db.main.shop.{name}.run",
         minutes=minutes,
-        run=hash(name) % 97,
+        run=sum(name.encode()),
         inputs=inputs,
         outputs=[output],
         job_facets=facets,
