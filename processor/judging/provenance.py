@@ -3,8 +3,8 @@
 Rules kept here:
 - what is asked for is demanded; where nothing is, what the policy's guards demand of the subject, else a trust of 0.9;
 - of several guards the one counts that is kept least;
-- of a column those sources count that the columns it is made from come from; all of its dataset's where no lineage of
-  it is known.
+- of a column those sources count that the columns it is made from come from; all of its dataset's where its lineage is
+  not known to the end: where any way up ends at a dataset that is made from others itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from processor.detect.policy import Policy
 from processor.detect.trust import SourceTrust, Trust
 from processor.index.columns import column_lineage
 from processor.index.provenance import provenance
-from processor.index.traverse import Direction
+from processor.index.traverse import Direction, Graph
 from processor.index.view import View
 from processor.judging.trusted import trust_in
 from processor.judging.verdicts import ProvenanceVerdict, SourceVerdict, TrustFactors, ref
@@ -62,11 +62,16 @@ def _sources(view: View, subject: Node) -> tuple[Provenance, list[str]]:
     if subject.kind is not Kind.COLUMN:
         return found, []
     above = column_lineage(view, subject, Direction.UP)
-    origins = {reached.node.dataset for reached in above.nodes if reached.node != subject}
-    trails = tuple(trail for trail in found.trails if not origins.isdisjoint(_names(trail)))
-    if not trails or above.truncated:
+    origins = _origins(above)
+    if above.truncated or not above.edges or not origins <= {name for trail in found.trails for name in _names(trail)}:
         return found, [f"no lineage of the column is known to the end, so all sources of {subject.dataset} count"]
-    return replace(found, trails=trails), []
+    return replace(found, trails=tuple(t for t in found.trails if not origins.isdisjoint(_names(t)))), []
+
+
+def _origins(above: Graph) -> set[Node]:
+    """The datasets at which the ways up end."""
+    derived = {edge.dst for edge in above.edges}
+    return {reached.node.dataset for reached in above.nodes if reached.node not in derived}
 
 
 def _names(trail: Trail) -> set[Node]:
