@@ -47,11 +47,11 @@ lint: $(STAMP) ## Lint, check the format and the types
 
 check: lint test ## Both: what must pass before a commit
 
-# Ctrl-C ends it in order, with what was measured until then.
 # They are among those of `test` as well.
 test-deploy: $(STAMP) ## Load the rules into a real Prometheus, and see five incidents arrive in Alertmanager and end
 	@$(BIN)/pytest tests/e2e/test_watched.py tests/integration/test_prometheus_rules.py tests/integration/test_dashboards.py
 
+# Ctrl-C ends it in order, with what was measured until then.
 bench: $(STAMP) ## Measure what an event costs, against yardsticks of the same run: ARGS='--list', '--case steady', …
 	@trap : INT; $(BIN)/python -m tests.bench $(ARGS)
 

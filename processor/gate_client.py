@@ -85,7 +85,7 @@ class ApiClient:
         except HTTPError:
             raise
         except (URLError, TimeoutError, HTTPException, OSError) as error:
-            raise DependencyError(_API, f"{self._base} does not answer: {quoted(error)}") from error
+            raise DependencyError(_API, f"{self._base} does not answer: {quoted(error)}") from None
         return data
 
 

@@ -37,16 +37,27 @@ def _entries(catalogue: Path) -> tuple[str, ...]:
     except CatalogueError as error:
         raise UsageError(f"{catalogue}:{error.line}: {error.reason}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the catalogue {catalogue} cannot be read: {error}") from error
+        raise UsageError(f"the catalogue {catalogue} cannot be read: {_why(error)}") from error
 
 
 def _read_policy(path: Path) -> Policy:
     try:
-        return parse_policy(path.read_text("utf-8"))
+        return parse_policy(policy_text(path))
     except PolicyError as error:
         raise UsageError(f"{path}:{error.line}: {error.reason}") from error
+
+
+def policy_text(path: Path) -> str:
+    """What stands in a policy file. Raises `UsageError` when it cannot be read."""
+    try:
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the policy {path} cannot be read: {error}") from error
+        raise UsageError(f"the policy {path} cannot be read: {_why(error)}") from error
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    """Without the number and the path that an `OSError` says once more."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 class PolicyFile:

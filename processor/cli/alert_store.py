@@ -31,7 +31,7 @@ def one_of(store: RedisAlerts, given: str) -> Alert:
         return exact[given]
     found = [alert for alert in store.all() if alert.finding.alert_id.startswith(given)] if given else []
     if not found:
-        raise NotFoundError(f"there is no alert {visible(given)}")
+        raise NotFoundError(f"there is no alert {visible(given)}; their ids: lineage alerts --all -o json")
     if len(found) > 1:
         several = ", ".join(alert.finding.alert_id for alert in found[:_CANDIDATES])
         raise UsageError(f"{visible(given)} may be any of: {several}")

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from processor.deadletters.letter import DeadLetter
 
-letters = typer.Typer(no_args_is_help=True, help="Records that could not be used: look, send back, throw away.")
+letters = typer.Typer(
+    no_args_is_help=True,
+    help="Records that could not be used: look, send back, throw away.",
+    epilog=examples(
+        "lineage dead-letters list",
+        "lineage dead-letters show 3:41",
+        "lineage dead-letters redrive --reason unknown_schema --dry-run",
+    ),
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 gates = typer.Typer(
     no_args_is_help=True,
     help="Gates for CI/CD and for training: exit 0 says yes, 1 no. docs/gates.md has examples to copy.",
+    epilog=examples(
+        "lineage gate provenance churn_model --allow 'postgres://shop:5432'",
+        "lineage gate impact --dbt-manifest target/manifest.json",
+        "lineage gate coverage --fail-under 95",
+    ),
 )
 
 

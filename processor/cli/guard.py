@@ -27,6 +27,7 @@ _USAGE: Final = 2
 _UNREACHABLE: Final = 3
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141
+_DOCTORED: Final = frozenset({"Kafka", "Redis"})
 _NO_OUTPUT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -64,7 +65,7 @@ def _guarded() -> Iterator[None]:
     except UsageError as error:
         _end(str(error), _USAGE)
     except DependencyError as error:
-        _end(str(error), _UNREACHABLE)
+        _end(f"{error}{_advice(error)}", _UNREACHABLE)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     except BrokenPipeError:
@@ -97,6 +98,11 @@ def _drop_output() -> None:
     """Whatever is still buffered has nowhere to go; without this, Python complains about it at its end."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _advice(error: DependencyError) -> str:
+    """What to do about a server that is ours to look at; about anything else its own words have to do."""
+    return "; what is wrong with it, and what to do: lineage doctor" if error.dependency in _DOCTORED else ""
 
 
 def _end(message: str, code: int) -> None:

@@ -69,7 +69,8 @@ def found(view: View, text: str) -> Node:
         return resolve(view, text)
     except UnknownNodeError as error:
         near = ", ".join(label(node) for node in error.candidates)
-        raise NotFoundError(f"nothing is called {visible(text)}" + (f"; near it: {near}" if near else "")) from error
+        said = f"near it: {near}" if near else "names by a part of them: lineage search TEXT"
+        raise NotFoundError(f"nothing is called {visible(text)}; {said}") from error
     except AmbiguousNodeError as error:
         several = ", ".join(label(node) for node in error.candidates)
         raise UsageError(f"{visible(text)} may be any of: {several}") from error

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from processor.detect.policy import Policy
     from processor.detect.policy_text import PolicyError
 
-policies = typer.Typer(no_args_is_help=True, help="The policy of the alerts: check a file, print its JSON Schema.")
+policies = typer.Typer(
+    no_args_is_help=True,
+    help="The policy of the alerts: check a file, print its JSON Schema.",
+    epilog=examples("lineage policy check policy.yaml", "lineage policy schema > policy.schema.json"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,11 +40,11 @@ def check(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say what a policy file sets, or everything that is wrong with it, as FILE:LINE: reason; then exit 1."""
-    from processor.alerter.policy_file import load_policy
+    from processor.alerter.policy_file import load_policy, policy_text
     from processor.detect.policy_text import parse_policy, problems_in
 
     path = file or _of_settings()
-    text = _text(path)
+    text = policy_text(path)
     problems = problems_in(text)
     if not problems:
         load_policy(path)  # what is wrong with a catalogue is told with the file and line of its own
@@ -66,13 +70,6 @@ def _of_settings() -> Path:
     if path is None:
         raise UsageError("name the policy file, or set LINEAGE_POLICY")
     return path
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the policy {path} cannot be read: {error}") from error
 
 
 def _differing(policy: Policy) -> Iterator[tuple[str, Any]]:

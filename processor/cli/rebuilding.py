@@ -74,10 +74,12 @@ def _drop(settings: Settings) -> None:
 
 
 def _rebuild(settings: Settings, files: list[str], plan: Plan) -> None:
+    from processor.load.reader import refuse_missing
     from processor.model.errors import UsageError
 
     if not files and not settings.kafka.get(BOOTSTRAP):
         raise UsageError("nothing to build from: name files, or set LINEAGE_KAFKA__BOOTSTRAP_SERVERS")
+    refuse_missing(files)
     with _building(settings, plan) as build:
         number = build.generation.number
         say(f"going on with generation {number}" if build.is_resumed else f"building generation {number}")

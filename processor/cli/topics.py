@@ -12,7 +12,11 @@ from processor.cli.options import examples
 if TYPE_CHECKING:
     from processor.settings import Settings
 
-topics = typer.Typer(no_args_is_help=True, help="The processor's own topics.")
+topics = typer.Typer(
+    no_args_is_help=True,
+    help="The processor's own topics.",
+    epilog=examples("lineage topics create --dry-run", "lineage topics create --fix"),
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -68,6 +68,7 @@ def _run(plan: Plan, home: Path, screen: AnyScreen) -> None:
         closing(Alerts(stage.bootstrap, _ALERTS)) as alerts,
         closing(Gauges(stage)) as gauges,
     ):
+        screen.say(f"The HTTP API listens, too: {stage.api_url}/api/v2/alerts")
         _Performance(plan, screen, stage, alerts, gauges).run()
 
 

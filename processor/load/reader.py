@@ -14,7 +14,7 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,13 @@ def size_bytes(source: str) -> int | None:
     """How long the file is, or None where nobody can tell."""
     path = Path(source)
     return path.stat().st_size if source != _STDIN and path.is_file() else None
+
+
+def refuse_missing(sources: Iterable[str]) -> None:
+    """Before anything is begun with them. Raises `UsageError` for the first file that is not there."""
+    for source in sources:
+        if source != _STDIN and not Path(source).exists():
+            raise UsageError(f"cannot read {source}: no such file")
 
 
 @contextmanager

@@ -48,7 +48,12 @@ def parse_time(text: str) -> int:
 def parse_moment(text: str, now_us: int) -> int:
     """Like `parse_time`, or an age counted back from now: `45s`, `30m`, `2h`, `3d`, `4w`. Raises `UsageError`."""
     age = _AGE.fullmatch(text)
-    return parse_time(text) if age is None else now_us - int(age[1]) * _AGE_UNITS_US[age[2]]
+    if age is not None:
+        return now_us - int(age[1]) * _AGE_UNITS_US[age[2]]
+    try:
+        return parse_time(text)
+    except UsageError as error:
+        raise UsageError(f"{error}, or as an age: 30m, 2h, 3d") from error
 
 
 def parse_span(text: str) -> int:

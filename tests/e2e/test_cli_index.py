@@ -180,6 +180,13 @@ def test_what_is_not_there_is_exit_1_and_names_what_is_near(loaded: Lineage) -> 
     assert "dataset:bigquery:marts.revenue" in done.err
 
 
+def test_what_nothing_is_near_to_says_how_to_look_for_it(loaded: Lineage) -> None:
+    done = loaded("show", "wholly_else_12345")
+    assert (done.code, done.out) == (1, "")
+    assert "lineage search" in done.err
+    assert "lineage alerts --all" in loaded("alerts", "show", "ffff").err
+
+
 def test_what_may_be_several_is_exit_2_and_names_them(loaded: Lineage) -> None:
     done = loaded("show", "orders")
     assert done.code == 2

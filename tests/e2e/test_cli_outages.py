@@ -78,6 +78,7 @@ def test_a_command_says_in_one_line_what_is_wrong_with_redis(
     assert done.out == ""
     [line] = done.err.splitlines()
     assert line.startswith("lineage: Redis: ")
+    assert line.endswith("lineage doctor")
     assert lineage("digest").code == 0
 
 

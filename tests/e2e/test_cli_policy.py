@@ -36,7 +36,11 @@ def test_a_bad_policy_is_refused_with_every_line(lineage: Lineage) -> None:
 
 
 def test_a_policy_that_is_not_there_is_a_wrong_argument(lineage: Lineage) -> None:
-    assert lineage("policy", "check", "nowhere.yaml").code == 2
+    nowhere = lineage("policy", "check", "nowhere.yaml")
+    assert (nowhere.code, nowhere.err) == (
+        2,
+        "lineage: the policy nowhere.yaml cannot be read: No such file or directory\n",
+    )
     assert lineage("policy", "check").code == 2
 
 

@@ -84,6 +84,7 @@ def test_the_story_is_told_to_its_end(tmp_path: Path, demos: list[Demo]) -> None
         "warning  orphan_dataset  Dataset acme.raw.fx_rates",
         "warning  silent_job  Job acme-airflow.marketing_sync",
         "stuck_run",
+        "The HTTP API listens, too: http://127.0.0.1:",
         "resolved  schema_drift  Column paid",
     ):
         assert words in demo.text
@@ -100,7 +101,7 @@ def test_other_commands_find_it_and_its_end_leaves_nothing(
     demos.append(demo)
     assert demo.says("Somebody drops"), demo.text
     assert eventually(lambda: lineage("show", "raw.orders", "-o", "json").code == 0)
-    assert lineage.ok("topics", "create").err.strip().endswith("all topics are there")
+    assert lineage.ok("topics", "create").err == "lineage: all topics are there, as they must be\n"
     second = lineage("demo")
     assert (second.code, second.out, len(second.err.splitlines())) == (2, "", 1)
     assert "runs here already" in second.err

@@ -23,6 +23,7 @@ from processor.index.memory import MemoryStore
 from processor.load import Entry, read
 from processor.load.documents import document_values
 from processor.load.into_index import load_into
+from processor.load.reader import refuse_missing
 from processor.load.stream import Peek, as_raw
 from processor.model.errors import Reason, Rejected, UsageError
 from processor.resources import schemas_dir
@@ -301,3 +302,11 @@ def test_keys_are_those_of_the_real_client(event: dict[str, Any], key: bytes | N
 @pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b'{"run": 3}', b'{"a":' * 100_000])
 def test_what_has_no_key_is_sent_without_one(value: bytes | None) -> None:
     assert message_key(value) is None
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_is_begun(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.touch()
+    refuse_missing([str(there), "-"])
+    with pytest.raises(UsageError, match="nowhere: no such file"):
+        refuse_missing([str(there), "nowhere"])
