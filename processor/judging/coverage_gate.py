@@ -1,6 +1,8 @@
 """Is enough of the lineage known? The answer as every face gives it.
 
-Rule kept here: what is asked for is held to the target: one namespace, or of all the whole and not each namespace.
+Rules kept here:
+- what is asked for is held to the target: one namespace, or of all the whole and not each namespace;
+- where there is nothing to measure the answer is no: an index that was emptied, or is another one, is not complete.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ def coverage_verdict(measured: Coverage, fail_under: float) -> CoverageVerdict:
     """Whether every share is at least `fail_under` percent."""
     shares = [(name.value, part.ratio) for name, part in measured.parts.items() if part.ratio is not None]
     below = [f"{name} {percent(ratio)}" for name, ratio in shares if ratio * _PERCENT < fail_under]
+    if not shares and fail_under > 0:
+        below = ["there is no lineage to measure"]
     return CoverageVerdict(not below, fail_under, below, coverage_of(measured))
 
 

@@ -14,6 +14,7 @@ from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.index.view import View
 from processor.judging import coverage as judging
+from processor.judging.coverage_gate import coverage_verdict
 from processor.judging.scope import Scope
 from processor.model.alert import AlertKind, Finding
 from processor.model.identity import Kind, dataset
@@ -124,6 +125,12 @@ def test_an_empty_index_has_nothing_to_measure() -> None:
     overall, namespaces = measured()
     assert (overall.worst, namespaces) == (1.0, {})
     assert all(part.ratio is None for part in overall.parts.values())
+
+
+@pytest.mark.parametrize(("fail_under", "ok"), [(95.0, False), (0.0, True)])
+def test_an_empty_index_is_not_complete(fail_under: float, ok: object) -> None:
+    verdict = coverage_verdict(measured()[0], fail_under)
+    assert (verdict.ok, verdict.below) == (ok, [] if ok else ["there is no lineage to measure"])
 
 
 def test_beyond_very_many_namespaces_the_rest_is_one() -> None:
