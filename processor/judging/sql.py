@@ -26,6 +26,8 @@ _STAR = re.compile(r"(?:\bselect|\bdistinct|\ball|,|\.)\s*\*", re.IGNORECASE)
 _STAR_FROM = re.compile(r"(?:\bselect|\bdistinct|,|\.)\s*\*\s*from\s+([\w.\"`\[\]]+)", re.IGNORECASE)
 _WITH = re.compile(r"(?:\bwith|,)\s*(?:recursive\s+)?([\w\"`]+)\s+as\s*(?:materialized\s*)?\(", re.IGNORECASE)
 _ENDS = "from|union|intersect|except|minus|where|order|limit|qualify"
+_GIVEN = rf"[\"`\]]?\s*(?:,|$|::|\)|\b(?:{_ENDS})\b)"
+_WORD = re.compile(r"[\w$]+")
 _MOST_CHARS = 1_000_000
 _MOST_DEPTH = 200
 
@@ -40,12 +42,9 @@ class Query:
         """Whether the query gives out a column of that name; None where that is not certain."""
         if self._is_open:
             return None
-        has_star = _STAR.search(self._outermost) is not None
-        quoted = re.escape(column)
-        given = rf"(?<![\w$]){quoted}[\"`\]]?\s*(?:,|$|::|\)|\b(?:{_ENDS})\b)"
-        if re.search(given, self._plain if has_star else self._outermost, re.IGNORECASE) is None:
+        if not self._names(column):
             return False
-        return None if has_star else True
+        return None if self._has_star else True
 
     def may_use(self, columns: frozenset[str]) -> bool:
         """Whether the query may read any of these columns, or hand them on by a star."""
@@ -53,6 +52,25 @@ class Query:
             return True
         words = {word.casefold() for word in re.findall(r"[\w$]+", self._plain)}
         return any(column.partition(".")[0].casefold() in words for column in columns)
+
+    def _names(self, column: str) -> bool:
+        """Whether a name stands where one is given out. Plain ones are found all at once: there may be thousands."""
+        if _WORD.fullmatch(column):
+            return column.casefold() in self._given
+        return re.search(rf"(?<![\w$]){re.escape(column)}{_GIVEN}", self._giving, re.IGNORECASE) is not None
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        found = re.findall(rf"(?<![\w$])[\w$]+(?={_GIVEN})", self._giving, re.IGNORECASE)
+        return frozenset(name.casefold() for name in found)
+
+    @cached_property
+    def _has_star(self) -> bool:
+        return _STAR.search(self._outermost) is not None
+
+    @property
+    def _giving(self) -> str:
+        return self._plain if self._has_star else self._outermost
 
     @cached_property
     def _plain(self) -> str:
@@ -64,7 +82,7 @@ class Query:
         if len(self.text) > _MOST_CHARS or _JINJA.search(self._plain):
             return True
         own = {name.strip('"`').casefold() for name in _WITH.findall(self._plain)}
-        if not _STAR.search(self._outermost):
+        if not self._has_star:
             return False
         known = [name.strip('"`[]').casefold() in own for name in _STAR_FROM.findall(self._plain)]
         return not all(known) or len(known) < len(_STAR.findall(self._plain))

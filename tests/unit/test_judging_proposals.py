@@ -53,6 +53,8 @@ KNOWN = (Column("id", "bigint"), Column("amount", "double"), Column("note", "var
         ("select id, count(*) as n from {{ ref('t') }}", "amount", False),
         ("select id, price * n as total from {{ source('a', 'b') }}", "amount", False),
         ("select id /* and amount from t", "amount", None),
+        ('select "net amount", id from t', "net amount", True),
+        ("select amount, id from t", "net amount", False),
         ("{# amount, #} {{ config(materialized='view') }} select id from {{ this }}", "amount", False),
     ],
 )
