@@ -65,7 +65,7 @@ def _guarded() -> Iterator[None]:
     except UsageError as error:
         _end(str(error), _USAGE)
     except DependencyError as error:
-        _end(f"{error}{_advice(error)}", _UNREACHABLE)
+        _end(_advised(error), _UNREACHABLE)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     except BrokenPipeError:
@@ -100,9 +100,11 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _advice(error: DependencyError) -> str:
-    """What to do about a server that is ours to look at; about anything else its own words have to do."""
-    return "; what is wrong with it, and what to do: lineage doctor" if error.dependency in _DOCTORED else ""
+def _advised(error: DependencyError) -> str:
+    """With what to do about a server that the doctor looks at; about anything else its own words have to do."""
+    if error.dependency not in _DOCTORED:
+        return str(error)
+    return f"{str(error).removesuffix('.')}; what is wrong with it, and what to do: lineage doctor"
 
 
 def _end(message: str, code: int) -> None:

@@ -79,6 +79,7 @@ def test_a_command_says_in_one_line_what_is_wrong_with_redis(
     [line] = done.err.splitlines()
     assert line.startswith("lineage: Redis: ")
     assert line.endswith("lineage doctor")
+    assert ".;" not in line
     assert lineage("digest").code == 0
 
 
