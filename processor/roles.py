@@ -6,6 +6,7 @@ has to start anew, 4 too many records were rejected to catch up.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -13,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
-from types import FrameType
 from typing import Final, NoReturn, TypeVar
 
 import structlog
@@ -24,6 +24,7 @@ from processor.indexer.patience import Patience
 from processor.indexer.points import Reached, pass_by
 from processor.model.errors import UsageError
 from processor.settings import Settings
+from processor.signals import heeding
 from processor.telemetry import logs, metrics
 from processor.telemetry.health import Health
 from processor.telemetry.http import HealthServer
@@ -32,6 +33,7 @@ __all__ = ["BROKEN", "STORM", "Role", "check", "run_role"]
 
 BROKEN: Final = 3
 STORM: Final = 4
+_LAST_WORDS_S: Final = 2.0
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
@@ -173,18 +175,13 @@ def _asked_to_stop(timeout_s: float) -> Iterator[threading.Event]:
     """Turn SIGTERM and SIGINT into an event; what has not ended in time after that is ended by force."""
     stop = threading.Event()
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        if not stop.is_set():
-            _log.info("stopping", signal=signal.Signals(number).name)
-            stop.set()
-            _end_after(timeout_s)
+    def heed(name: str) -> None:
+        _end_after(timeout_s)
+        _log.info("stopping", signal=name)
+        stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with heeding(heed):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _end_with_parent(timeout_s: float) -> None:
@@ -200,6 +197,8 @@ def _end_with_parent(timeout_s: float) -> None:
 
 
 def _end_after(timeout_s: float) -> None:
+    """End by force after that; if not even that can be told, with a word of where every thread stands."""
+    faulthandler.dump_traceback_later(timeout_s + _LAST_WORDS_S, exit=True)
     timer = threading.Timer(timeout_s, _end)
     timer.daemon = True
     timer.start()

@@ -15,15 +15,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final
 
 import structlog
 
 from processor.indexer.patience import Backoff
+from processor.signals import heeding
 
 __all__ = ["Child", "Supervisor"]
 
@@ -58,7 +57,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Return the exit code: 0 when all ended in order, else that of the child which ended the whole."""
-        with self._signals():
+        with heeding(self._heed):
             try:
                 return self._watch()
             finally:
@@ -82,19 +81,9 @@ class Supervisor:
         for kept in self._kept:
             kept.end_by(deadline_s)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def on_signal(number: int, _frame: FrameType | None) -> None:
-            if not self.stop.is_set():
-                _log.info("stopping", signal=signal.Signals(number).name)
-            self.stop.set()
-
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _heed(self, name: str) -> None:
+        _log.info("stopping", signal=name)
+        self.stop.set()
 
 
 class _Kept:

@@ -37,11 +37,12 @@ from processor.judging.verdicts import (
 )
 from processor.judging.words import what_would_be
 from processor.model.alert import Affected, ColumnDrift, Impact, Severity
-from processor.model.identity import Node
+from processor.model.identity import Kind, Node
 from processor.model.tables import ColumnChange, ColumnChangeKind, Columns
 
 _GRADES = list(Grade)
 _MOST_NOTES = 50
+_EMPTY = "the index knows no dataset at all, so nothing can be said of what this breaks: is it the right one?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ def judge_change(view: View, proposed: Proposed, fail_on: FailOn) -> ImpactVerdi
     judging = _Judging(view, proposed)
     found = [change for pair in proposed.pairs for change in judging.changes(*pair, known[pair[0]])]
     found.sort(key=lambda each: (_GRADES.index(each.grade), str(each.dataset.node)))
-    ok = not any(change.grade in FAILS[fail_on] for change in found)
-    notes = [*proposed.notes, *judging.notes]
+    is_empty = next(view.ids(Kind.DATASET), None) is None
+    ok = not any(change.grade in FAILS[fail_on] for change in found) and (not is_empty or not FAILS[fail_on])
+    notes = [*([_EMPTY] if is_empty else []), *proposed.notes, *judging.notes]
     more = [f"{len(notes) - _MOST_NOTES} more notes are left out"] if len(notes) > _MOST_NOTES else []
     return ImpactVerdict(ok, fail_on, len(proposed.pairs), found, [*notes[:_MOST_NOTES], *more])
 

@@ -251,7 +251,7 @@ class Running:
     """A process of the processor, and what it has logged."""
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "processor", *arguments]
+        command = [sys.executable, "-X", "faulthandler", "-m", "processor", *arguments]
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -293,8 +293,11 @@ class Running:
                 return error.code, error.read().decode()
 
     def is_ready(self) -> bool:
-        """Whether it says that it does its work."""
-        return self.get("/readyz")[0] == 200
+        """Whether it says that it does its work; who does not answer yet does not."""
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
 
     def misses(self, condition: str) -> bool:
         """Whether it says that it is not ready for want of this."""
@@ -311,8 +314,14 @@ class Running:
         self.process.send_signal(number)
 
     def wait(self, guard_s: float = 60) -> int:
-        """Wait for its end and return its exit code."""
-        code = self.process.wait(guard_s)
+        """Wait for its end and return its exit code; who does not end says where each of its threads stands."""
+        try:
+            code = self.process.wait(guard_s)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(guard_s)
+            self._reader.join(10)
+            raise AssertionError(f"it did not end in {guard_s} s:\n{self.text}") from None
         self._reader.join(10)
         return code
 

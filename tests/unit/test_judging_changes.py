@@ -80,6 +80,13 @@ def test_the_manifest_as_it_is_built_changes_nothing() -> None:
     assert (verdict.ok, verdict.changes, verdict.compared, verdict.notes) == (True, [], 2, [])
 
 
+def test_an_empty_index_says_nothing_good_of_a_change() -> None:
+    verdict = asked(MemoryStore(), manifest=proposed())
+    assert not verdict.ok
+    assert verdict.notes[0].startswith("the index knows no dataset at all")
+    assert asked(MemoryStore(), manifest=proposed(), fail_on="never").ok
+
+
 def test_a_dropped_column_that_somebody_reads_is_named_with_what_it_breaks() -> None:
     verdict = asked(memory(*project()), manifest=proposed(WITHOUT_AMOUNT))
     [change] = verdict.changes
