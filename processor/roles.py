@@ -6,13 +6,14 @@ has to start anew, 4 too many records were rejected to catch up.
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import gc
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from typing import Final, NoReturn, TypeVar
 
@@ -34,6 +35,8 @@ __all__ = ["BROKEN", "STORM", "Role", "check", "run_role"]
 BROKEN: Final = 3
 STORM: Final = 4
 _LAST_WORDS_S: Final = 2.0
+_M_MMAP_THRESHOLD: Final = -3
+_LARGE_BYTES: Final = 1024 * 1024
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +76,7 @@ def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False, r
 def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: bool, reached: Reached = pass_by) -> int:
     """Index until asked to stop or, if so wished, until what is in the topics now is indexed."""
     _spare_the_collector()
+    _give_large_blocks_back()
     health = wiring.indexer_health(settings)
     with ExitStack() as stack:
         _serve(stack, settings.http.host, settings.http.indexer_port, health)
@@ -138,6 +142,16 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+
+
+def _give_large_blocks_back() -> None:
+    """Let the C library give each large block back at once, where it is glibc.
+
+    Else it raises its threshold with the first large record, keeps what it freed in pieces, and a worker that reads
+    large records holds twice as much.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 class _Patiently:
