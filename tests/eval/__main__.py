@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ def main() -> int:
     kinds = frozenset(asked.only_kind or (kind.value for kind in AlertKind))
     seeds = range(asked.first, asked.first + asked.seeds)
     began_s, found = time.monotonic(), dict[int, Scores]()
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, BrokenProcessPool):
         _play(seeds, partial(evaluate, size=size, kinds=kinds), asked.processes, found)
     whole = together([found[seed] for seed in sorted(found)])
     console = Console()
