@@ -16,7 +16,7 @@ from processor.index.records import Link
 from processor.index.view import View
 from processor.model.history import NodeRecord
 from processor.model.identity import dataset
-from processor.model.observation import EdgeType, Evidence
+from processor.model.observation import Evidence
 
 
 class _Identifier(msgspec.Struct):
@@ -70,9 +70,11 @@ def holds(link: Link, stated: frozenset[bytes], target: bytes) -> bool:
 
 def _in_force(view: View, ids: list[bytes]) -> Links:
     """The links in force that begin or end at these datasets."""
-    out, into = view.out_links(ids), view.in_links(ids)
-    found = {(i, link.other): link for i in ids for link in out[i] if link.type is EdgeType.SYMLINK}
-    found |= {(link.other, i): link for i in ids for link in into[i] if link.type is EdgeType.SYMLINK}
+    out, into = view.symlinks(ids)
+    found = {(i, link.other): link for i, links in out.items() for link in links}
+    found |= {(link.other, i): link for i, links in into.items() for link in links}
+    if not found:
+        return found
     records = view.nodes({source for source, _ in found})
     stated = {i: symlinked(record) for i, record in records.items()}
     return {(s, t): link for (s, t), link in found.items() if holds(link, stated.get(s, frozenset()), t)}

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from processor.index.aliases import aliases_of
@@ -89,7 +91,7 @@ class _ColumnWalk:
     def take(self, columns: set[Node], depth: int) -> list[Node]:
         room = max(0, self.limit - len(self.depths))
         self.truncated = self.truncated or len(columns) > room
-        taken = sorted(columns, key=str)[:room]
+        taken = list(columns) if len(columns) <= room else sorted(columns, key=str)[:room]
         self.depths |= dict.fromkeys(taken, depth)
         return taken
 
@@ -152,14 +154,18 @@ def _stated(known: KnownMapping, wanted: Mapping[str, list[Node]]) -> Iterator[C
 
 def by_name(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, list[Node]]]:
     """Columns by every name of their dataset, see `Named`; sorted, whatever order they come in."""
-    wanted = sorted(columns, key=str)
-    datasets = {column.dataset.id for column in wanted}
-    view.look_ahead(sorted(datasets), "n", "o", "i")
-    together = live_names(view, datasets)
+    wanted: dict[Node, list[Node]] = {}
+    for place, together in groupby(sorted(columns), itemgetter(1, 2)):
+        wanted.setdefault(Node(Kind.DATASET, *place), []).extend(together)
+    ids = sorted(dataset.id for dataset in wanted)
+    view.look_ahead(ids, "n", "o", "i")
+    names = live_names(view, ids)
     named: dict[bytes, dict[str, list[Node]]] = {}
-    for column in wanted:
-        for name in together[column.dataset.id]:
-            named.setdefault(name, {}).setdefault(column.field or "", []).append(column)
+    for dataset, of_one in wanted.items():
+        for name in names[dataset.id]:
+            fields = named.setdefault(name, {})
+            for column in of_one:
+                fields.setdefault(column.field or "", []).append(column)
     return named
 
 
@@ -172,15 +178,14 @@ def live_names(view: View, datasets: Iterable[bytes]) -> dict[bytes, frozenset[b
 
 def dropped(view: View, datasets: Iterable[bytes]) -> set[bytes]:
     """Those of these datasets that are dropped."""
-    return {i for i, record in view.nodes(sorted(datasets)).items() if record.dropped}
+    return {i for i, record in view.standing(sorted(datasets)).items() if record.dropped}
 
 
 def named_by(sources: Iterable[Source], named: Named) -> Iterator[tuple[Node, bool]]:
     """The wanted columns that these sources name, and whether they carry their value."""
     for source in sources:
-        if source.field is None:
-            continue
-        for src in named.get(source.node.dataset.id, {}).get(source.field, ()):
+        of_dataset = named.get(source.dataset_id) if source.field is not None else None
+        for src in of_dataset.get(source.field or "", ()) if of_dataset else ():
             yield src, source.direct
 
 

@@ -65,15 +65,23 @@ class _Leaving:
             raise exceptions.ConnectionError(str(error)) from error
 
 
-class _Plain(_Leaving, Connection):
+class _AtOnce:
+    """A connection that sends a round in one piece: redis-py would wake the server for each longer argument."""
+
+    def send_packed_command(self, command: object, check_health: bool = True) -> None:  # noqa: FBT001, FBT002  as redis-py has it
+        parent: Any = super()
+        parent.send_packed_command([b"".join(command)] if isinstance(command, list) else command, check_health)
+
+
+class _Plain(_AtOnce, _Leaving, Connection):
     pass
 
 
-class _Tls(_Leaving, SSLConnection):
+class _Tls(_AtOnce, _Leaving, SSLConnection):
     pass
 
 
-class _Unix(_Leaving, UnixDomainSocketConnection):
+class _Unix(_AtOnce, _Leaving, UnixDomainSocketConnection):
     pass
 
 

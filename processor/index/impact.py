@@ -23,9 +23,10 @@ from processor.index.aliases import aliases_of
 from processor.index.columns import Mappings, Named, by_name, dropped, live_names, named_by
 from processor.index.exposures import exposures
 from processor.index.facets import read_facet
+from processor.index.records import Standing
 from processor.index.view import View
 from processor.model.alert import Affected, Impact
-from processor.model.history import KnownMapping, NodeRecord
+from processor.model.history import KnownMapping
 from processor.model.identity import Kind, Node
 from processor.model.mapping import Source
 
@@ -87,9 +88,6 @@ class _Start(NamedTuple):
 
     def frontier(self) -> _Frontier:
         return {self.dataset.column(name): True for name in self.columns}
-
-    def has(self, column: Node) -> bool:
-        return column.dataset.id in self.ids and column.field in self.columns
 
 
 @dataclass(slots=True)
@@ -156,21 +154,23 @@ class _ByColumn:
             _join(self.found.datasets, Affected(output, depth, any(reached.values())))
         if None in reached:
             self.unnamed.add(output)
-        columns = {output.column(name): direct for name, direct in reached.items() if name is not None}
-        return {c: direct for c, direct in columns.items() if self.is_better(Affected(c, depth, direct))}
+        listed = reached.keys() - self.start.columns if output.id in self.start.ids else reached.keys()
+        columns = ((output.column(name), reached[name]) for name in listed if name is not None)
+        return {column: direct for column, direct in columns if self.is_better(column, depth, direct=direct)}
 
-    def is_better(self, column: Affected) -> bool:
-        if self.start.has(column.node):
-            return False
-        there = self.found.columns.get(column.node)
-        _join(self.found.columns, column)
-        return there is None or (column.direct and not there.direct)
+    def is_better(self, column: Node, depth: int, *, direct: bool) -> bool:
+        there = self.found.columns.get(column)
+        new = Affected(column, depth, direct)
+        self.found.columns[column] = new if there is None else _joined(there, new)
+        return there is None or (direct and not there.direct)
 
 
 def _carried(sources: Iterable[Source], named: Named, frontier: _Frontier) -> bool | None:
     """Whether any of these sources carries a changed value on; None when none names a changed column."""
-    found = {direct and frontier[src] for src, direct in named_by(sources, named)}
-    return any(found) if found else None
+    carried = None
+    for src, direct in named_by(sources, named):
+        carried = carried or (direct and frontier[src])
+    return carried
 
 
 # Behind jobs that do not say
@@ -224,7 +224,7 @@ class _Behind:
     def level(self, origins: Mapping[bytes, _Origin], depth: int) -> None:
         found = list(steps.down(self.view, sorted(origins)))
         silent = self.silent(found, origins)
-        records = self.view.nodes({i for step in silent for i in (step.job, step.target) if i})
+        records = self.view.standing({i for step in silent for i in (step.job, step.target) if i})
         for step in silent:
             self.note_job(records.get(step.job or b""), depth)
             if step.target not in origins[step.origin].names:
@@ -237,11 +237,11 @@ class _Behind:
         named = {(owner, i): _datasets(known) for owner, of in current.items() for i, known in of.items()}
         return [step for step in found if not _says(step, origins[step.origin], named)]
 
-    def note_job(self, job: NodeRecord | None, depth: int) -> None:
+    def note_job(self, job: Standing | None, depth: int) -> None:
         if job is not None:
             _join(self.found.jobs, Affected(job.node, depth, possible=True))
 
-    def note_target(self, target: NodeRecord | None, depth: int) -> None:
+    def note_target(self, target: Standing | None, depth: int) -> None:
         is_start = target is not None and target.node.id in self.start.ids
         if target is None or (target.dropped and not is_start):
             return
@@ -257,8 +257,7 @@ def _owner(step: steps.Step) -> bytes:
 
 def _datasets(known: KnownMapping) -> frozenset[bytes]:
     """The datasets of which a mapping names a column."""
-    nodes = {source.node for source in known.mapping.sources() if source.field is not None}
-    return frozenset(node.dataset.id for node in nodes)
+    return frozenset(source.dataset_id for source in known.mapping.sources() if source.field is not None)
 
 
 def _says(step: steps.Step, origin: _Origin, named: Mapping[tuple[bytes, bytes], frozenset[bytes]]) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from processor.index.records import Standing
 from processor.index.store import Store
 from processor.index.view import Link, View
 from processor.model.history import HOUR_US, JobHistory, KnownMapping, Lane, NodeRecord, OpenRun, SchemaVersion
@@ -29,6 +30,10 @@ class PastView(View):
     def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:
         """See `View`."""
         return {i: self._then(r) for i, r in super().nodes(ids).items() if r.first_seen_us <= self._at_us}
+
+    def standing(self, ids: Iterable[bytes]) -> dict[bytes, Standing]:
+        """See `View`."""
+        return {i: Standing(record.node, record.dropped) for i, record in self.nodes(ids).items()}
 
     def out_links(self, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
         """See `View`."""

@@ -11,6 +11,7 @@ from processor.index import joins
 from processor.index.facets import read_facet
 from processor.index.layout import LANE_BYTES, LINK_TYPES, unpack_identity, unpack_observer
 from processor.model.history import (
+    HOUR_US,
     FinishedRun,
     JobHistory,
     Lane,
@@ -25,6 +26,7 @@ from processor.model.observation import EdgeType, Evidence, Lifecycle, Role, Run
 from processor.model.tables import Columns, decode_columns
 
 Hash = dict[bytes, bytes]
+_ONE_ID = 1 + ID_BYTES
 
 _FACETS = msgspec.msgpack.Decoder(dict[str, bytes | None])
 ROLE_ORDER = {Role.WRITER: 0, Role.PRODUCER: 1, Role.READER: 2}
@@ -45,19 +47,38 @@ class Link(NamedTuple):
     last_us: int
 
 
+class Standing(NamedTuple):
+    """Who a node is, and whether it is dropped."""
+
+    node: Node
+    dropped: bool
+
+
 class _JobType(msgspec.Struct):
     processingType: str | None = None  # noqa: N815 - the facet's own name
     integration: str | None = None
     jobType: str | None = None  # noqa: N815 - the facet's own name
 
 
+def links_in(record: str, there: Hash) -> list[Link]:
+    """The links of a node's out or in record, by their names."""
+    return [link_of(record, name, there[name]) for name in sorted(there)]
+
+
 def link_of(record: str, name: bytes, value: bytes) -> Link:
     """One link of a node's out or in record."""
-    span, type_ = joins.unpack_span(value), LINK_TYPES[name[:1]]
-    first, second = name[1 : 1 + ID_BYTES], name[1 + ID_BYTES :]
+    first_us, hour, evidence = joins.unpack_span(value)
+    type_, last_us = LINK_TYPES[name[:1]], max(hour * HOUR_US, first_us)
+    first, second = name[1:_ONE_ID], name[_ONE_ID:]
     if record == "o" and type_ is EdgeType.DERIVES:
-        return Link(type_, second, first, span.evidence, span.first_us, span.last_us)
-    return Link(type_, first, None, span.evidence, span.first_us, span.last_us)
+        return Link(type_, second, first, evidence, first_us, last_us)
+    return Link(type_, first, None, evidence, first_us, last_us)
+
+
+def standing_of(there: Hash) -> Standing:
+    """Who a node is, and whether it is dropped: what a walk asks of each that it meets."""
+    change = there.get(b"d")
+    return Standing(unpack_identity(there[b"i"]), change is not None and node_record(there).dropped)
 
 
 def node_record(there: Hash) -> NodeRecord:

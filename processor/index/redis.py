@@ -20,7 +20,7 @@ from processor.index.expiry import KEEP, Keep
 from processor.index.generations import Generation, Generations, literally
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
-from processor.index.reading import Hashes, Place
+from processor.index.reading import Hashes
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, OutboxEntry, Settle
 from processor.model.errors import StoreWentBackError
 from processor.model.history import RECENT_RUNS
@@ -110,7 +110,9 @@ class RedisStore:
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
         """Whole hashes, in the order of `keys`."""
-        return self._hashes.fetch([Place(key.bucket, self.name(key)) for key in keys])
+        before, behind = f"{self._prefix}:{{b", f"}}:g{self.generation}:"
+        names = [f"{before}{bucket}{behind}{record}{':' if owner else ''}{owner}" for bucket, record, owner in keys]
+        return self._hashes.fetch(names, [key[0] for key in keys])
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""

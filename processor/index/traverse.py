@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from processor.index import steps
 from processor.index.aliases import find_aliases
-from processor.index.records import Link
+from processor.index.records import Link, Standing
 from processor.index.steps import Step
 from processor.index.view import View
-from processor.model.history import KnownEdge, NodeRecord
+from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType, Evidence
 
@@ -107,7 +107,7 @@ class _Walk:
     limit: int
     only: Only
     depths: dict[bytes, int] = field(default_factory=dict)
-    records: dict[bytes, NodeRecord] = field(default_factory=dict)
+    records: dict[bytes, Standing] = field(default_factory=dict)
     edges: dict[tuple[EdgeType, bytes, bytes], Link] = field(default_factory=dict)
     truncated: bool = False
 
@@ -146,12 +146,12 @@ class _Walk:
         self.truncated = self.truncated or len(fresh) > room
         taken = fresh[:room]
         self.view.look_ahead(taken, "n", *also)
-        self.records |= self.view.nodes(taken)
+        self.records |= self.view.standing(taken)
         alive = [i for i in taken if i in self.records and (not depth or self.is_wanted(self.records[i]))]
         self.depths |= dict.fromkeys(alive, depth)
         return set(alive)
 
-    def is_wanted(self, record: NodeRecord) -> bool:
+    def is_wanted(self, record: Standing) -> bool:
         return not record.dropped and self.only.has(record.node)
 
     def aliased(self, datasets: set[bytes], depth: int) -> set[bytes]:

@@ -8,27 +8,29 @@ in batches of keys, one round trip each; nothing is written. Only what never cha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from processor.index import joins
 from processor.index.expiry import epoch_of
-from processor.index.layout import key_of, run_key_of
+from processor.index.layout import LINK_LETTERS, bucket_of, key_of, run_key_of
 from processor.index.progress import Clock, Progress, decode_progress, is_whole, now_us
 from processor.index.records import (
     ROLE_ORDER,
     Hash,
     Link,
+    Standing,
     facet_times,
     job_history,
     lanes_in,
-    link_of,
+    links_in,
     node_record,
     open_run,
     run_members,
     run_record,
+    standing_of,
 )
 from processor.index.store import Key, Store
 from processor.model.history import (
@@ -43,11 +45,13 @@ from processor.model.history import (
 )
 from processor.model.identity import ID_BYTES, Kind, Node, run_key
 from processor.model.mapping import EMPTY, Mapping, decode_mapping, together
+from processor.model.observation import EdgeType
 from processor.model.tables import Columns
 
 __all__ = ["Link", "View", "current_columns", "current_of"]
 
 _PAGE = 500
+_SYMLINK = LINK_LETTERS[EdgeType.SYMLINK]
 _MOST_REMEMBERED = 50_000
 _MAPPINGS_BYTES = 16 * 1024 * 1024
 """Of mappings as they are stored; decoded they take several times that."""
@@ -60,8 +64,9 @@ _V = TypeVar("_V")
 class _Memo:
     """What a walk has read: as it is stored, and what that says."""
 
-    hashes: dict[Key, Hash] = field(default_factory=dict)
+    hashes: dict[tuple[str, bytes], Hash] = field(default_factory=dict)
     records: dict[bytes, NodeRecord] = field(default_factory=dict)
+    standings: dict[bytes, Standing] = field(default_factory=dict)
     links: dict[tuple[str, bytes], list[Link]] = field(default_factory=dict)
 
 
@@ -90,7 +95,7 @@ class View:
         `records`: `n` for nodes, `o` and `i` for their links.
         """
         if self._memo is not None:
-            self._remembered(self._memo, [self._key(record, i) for i in ids for record in records])
+            self._remembered(self._memo, [(record, i) for i in ids for record in records])
 
     # Nodes
 
@@ -100,16 +105,11 @@ class View:
 
     def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:
         """The known ones among these datasets and jobs, by id."""
-        wanted = list(dict.fromkeys(ids))
-        if self._memo is None:
-            hashes = self._fetch("n", wanted)
-            return {i: node_record(there) for i, there in zip(wanted, hashes, strict=True) if there}
-        known = self._memo.records
-        missing = [i for i in wanted if i not in known]
-        fresh = {i: node_record(t) for i, t in zip(missing, self._fetch("n", missing), strict=True) if t}
-        found = {i: known.get(i) or fresh[i] for i in wanted if i in known or i in fresh}
-        _remember(known, fresh)
-        return found
+        return self._of_nodes(ids, node_record, None if self._memo is None else self._memo.records)
+
+    def standing(self, ids: Iterable[bytes]) -> dict[bytes, Standing]:
+        """Who the known ones among these are, by id, and whether they are dropped: `nodes` for who needs no more."""
+        return self._of_nodes(ids, standing_of, None if self._memo is None else self._memo.standings)
 
     def facet_times(self, ids: Sequence[bytes]) -> dict[bytes, dict[str, int]]:
         """When each facet of these datasets and jobs was stated last, by id and name."""
@@ -153,6 +153,11 @@ class View:
         """Links that come from upstream, by node id."""
         return self._links("i", ids)
 
+    def symlinks(self, ids: Sequence[bytes]) -> tuple[dict[bytes, list[Link]], dict[bytes, list[Link]]]:
+        """The alias links that begin, and those that end, at those of these nodes that have any."""
+        out, into = (self._having("o", ids), self._having("i", ids))
+        return _aliases(self.out_links(out)), _aliases(self.in_links(into))
+
     # Schemas
 
     def lanes(self, dataset: Node) -> list[Lane]:
@@ -177,7 +182,7 @@ class View:
 
     def _named(self, stated: dict[bytes, Hash]) -> dict[bytes, list[KnownMapping]]:
         outputs = {name[1 : 1 + ID_BYTES] for there in stated.values() for name in there if name[:1] == b"v"}
-        names = self.nodes([*stated, *outputs])
+        names = self.standing([*stated, *outputs])
         return {owner: list(self._known(names, owner, there)) for owner, there in stated.items()}
 
     def current_mappings(self, owners: Sequence[bytes]) -> dict[bytes, dict[bytes, KnownMapping]]:
@@ -216,7 +221,7 @@ class View:
     def run(self, job: Node, run_id: str) -> RunRecord | None:
         """One run of a job."""
         id_, buckets = run_key(job, run_id), self._store.buckets
-        clock = self._store.fetch_fields(Key(self._key("n", job.id).bucket, "clock"), [job.id])[0]
+        clock = self._store.fetch_fields(Key(bucket_of(job.id, buckets), "clock"), [job.id])[0]
         now = epoch_of(joins.unpack_time(clock)) if clock else 0
         epochs = range(now, max(-1, now - self._store.keep.open_runs - 1), -1)
         segments = self._store.fetch([run_key_of(job.id, id_, epoch, buckets) for epoch in epochs])
@@ -264,18 +269,32 @@ class View:
 
     # Inside
 
-    def _key(self, record: str, id_: bytes) -> Key:
-        return key_of(record, id_, self._store.buckets)
-
     def _fetch(self, record: str, ids: Sequence[bytes]) -> list[Hash]:
-        keys = [self._key(record, i) for i in ids]
-        return self._store.fetch(keys) if self._memo is None else self._remembered(self._memo, keys)
+        if self._memo is not None:
+            return self._remembered(self._memo, [(record, i) for i in ids])
+        buckets = self._store.buckets
+        return self._store.fetch([key_of(record, i, buckets) for i in ids])
 
-    def _remembered(self, memo: _Memo, keys: Sequence[Key]) -> list[Hash]:
-        missing = [key for key in dict.fromkeys(keys) if key not in memo.hashes]
-        fresh = dict(zip(missing, self._store.fetch(missing) if missing else (), strict=True))
-        found = [fresh[key] if key in fresh else memo.hashes[key] for key in keys]
-        _remember(memo.hashes, fresh)
+    def _remembered(self, memo: _Memo, names: Sequence[tuple[str, bytes]]) -> list[Hash]:
+        known, buckets = memo.hashes, self._store.buckets
+        missing = [name for name in dict.fromkeys(names) if name not in known]
+        if not missing:
+            return [known[name] for name in names]
+        fetched = self._store.fetch([key_of(*name, buckets) for name in missing])
+        fresh = dict(zip(missing, fetched, strict=True))
+        found = [fresh[name] if name in fresh else known[name] for name in names]
+        _remember(known, fresh)
+        return found
+
+    def _of_nodes(
+        self, ids: Iterable[bytes], decode: Callable[[Hash], _V], known: dict[bytes, _V] | None
+    ) -> dict[bytes, _V]:
+        """What the records of the known ones among these say, and what of it is known already."""
+        wanted, known = list(dict.fromkeys(ids)), {} if known is None else known
+        missing = [i for i in wanted if i not in known] if known else wanted
+        fresh = {i: decode(there) for i, there in zip(missing, self._fetch("n", missing), strict=True) if there}
+        found = {i: known.get(i) or fresh[i] for i in wanted if i in known or i in fresh} if known else fresh
+        _remember(known, fresh)
         return found
 
     def _all_ids(self, kind: Kind) -> Iterator[list[bytes]]:
@@ -293,13 +312,17 @@ class View:
         _remember(known, {(record, i): links for i, links in fresh.items()})
         return found
 
+    def _having(self, record: str, ids: Sequence[bytes]) -> list[bytes]:
+        """Those of which some link is an alias: of others not one link need be read."""
+        hashes = zip(ids, self._fetch(record, ids), strict=True)
+        return [i for i, there in hashes if any(name[:1] == _SYMLINK for name in there)]
+
     def _read_links(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
         return {
-            i: [link_of(record, name, value) for name, value in sorted(there.items())]
-            for i, there in zip(ids, self._fetch(record, ids), strict=True)
+            i: links_in(record, there) if there else [] for i, there in zip(ids, self._fetch(record, ids), strict=True)
         }
 
-    def _known(self, names: dict[bytes, NodeRecord], owner: bytes, there: Hash) -> Iterator[KnownMapping]:
+    def _known(self, names: dict[bytes, Standing], owner: bytes, there: Hash) -> Iterator[KnownMapping]:
         current = {name[1:]: _current_marks(name[1:], there) for name in there if name[:1] == b"c"}
         for name in sorted(there):
             if name[:1] != b"v":
@@ -342,6 +365,10 @@ def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
             there = found.get(one.output.id)
             found[one.output.id] = replace(one, mapping=together(there.mapping, one.mapping)) if there else one
     return found
+
+
+def _aliases(links: dict[bytes, list[Link]]) -> dict[bytes, list[Link]]:
+    return {i: [link for link in found if link.type is EdgeType.SYMLINK] for i, found in links.items()}
 
 
 def _several(there: Hash) -> Hash:

@@ -56,8 +56,8 @@ class Node(NamedTuple):
 
     def __str__(self) -> str:
         """The form that the command line takes: `kind:namespace:name[:field]`."""
-        parts = [self.kind.value, self.namespace, self.name]
-        return ":".join(parts if self.field is None else [*parts, self.field])
+        kind, namespace, name, field = self
+        return ":".join((kind, namespace, name) if field is None else (kind, namespace, name, field))
 
 
 def dataset(namespace: str, name: str) -> Node:

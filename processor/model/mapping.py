@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import abc
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -42,7 +43,23 @@ class Source(NamedTuple):
     @property
     def direct(self) -> bool:
         """An input without stated transformations carries its value."""
-        return not self.transformations or any(t.direct for t in self.transformations)
+        return not self.transformations or _carries(self.transformations)
+
+    @property
+    def dataset_id(self) -> bytes:
+        """The id of the dataset that is named, with a column or without."""
+        return _dataset_id(self.namespace, self.name)
+
+
+@lru_cache(maxsize=4096)
+def _carries(transformations: tuple[Transformation, ...]) -> bool:
+    return any(transformation.direct for transformation in transformations)
+
+
+@lru_cache(maxsize=65_536)
+def _dataset_id(namespace: str, name: str) -> bytes:
+    """Kept by the names alone: a walk over columns asks it of each source of each."""
+    return Node(Kind.DATASET, namespace, name).id
 
 
 class OutputField(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from processor.index.paths import Paths
 from processor.index.traverse import Direction, Graph
 from processor.model.identity import Node
@@ -25,11 +27,12 @@ def paths_document(start: Node, goal: Node, ways: Paths) -> Record:
 
 def graph_document(start: Node, graph: Graph, direction: Direction) -> Record:
     """What is up or down of a node, nearest first."""
+    told = cache(node)  # each stands in several edges
     return {
         "start": node(start),
         "direction": direction.value,
-        "nodes": [reached_record(graph, at) for at in range(len(graph.nodes))],
-        "edges": [edge(each) for each in graph.edges],
+        "nodes": [{**told(reached.node), "depth": reached.depth} for reached in graph.nodes],
+        "edges": [edge(each, told) for each in graph.edges],
         "truncated": graph.truncated,
     }
 

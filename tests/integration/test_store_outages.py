@@ -143,3 +143,26 @@ def test_after_a_failover_behind_a_name_it_leaves_the_old_master() -> None:
 
 def _wait_for_link(replica: redis.Redis) -> None:
     assert eventually(lambda: replica.info("replication")["master_link_status"] == "up")
+
+
+def test_a_server_that_lets_go_of_scripts_is_read_all_the_same(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin, store = MemoryStore(), RedisStore(connect(redis_url), "forgetful")
+    fill(twin, *HISTORY)
+    fill(store, *HISTORY)
+    keys = sorted(twin.keys())
+    load = store.client.script_load
+
+    def forgetful(script: str) -> str:
+        sha: str = load(script)
+        store.client.script_flush()
+        return sha
+
+    def packed() -> int:
+        return int(store.client.info("commandstats").get("cmdstat_evalsha_ro", {}).get("calls", 0))
+
+    monkeypatch.setattr(store.client, "script_load", forgetful)
+    assert store.fetch(keys) == twin.fetch(keys)
+    monkeypatch.undo()
+    before = packed()
+    assert store.fetch(keys) == twin.fetch(keys)
+    assert packed() > before, "each hash is asked for by itself for good"
