@@ -4,7 +4,8 @@ Rules kept here:
 - only completed runs count, and only edges that all of the last `runs` runs before the newest streak without them had:
   files and partitions that differ from run to run are nobody's edges;
 - a name whose turn is over, for the run has another that differs in its numbers only, is not lost (`rotation`); nor is
-  a dataset that was dropped, or that the run goes on using under another name;
+  a dataset that was dropped, or that the run goes on using under another name; nor is a source that what the job writes
+  is guarded against: to leave it is what `untrusted_source` asks for;
 - a pause that was made up for before is a habit; a streak that fills what a job keeps is the new normal;
 - a side that vanished whole is `missing_inputs` or `missing_outputs`, and not told here as well;
 - a job without an end is never judged; one alert a job, whatever it lost.

@@ -4,7 +4,8 @@ Rules kept here:
 - cadence is the gaps between times; nights and pauses are gaps too, so they are learned with them; weekends do not
   count for what never happens at them (`weekend`);
 - one turn left out (a holiday) and a late start, a shift to daylight-saving time included, is no silence: `factor` is a
-  little more than two gaps;
+  little more than two gaps. What rests at night and never happens at weekends rests on holidays too, a whole day
+  however often it happens else: it is given `holiday_hours` on top of its largest gap;
 - a cadence is a pattern: nearly all gaps are like the usual one or like the largest (a night). What has none (runs
   started by hand, or by what comes in) needs many times, and its largest gap counts twice;
 - few times, irregular ones, and such as lie within less than `known_hours` mean patience: a backfill's runs, minutes
@@ -18,12 +19,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from processor.detect.knobs import Cadenced
-from processor.detect.stats import DAY_US, gaps, hours_us, p95, typical
+from processor.detect.stats import DAY_US, HOUR_US, gaps, hours_us, p95, typical
 from processor.detect.weekend import runs_at_weekends, working_us
 
 _LIKE = 0.2
 _NEARLY_ALL = 0.8
 _CAUTION = 2
+_NIGHT_US = 6 * HOUR_US
+"""As long as a night's rest is at least."""
 
 
 class Cadence(NamedTuple):
@@ -48,6 +51,10 @@ class Cadence(NamedTuple):
         """Whether it will hardly happen again."""
         return now_us - since_us > self.retire_us
 
+    def forgiving(self) -> Cadence:
+        """The same with patience for one turn more."""
+        return self._replace(limit_us=self.limit_us + max(self.gaps_us))
+
 
 def learn(times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None) -> Cadence | None:
     """The cadence of these times; None while too little is known. `known_us`: other than `known_hours`."""
@@ -61,6 +68,8 @@ def learn(times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None)
     if len(times) < knobs.irregular_runs and not (is_even and _is_pattern(counted)):
         return None
     limit_us = _limit_us(counted, knobs)
+    if not weekends and max(counted) >= _NIGHT_US:
+        limit_us = max(limit_us, max(counted) + hours_us(knobs.holiday_hours))
     return Cadence(counted, weekends, limit_us, _retire_us(counted, limit_us, knobs))
 
 

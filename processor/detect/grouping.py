@@ -6,7 +6,8 @@ Rules kept here:
   removed or retyped is told with that one, if it began no earlier and within three days; so along the whole way, and
   the most upstream one leads;
 - what one run did to several of its outputs is one drift; the gravest leads, then the first, then by id;
-- a job that is silent or stuck below a parent that is silent or stuck is told with its parent;
+- a job that is silent or stuck below a parent that is silent or stuck is told with its parent. Jobs below one parent
+  that is not, and at least `_SCHEDULER` jobs of one namespace, that fall silent within a day are told with the first;
 - the one that leads is as grave as the gravest of its members. They are named up to `MOST_MEMBERS`, and all counted;
 - of a kind, at most `at_most` alerts that began in one hour are told one by one, the gravest and the first ones; the
   rest is one `alert_storm`.
@@ -32,6 +33,8 @@ WINDOW_US = 3 * DAY_US
 WAITING = frozenset({AlertKind.SILENT_JOB, AlertKind.STUCK_RUN})
 """Kinds of which a parent's explains its children's."""
 
+_SCHEDULER = 5
+"""So many jobs of one namespace that fall silent together have one cause: what starts them, or sends their lineage."""
 _GRAVITY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Pair = tuple[int, int]
@@ -70,7 +73,7 @@ def breaking(finding: Finding) -> Iterator[Node]:
 def grouped(findings: Iterable[Finding], kin: Kin) -> Told:
     """Tell together what has one root cause."""
     ranked = sorted(findings, key=rank)
-    follows = [*_by_columns(ranked, kin), *_by_parents(ranked, kin)]
+    follows = [*_by_columns(ranked, kin), *_by_parents(ranked, kin), *_by_silence(ranked, kin)]
     sets = _Sets(len(ranked))
     for pair in (*follows, *_by_run(ranked)):
         sets.join(*pair)
@@ -179,8 +182,49 @@ def _by_parents(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
             waiting.setdefault(finding.subject, place)
     for place, finding in enumerate(ranked):
         if finding.kind in WAITING:
-            parents = kin.parents.get(finding.subject, frozenset()) - {finding.subject}
+            parents = _parents_of(finding, kin) - {finding.subject}
             yield from ((waiting[parent], place) for parent in sorted(parents & waiting.keys())[:1])
+
+
+def _by_silence(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
+    """Jobs that fell silent together, without a parent that explains it."""
+    silent = [place for place, finding in enumerate(ranked) if finding.kind is AlertKind.SILENT_JOB]
+    subjects = {finding.subject for finding in ranked if finding.kind in WAITING}
+    alone = [place for place in silent if not subjects & (_parents_of(ranked[place], kin) - {ranked[place].subject})]
+    siblings, units = defaultdict[Node, list[int]](list), list[int]()
+    for place in alone:
+        parent = min(_parents_of(ranked[place], kin), default=ranked[place].subject)
+        siblings[parent].append(place)
+    for some in siblings.values():
+        for first, *others in _waves(ranked, some):
+            units.append(first)
+            yield from ((first, other) for other in others)
+    yield from _by_namespace(ranked, units)
+
+
+def _by_namespace(ranked: Sequence[Finding], units: Sequence[int]) -> Iterator[_Pair]:
+    places: dict[str, list[int]] = defaultdict(list)
+    for place in units:
+        places[ranked[place].subject.namespace].append(place)
+    for some in places.values():
+        for first, *others in _waves(ranked, some):
+            yield from ((first, other) for other in others if len(others) + 1 >= _SCHEDULER)
+
+
+def _waves(ranked: Sequence[Finding], places: Iterable[int]) -> Iterator[list[int]]:
+    """These, by when they began: each lot within a day of its first."""
+    wave: list[int] = []
+    for place in sorted(places, key=lambda place: _age(ranked[place])):
+        if wave and ranked[place].since_us - ranked[wave[0]].since_us > DAY_US:
+            yield wave
+            wave = []
+        wave.append(place)
+    if wave:
+        yield wave
+
+
+def _parents_of(finding: Finding, kin: Kin) -> frozenset[Node]:
+    return kin.parents.get(finding.subject, frozenset())
 
 
 def _by_run(ranked: Sequence[Finding]) -> Iterator[_Pair]:

@@ -78,7 +78,8 @@ class OrphanDataset(Section, frozen=True):
     """Where a writer is expected.
 
     `grace_hours`: time for a writer to show up. `min_siblings`, `sibling_share`: when a folder is a place where
-    datasets have writers, once lineage has been coming in for `known_hours`. `lost_runs`, `lost_hours`: a dataset has
+    datasets have writers, once lineage has been coming in for `known_hours`; what was read in those first hours already
+    is given `start_days`, for its writer may come once a month. `lost_runs`, `lost_hours`: a dataset has
     lost its writers once each of them has completed so many runs without writing it, and it was read so long after it
     was written.
     """
@@ -87,6 +88,7 @@ class OrphanDataset(Section, frozen=True):
     min_siblings: Count = 4
     sibling_share: Share = 0.9
     known_hours: Hours = 72.0
+    start_days: Days = 35.0
     lost_runs: Count = 3
     lost_hours: Hours = 24.0
 
@@ -162,7 +164,8 @@ class Cadenced(Section, frozen=True):
     """How long something may be silent.
 
     Limit: the larger of `factor` times the p95 and `max_factor` times the largest of its gaps, never below
-    `floor_hours`. `min_runs` starts that lie at least `known_hours` apart make a cadence; one whose largest gap exceeds
+    `floor_hours`, nor, for what rests at night and at weekends, below its largest gap plus `holiday_hours`.
+    `min_runs` starts that lie at least `known_hours` apart make a cadence; one whose largest gap exceeds
     `irregular` times its median, or that has no pattern, needs `irregular_runs`. What is silent for `retire_factor`
     times its p95 gap, at least `retire_days` and at most `retire_max_days` (but twice its limit), counts as retired.
     """
@@ -170,6 +173,7 @@ class Cadenced(Section, frozen=True):
     floor_hours: Hours = 1.0
     factor: Factor = 2.02
     max_factor: Factor = 1.5
+    holiday_hours: Hours = 25.0
     min_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 5
     known_hours: Hours = 24.0
     irregular: Factor = 1.5
@@ -181,6 +185,8 @@ class Cadenced(Section, frozen=True):
 
 class SilentJob(Cadenced, frozen=True):
     """How long a job may not start; see `Cadenced`."""
+
+    irregular_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 20
 
 
 class SilentDataset(Cadenced, frozen=True):

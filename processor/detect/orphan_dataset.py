@@ -3,13 +3,15 @@
 Rules kept here:
 - a root of the graph is no orphan by being a root: either the policy declares what the sources are and
   it is none of them, or nearly all its siblings have a writer. What stands beside it says nothing until lineage has
-  been coming in for `known_hours`: who writes once a night or a weekend has not been heard of before;
+  been coming in for `known_hours`: who writes once a night or a weekend has not been heard of before. What was read by
+  then already is as it always was, and its writer may come once a month: it is given `start_days`;
 - one that had writers is an orphan once it has lost them: it is read still, long after its last write (or later than
   that, when by its own cadence it should have been written again), and each of its newest writers is retired or has
   completed `lost_runs` runs without it. Told only of what was written time and again,
-  and only where nothing else tells it: nothing of a writer that does not write at all, no next name in turn. It is told
-  instead of `silent_dataset`. That a writer writes something else (`broken_lineage`) is told of the job and at once;
-  that somebody goes on reading what it left is told of the dataset as well;
+  and only where nothing else tells it: no writer is told to write nothing at all, and there is no next name in turn.
+  That a writer is silent or stuck by now does not explain what it left long before. It is told instead of
+  `silent_dataset`. That a writer writes something else (`broken_lineage`) is told of the job and at once; that somebody
+  goes on reading what it left is told of the dataset as well;
 - nothing is said of a dropped dataset, of one in memory, or of one first seen within `grace_hours`.
 """
 
@@ -18,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from processor.detect import silent_dataset
+from processor.detect.knobs import OrphanDataset
 from processor.detect.policy import Policy
 from processor.detect.profile import DatasetProfile, Writer, WrittenDataset
 from processor.detect.silent_job import is_retired
-from processor.detect.stats import HOUR_US, hours_us
+from processor.detect.stats import DAY_US, HOUR_US, hours_us
 from processor.detect.words import counted, lasting, listed, node_words
 from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.change import Cause
@@ -50,7 +53,7 @@ def may_be_deserted(record: NodeRecord, policy: Policy, now_us: int) -> bool:
 
 def detect_lost(dataset: WrittenDataset, policy: Policy, now_us: int) -> list[Finding]:
     """The finding of a dataset that had writers, if it has lost them and nothing else tells it."""
-    if dataset.told - {AlertKind.BROKEN_LINEAGE} or dataset.has_moved_on or not dataset.writers:
+    if AlertKind.MISSING_OUTPUTS in dataset.told or dataset.has_moved_on or not dataset.writers:
         return []
     if not _is_read_on(dataset, policy, now_us):
         return []
@@ -112,13 +115,20 @@ def _is_young(profile: DatasetProfile, policy: Policy, now_us: int) -> bool:
 
 def _reason(profile: DatasetProfile, policy: Policy, now_us: int) -> str | None:
     knobs = policy.orphan_dataset
-    is_known = now_us - profile.lineage_since_us >= hours_us(knobs.known_hours)
+    is_known = now_us - profile.lineage_since_us >= _patience_us(profile, knobs)
     with_writer = profile.siblings_with_writer
     if is_known and profile.siblings >= knobs.min_siblings and with_writer >= knobs.sibling_share * profile.siblings:
         return f"{with_writer} of the {profile.siblings} other datasets beside it have a writer"
     if policy.sources:
         return "it is none of the declared sources"
     return None
+
+
+def _patience_us(profile: DatasetProfile, knobs: OrphanDataset) -> int:
+    """How long lineage must have been coming in, before a dataset without a writer has none."""
+    known_us = hours_us(knobs.known_hours)
+    was_there = profile.first_seen_us - profile.lineage_since_us < known_us
+    return max(known_us, int(knobs.start_days * DAY_US)) if was_there else known_us
 
 
 def _finding(profile: DatasetProfile, reason: str) -> Finding:

@@ -7,6 +7,8 @@ Rules kept here:
   known of nights, and a day is the least;
 - one cause, one alert: nothing is said while a writer is told of itself (`silent_job`, `stuck_run`, `broken_lineage`,
   `missing_outputs`), while a batch writer's run is under way, nor when every writer is silent, or retired, itself;
+- of a dataset that is never written at weekends one turn more is forgiven, if a writer failed since: a holiday beside a
+  day on which nothing helped is two turns, and nobody's death;
 - a dataset whose turn is over (`rotation`), or that is written under another of its names, is not silent; nor is one
   that was dropped;
 - what is silent for very long is retired.
@@ -27,6 +29,7 @@ from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.change import Cause
 from processor.model.history import RECENT_HOURS, JobHistory, NodeRecord
 from processor.model.identity import hash_parts
+from processor.model.observation import RunState
 
 
 def is_late(record: NodeRecord, policy: Policy, now_us: int) -> bool:
@@ -39,7 +42,11 @@ def detect(dataset: WrittenDataset, policy: Policy, now_us: int) -> list[Finding
     """The finding of one dataset, if it is silent and nobody else is to blame."""
     record = dataset.record
     cadence = cadence_of(record, policy.silent_dataset)
-    if cadence is None or not cadence.is_silent(written_us(record), now_us):
+    if cadence is None:
+        return []
+    if not cadence.weekends and _has_failed_since(dataset):
+        cadence = cadence.forgiving()
+    if not cadence.is_silent(written_us(record), now_us):
         return []
     if dataset.told or dataset.has_moved_on or _is_accounted_for(dataset, policy, now_us):
         return []
@@ -59,6 +66,12 @@ def cadence_of(record: NodeRecord, knobs: SilentDataset) -> Cadence | None:
 def written_us(record: NodeRecord) -> int:
     """When the dataset was written last."""
     return record.last_write_us or record.written_hours[0] * HOUR_US
+
+
+def _has_failed_since(dataset: WrittenDataset) -> bool:
+    since_us = written_us(dataset.record)
+    runs = (run for writer in dataset.writers for run in writer.history.finished if run.started_us > since_us)
+    return any(run.state is not RunState.COMPLETE for run in runs)
 
 
 def _is_accounted_for(dataset: WrittenDataset, policy: Policy, now_us: int) -> bool:

@@ -8,10 +8,14 @@ Rules kept here:
   without an end never is;
 - a job whose every output was dropped or is written by a newcomer has been replaced (renamed), and is not missed: the
   sweep asks for that (`alerter.sweep.jobs`);
+- a job whose parent began since, and failed or is not done, has had a turn that came to nothing yet: that is forgiven
+  once, for who starts the parent tells its failure;
 - a job silent for very long is retired, and the alert ends.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from processor.detect.batch import is_endless
 from processor.detect.cadence import Cadence, learn
@@ -23,6 +27,7 @@ from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.change import Cause
 from processor.model.history import RECENT_RUNS, FinishedRun, JobHistory
 from processor.model.identity import hash_parts
+from processor.model.observation import RunState
 
 _BACKFILL_HOURS = 6.0
 """As long as a backfill of all the runs that a job keeps may take."""
@@ -47,6 +52,19 @@ def cadence_of(history: JobHistory, knobs: SilentJob) -> Cadence | None:
     is_frequent = starts[-1] - starts[0] < hours_us(knobs.known_hours)
     least_us = hours_us(knobs.known_hours) if is_frequent else 0
     return known and known._replace(limit_us=max(known.limit_us, least_us))
+
+
+def is_forgiven(history: JobHistory, parents: Iterable[JobHistory], policy: Policy, now_us: int) -> bool:
+    """Whether a silent job lost one turn only, with a parent's run that failed or is not done."""
+    newest, cadence = _newest(history, policy.stuck_run, now_us), cadence_of(history, policy.silent_job)
+    if newest is None or cadence is None or cadence.forgiving().is_silent(newest.started_us, now_us):
+        return False
+    return any(_has_begun_in_vain(parent, newest.started_us) for parent in parents)
+
+
+def _has_begun_in_vain(parent: JobHistory, since_us: int) -> bool:
+    failed = [run.started_us for run in parent.finished if run.state is not RunState.COMPLETE]
+    return any(started_us > since_us for started_us in (*failed, *(run.started_us for run in parent.open)))
 
 
 def is_retired(history: JobHistory, policy: Policy, now_us: int) -> bool:

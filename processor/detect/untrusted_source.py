@@ -24,6 +24,11 @@ def guards_of(subject: Node, policy: Policy) -> list[Guarded]:
     return [guard for guard in policy.guarded if matches(guard.match, subject)]
 
 
+def is_outside(source: Node, guards: Iterable[Guarded]) -> bool:
+    """Whether any of these guards allows other sources only."""
+    return any(guard.allowed and not matches(guard.allowed, source) for guard in guards)
+
+
 def detect(judged: Iterable[tuple[Guarded, Trust]], policy: Policy) -> list[Finding]:
     """The finding of one subject, judged under each of its guards."""
     broken = [(guard, trust) for guard, trust in judged if not trust.holds(guard.min_trust)]

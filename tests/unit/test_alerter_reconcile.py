@@ -154,9 +154,15 @@ def test_an_unwritten_dataset_among_written_siblings_is_an_orphan_after_its_grac
 
 
 def test_siblings_say_nothing_while_lineage_has_just_begun_to_come_in() -> None:
-    world = World(*siblings()[1:], read("staging.ghost"))
-    assert not world.sweep(3 * DAY - 10).opened
-    assert world.sweep(3 * DAY + 10).opened
+    first = event("first", run=9, outputs=[table("archive.first")])
+    world = World(first, *siblings()[1:], read("staging.ghost", 2 * DAY))
+    assert not world.sweep(35 * DAY - 10).opened  # who writes it may come once a month
+    assert world.sweep(35 * DAY + 10).opened
+
+
+def test_what_is_read_for_the_first_time_later_on_is_told_at_once() -> None:
+    world = World(*siblings()[1:], read("staging.ghost", 3 * DAY + 1))
+    assert world.sweep(3 * DAY + 70).opened
 
 
 def test_a_sibling_that_is_written_under_another_name_has_a_writer() -> None:

@@ -103,7 +103,28 @@ def test_a_silent_task_is_told_with_its_silent_dag() -> None:
     found = [waiting("all", AlertKind.STUCK_RUN), *(waiting(f"t{n}") for n in range(3)), waiting("alone")]
     told = grouped(found, Kin({}, parents))
     assert {f.subject.name: f.member_count for f in told.findings} == {"all": 3, "alone": 0}
-    assert len(grouped(found[1:], Kin({}, parents)).findings) == 4
+    without = grouped(found[1:], Kin({}, parents)).findings
+    assert {f.subject.name: f.member_count for f in without} == {"t0": 2, "alone": 0}  # one project, one cause
+
+
+def test_tasks_of_one_dag_that_fall_silent_on_other_days_are_told_one_by_one() -> None:
+    parents = {job("dag", f"t{n}"): frozenset({job("dag", "all")}) for n in range(3)}
+    found = [replace(waiting(f"t{n}"), since_us=n * 25 * HOUR_US) for n in range(3)]
+    assert members(grouped(found, Kin({}, parents))) == {finding.alert_id: [] for finding in found}
+
+
+def test_many_jobs_of_one_namespace_that_fall_silent_within_a_day_are_one_alert() -> None:
+    some = [replace(waiting(f"j{n}"), since_us=n * HOUR_US) for n in range(5)]
+    other = replace(waiting("elsewhere"), subject=job("other", "elsewhere"))
+    (told, alone_) = sorted(grouped([*some, other], NOTHING).findings, key=lambda finding: -finding.member_count)
+    assert (told.subject, told.member_count, alone_.subject) == (job("dag", "j0"), 4, other.subject)
+    assert len(grouped(some[:4], NOTHING).findings) == 4
+
+
+def test_the_tasks_of_one_silent_dag_are_not_many_jobs() -> None:
+    parents = {job("dag", f"t{n}"): frozenset({job("dag", "all")}) for n in range(30)}
+    found = [*(waiting(f"t{n}") for n in range(30)), waiting("alone")]
+    assert sorted(f.member_count for f in grouped(found, Kin({}, parents)).findings) == [0, 29]
 
 
 def test_parents_and_columns_that_go_round_in_a_circle_still_have_one_leader() -> None:

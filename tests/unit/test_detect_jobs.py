@@ -213,13 +213,13 @@ class TestSilentJob:
 
     def test_a_job_of_working_days_is_silent_two_working_days_later(self) -> None:
         assert not self.is_silent(daily(5), MONDAY + timedelta(days=7, hours=23))
-        assert self.is_silent(daily(5), MONDAY + timedelta(days=8, hours=1))
+        assert self.is_silent(daily(5), MONDAY + timedelta(days=8, hours=2))
 
     def test_weekends_do_not_make_a_job_of_working_days_more_patient(self) -> None:
         days = [0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 14, 15, 16]
         runs = [finished(day, MONDAY + timedelta(days=day)) for day in days]
         assert not self.is_silent(runs, MONDAY + timedelta(days=17, hours=23))
-        assert self.is_silent(runs, MONDAY + timedelta(days=18, hours=1))
+        assert self.is_silent(runs, MONDAY + timedelta(days=18, hours=2))
 
     def test_an_hourly_job_with_quiet_nights_is_not_silent_at_night(self) -> None:
         runs = [
@@ -229,7 +229,8 @@ class TestSilentJob:
         ]
         evening = MONDAY + timedelta(days=2, hours=9)
         assert not self.is_silent(runs, evening + timedelta(hours=15))
-        assert self.is_silent(runs, evening + timedelta(hours=31))
+        assert not self.is_silent(runs, evening + timedelta(hours=39))  # the next day is a holiday
+        assert self.is_silent(runs, evening + timedelta(hours=41))
 
     def test_an_hourly_job_around_the_clock_is_silent_soon(self) -> None:
         runs = [finished(n, MONDAY + timedelta(hours=n), minutes=1) for n in range(32)]
@@ -269,11 +270,12 @@ class TestSilentJob:
         assert not self.is_silent(by_hand, MONDAY + timedelta(days=9))
 
     def test_what_has_no_pattern_is_given_three_times_its_largest_gap(self) -> None:
-        hours = [0, 3, 30, 34, 70, 75, 77, 100, 133, 140, 166, 170, 205, 207]
+        hours = [0, 3, 30, 34, 70, 75, 77, 100, 133, 140, 166, 170, 205, 207, 240, 246, 270, 272, 290, 307]
         by_hand = [finished(n, MONDAY + timedelta(hours=hour), minutes=1) for n, hour in enumerate(hours)]
-        last = MONDAY + timedelta(hours=207)
+        last = MONDAY + timedelta(hours=307)
         assert not self.is_silent(by_hand, last + timedelta(hours=107))
         assert self.is_silent(by_hand, last + timedelta(hours=170))
+        assert not self.is_silent(by_hand[:-1], last + timedelta(hours=170))
 
     def test_retries_teach_no_cadence(self) -> None:
         retried = [
@@ -294,7 +296,8 @@ class TestSilentJob:
     def test_office_hours_on_working_days_are_not_silent_at_night_nor_at_weekends(self) -> None:
         runs = [finished(100 * d + h, MONDAY + timedelta(days=d, hours=h)) for d in (2, 3, 4) for h in range(11)][-32:]
         assert not self.is_silent(runs, MONDAY + timedelta(days=7, hours=1))
-        assert self.is_silent(runs, MONDAY + timedelta(days=8, hours=1))
+        assert not self.is_silent(runs, MONDAY + timedelta(days=8, hours=0.5))  # Monday was a holiday
+        assert self.is_silent(runs, MONDAY + timedelta(days=8, hours=2))
 
     def test_the_first_of_the_month_is_a_cadence(self) -> None:
         runs = [finished(month, MONDAY.replace(month=month, day=1)) for month in range(1, 7)]

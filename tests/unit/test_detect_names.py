@@ -151,7 +151,7 @@ def test_a_pair_is_dismissed_by_either_of_its_names() -> None:
 def test_it_is_not_told_as_an_orphan_as_well() -> None:
     siblings = [event("fill", run=20 + n, outputs=[table(f"public.t{n}", "postgres://db")]) for n in range(9)]
     world = World(write(), read(("postgres://db", "public.orders")), *siblings)
-    known = "orphan_dataset: {known_hours: 1}\n"
+    known = "orphan_dataset: {known_hours: 1, start_days: 0.01}\n"
     assert [a.finding.kind for a in world.sweep(70, parse_policy(known)).opened] == [AlertKind.FRAGMENTED_NAMESPACE]
     dismissed = world.sweep(71, parse_policy(f"{known}fragmented_namespace: {{enabled: false}}"))
     assert [a.finding.kind for a in dismissed.opened] == [AlertKind.ORPHAN_DATASET]

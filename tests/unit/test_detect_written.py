@@ -129,6 +129,15 @@ def test_the_job_that_left_is_told_at_once_and_the_dataset_once_it_is_read_on() 
     assert [a.finding.kind for a in world.sweep(8.5 * DAY).opened] == [AlertKind.ORPHAN_DATASET]
 
 
+def test_that_its_former_writer_falls_silent_later_does_not_end_it() -> None:
+    policy = parse_policy("silent_dataset: {enabled: false}")
+    world = World(*daily(6), *moved(6, 10), read(9 * DAY), read(11.9 * DAY))
+    assert AlertKind.ORPHAN_DATASET in {a.finding.kind for a in world.sweep(9.5 * DAY, policy).opened}
+    outcome = world.sweep(11.95 * DAY, policy)
+    assert AlertKind.SILENT_JOB in {alert.finding.kind for alert in outcome.opened}
+    assert not [alert for alert in outcome.resolved if alert.finding.kind is AlertKind.ORPHAN_DATASET]
+
+
 @pytest.mark.parametrize(
     "events",
     [

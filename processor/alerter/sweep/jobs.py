@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from processor.alerter.sweep.outputs import outputs_in_doubt
-from processor.detect import broken_lineage, kinds
+from processor.detect import broken_lineage, kinds, silent_job, untrusted_source
 from processor.detect.peers import PeerTally
 from processor.index.aliases import aliases_of
 from processor.index.view import Link, View
+from processor.index.writers import written
 from processor.judging.scope import Scope, spared
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import JobHistory, KnownMapping, RunMembers
@@ -61,8 +62,16 @@ def _of_jobs(scope: Scope, histories: Sequence[JobHistory]) -> Iterator[Finding]
     remapped = scope.view.remapped([history.job.id for history in histories])
     for history in histories:
         findings = kinds.of_job(history, scope.policy, scope.now_us)
-        yield from (f for f in findings if f.kind is not AlertKind.SILENT_JOB or not _is_replaced(scope.view, history))
+        yield from (f for f in findings if f.kind is not AlertKind.SILENT_JOB or not _is_excused(scope, history))
         yield from _of_runs(scope, history, remapped.get(history.job.id, ()))
+
+
+def _is_excused(scope: Scope, history: JobHistory) -> bool:
+    """Whether a silent job is not missed: it has been replaced, or its parent failed."""
+    into = scope.view.in_links([history.job.id])[history.job.id]
+    parents = scope.view.jobs([link.other for link in into if link.type is EdgeType.PARENT]).values()
+    own = scope.policy.for_(history.job)
+    return silent_job.is_forgiven(history, parents, own, scope.now_us) or _is_replaced(scope.view, history)
 
 
 def _is_replaced(view: View, history: JobHistory) -> bool:
@@ -94,8 +103,19 @@ def _named(scope: Scope, job: Node, runs: Sequence[RunMembers]) -> dict[bytes, N
     found = broken_lineage.losses(runs, scope.policy.for_(job).broken_lineage)
     lost = {id_ for one in found for id_ in one.streaks}
     records = scope.view.nodes(sorted(lost.union(*(one.gained for one in found))))
-    still = _used_otherwise(scope.view, lost, runs)
-    return {i: record.node for i, record in records.items() if not record.dropped and i not in still}
+    left_out = _used_otherwise(scope.view, lost, runs) | _refused(scope, job, lost, runs)
+    return {i: record.node for i, record in records.items() if not record.dropped and i not in left_out}
+
+
+def _refused(scope: Scope, job: Node, lost: set[bytes], runs: Sequence[RunMembers]) -> set[bytes]:
+    """Sources that the job, or what it writes, was not to draw on: that it no longer does is as it should be."""
+    if not lost or not scope.policy.guarded:
+        return set()
+    records = scope.view.nodes([*lost, *runs[0].outputs])
+    subjects = (job, *(records[i].node for i in sorted(runs[0].outputs) if i in records))
+    guards = [guard for subject in subjects for guard in untrusted_source.guards_of(subject, scope.policy)]
+    refused = {i for i in lost if i in records and untrusted_source.is_outside(records[i].node, guards)}
+    return refused - written(scope.view, scope.view.in_links(sorted(refused)))
 
 
 def _used_otherwise(view: View, lost: set[bytes], runs: Sequence[RunMembers]) -> set[bytes]:
