@@ -21,10 +21,11 @@ from typing import Final, TypeVar
 from processor.api.config import Alerts, ApiConfig, OpenIndex
 from processor.api.names import Names
 from processor.api.problems import ProblemError
+from processor.index.keys import Key
 from processor.index.past import PastView
 from processor.index.resolve import resolve
 from processor.index.search import Catalog
-from processor.index.store import Key, Store
+from processor.index.store import Store
 from processor.index.view import View
 from processor.model.identity import Node
 from processor.telemetry.store import MeteredStore

@@ -11,8 +11,9 @@ from hashlib import blake2b
 
 from processor.index import joins
 from processor.index.items import PackedCause, unframe, unpack_cause
+from processor.index.keys import Key
 from processor.index.layout import unpack_identity, unpack_observer
-from processor.index.store import Key, OutboxEntry, Store
+from processor.index.store import OutboxEntry, Store
 from processor.model.change import (
     Cause,
     Change,

@@ -12,7 +12,8 @@ from itertools import islice
 from processor.index import joins
 from processor.index.expiry import unexpired
 from processor.index.items import frame
-from processor.index.store import Key, Store
+from processor.index.keys import Key
+from processor.index.store import Store
 
 _PAGE = 1000
 

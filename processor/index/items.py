@@ -30,6 +30,7 @@ class PackedCause(NamedTuple):
 
 
 _cause = msgspec.msgpack.Decoder(PackedCause)
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def frame(data: bytes) -> bytes:
@@ -49,14 +50,14 @@ def unframe(data: bytes) -> Iterator[bytes]:
 def pack_cause(observation: Observation, place: Place | None) -> bytes:
     """The framed cause that every item of one event carries."""
     job, run = observation.job, observation.run
-    cause = PackedCause(
+    cause = (  # as PackedCause has it
         observation.time_us,
         (job.namespace, job.name) if job else None,
         run.run_id if run else None,
         observation.producer,
         (place.topic, place.partition, place.offset) if place else None,
     )
-    return frame(msgspec.msgpack.encode(cause))
+    return frame(_pack(cause))
 
 
 def unpack_cause(data: bytes) -> PackedCause:

@@ -30,6 +30,7 @@ from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS
 from processor.model.observation import Evidence, RunState
 
 _SPAN = struct.Struct(">diH")
+_SEEN = struct.Struct(">di")
 _STAMP = struct.Struct(">d8s")
 _TIME = struct.Struct(">d")
 _RECENT = struct.Struct(">ddBHHH16s")
@@ -93,6 +94,11 @@ class Open(NamedTuple):
 def pack_span(time_us: int, evidence: int = 0, last_us: int | None = None) -> bytes:
     """A span of one moment, or up to a later one."""
     return _SPAN.pack(float(time_us), (time_us if last_us is None else last_us) // HOUR_US, evidence)
+
+
+def pack_seen(first_us: int, last_us: int) -> bytes:
+    """A span without its evidence."""
+    return _SEEN.pack(float(first_us), last_us // HOUR_US)
 
 
 _evidence = lru_cache(maxsize=256)(Evidence)

@@ -35,7 +35,7 @@ from functools import lru_cache
 
 import msgspec
 
-from processor.index.store import Key
+from processor.index.keys import Key
 from processor.model.history import Observer
 from processor.model.identity import ID_BYTES, Kind, Node, hash_parts
 from processor.model.observation import EdgeType, Role

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from processor.index import joins
 from processor.index.expiry import EPOCH_DIGITS, JOB_DIGITS, KEEP, SWEEP, Keep, epoch_of, epoch_of_segment, surplus
 from processor.index.items import frame
+from processor.index.keys import Key
 from processor.index.layout import BUCKETS, INDEX_RECORDS
-from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, Op, OutboxEntry, Settle
+from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, OutboxEntry, Settle
+from processor.index.wire import Join
 from processor.model.errors import StoreWentBackError
 from processor.model.observation import RunState
 from processor.model.tables import FINGERPRINT_BYTES
@@ -150,21 +152,22 @@ class MemoryStore:
 
     def _apply(self, bucket: int, part: BucketBatch, covers: Covers) -> list[OutboxEntry]:
         news, runs = _News(), _Runs(self, bucket, part)
-        for key, ops in part.ops.items():
-            if key not in runs.refused:
-                self._join(key, part.subjects.get(key), ops, news)
-        for settle in part.settles:
-            if settle.run not in runs.refused:
-                self._place(settle, runs.link(settle), part.subjects.get(settle.run), news)
+        for key, (subject, ops) in _by_key(bucket, part).items():
+            self._join(key, subject, list(ops.values()), news)
+        taken = [settle for settle in part.settles if settle.run not in runs.refused]
+        for settle in taken:
+            joins.join_run(self.hash(settle.run), dict(zip(settle.fields[::2], settle.fields[1::2], strict=True)))
+        for settle in taken:
+            self._place(settle, runs.link(settle), news)
         runs.sweep()
         self._late_events += runs.late_events
         self._advance(bucket, covers)
-        entries = [OutboxEntry(bucket, *entry) for entry in news.entries()]
+        entries = [] if part.is_silent else [OutboxEntry(bucket, *entry) for entry in news.entries()]
         outbox = self.hash(Key(bucket, "outbox"))
         outbox.update((entry.entry_id, entry.payload) for entry in entries)
         return entries
 
-    def _join(self, key: Key, subject: bytes | None, ops: list[Op], news: _News) -> None:
+    def _join(self, key: Key, subject: bytes, ops: list[Join], news: _News) -> None:
         there, touched, grown = self.hash(key), False, set[bytes]()
         write, undone = next((op for op in ops if op.join == "W"), None), joins.revived(there)
         for op in ops:
@@ -185,7 +188,7 @@ class MemoryStore:
         for name in [name for group in grown for name in surplus(there, group, self._keep.versions)]:
             there.pop(name, None)
 
-    def _place(self, settle: Settle, segment: Key, subject: bytes | None, news: _News) -> None:
+    def _place(self, settle: Settle, segment: Key, news: _News) -> None:
         run, opened = self.hash(segment), self.hash(Key(segment.bucket, "open", settle.recent.owner))
         summary = joins.recent_run(run)
         if summary is None:
@@ -207,7 +210,7 @@ class MemoryStore:
             return
         letter = _run_news(joins.unpack_recent(old) if old else None, summary, other)
         if letter:
-            news.add(subject, settle.item, letter + packed)
+            news.add(settle.subject, settle.item, letter + packed)
 
     def _advance(self, bucket: int, covers: Covers) -> None:
         there = self.hash(Key(bucket, "offsets"))
@@ -310,8 +313,8 @@ class _News:
     def __init__(self) -> None:
         self._by_subject: dict[bytes, list[bytes]] = {}
 
-    def add(self, subject: bytes | None, item: bytes | None, extra: bytes) -> None:
-        if subject is not None and item is not None:
+    def add(self, subject: bytes, item: bytes | None, extra: bytes) -> None:
+        if subject and item is not None:
             self._by_subject.setdefault(subject, []).append(frame(item) + frame(extra))
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
@@ -319,6 +322,28 @@ class _News:
             payload = frame(subject) + b"".join(items)
             digest = hashlib.sha1(payload, usedforsecurity=False)
             yield digest.hexdigest().encode(), payload
+
+
+def _by_key(bucket: int, part: BucketBatch) -> dict[Key, tuple[bytes, dict[bytes, Join]]]:
+    """Subject and joins by key, those of one field joined already."""
+    found: dict[Key, tuple[bytes, dict[bytes, Join]]] = {}
+    for suffix, subject, group in part.parts.hashes():
+        record, _, owner = suffix.partition(":")
+        _, ops = found.setdefault(Key(bucket, record, owner), (subject, {}))
+        for op in group:
+            there = ops.get(op.field)
+            ops[op.field] = op if there is None else _merged(there, op)
+    return found
+
+
+def _merged(old: Join, new: Join) -> Join:
+    value = joins.JOINS[old.join](old.value, new.value)
+    if value == old.value:
+        return old
+    if value == new.value:
+        return new
+    first = min(old, new, key=lambda op: joins.unpack_time(op.value))
+    return Join(old.join, old.field, value, first.item)
 
 
 def _member(segment: Key) -> bytes:

@@ -15,6 +15,8 @@ Nothing here knows a time, or the state of the index.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -23,6 +25,7 @@ import msgspec
 
 from processor.index import joins
 from processor.index.items import edge_details, frame, item_around
+from processor.index.keys import Key
 from processor.index.layout import (
     KIND_LETTERS,
     LINK_LETTERS,
@@ -34,7 +37,8 @@ from processor.index.layout import (
     pack_observer,
     word_id,
 )
-from processor.index.store import Key
+from processor.index.runs import JobPlace
+from processor.index.wire import FIRST, LAST, NOTHING, WRITING, Item, Packed, Template, Templates, pack_templates
 from processor.model.change import ItemKind
 from processor.model.history import Observer
 from processor.model.identity import Node, hash_parts
@@ -45,64 +49,51 @@ from processor.model.tables import fingerprint
 REVIVED = b"REVIVED"
 """What is announced of a dropped dataset when a run writes it again."""
 
-_STEP_BYTES = 300
-_NODE_BYTES = 1_000
+_JOIN_OF = {"D": "L", "h": "H", "k": "L", "e": "E"}
+"""By source: the letter of the join, where it is another."""
 
-_JOIN_OF = {
-    "S": "S",
-    "H": "H",
-    "h": "H",
-    "L": "L",
-    "D": "L",
-    "k": "L",
-    "E": "E",
-    "e": "E",
-    "T": "T",
-    "W": "W",
-    "O": "O",
-}
-"""By source: the letter of the join."""
+_CAUSE_OF = {"L": LAST, "D": LAST, "W": WRITING}
+"""By source: whose cause an item names, where it is not the first event's."""
 
-Item = tuple[bytes, bytes] | None
-Stem = str | int
-"""What a step's value begins with: its source, or the evidence of a span."""
+_EVIDENCE = struct.Struct(">H")
+_PLAN_BYTES = 2_000
+_PART_BYTES = 500
 
 
-class Template(NamedTuple):
-    """One join of a plan. `item`: what stands before and behind the cause in its item, None for a silent one."""
+class Part(NamedTuple):
+    """What a statement joins in one bucket.
 
-    join: str
-    field: bytes
-    payload: bytes
-    stem: Stem
-    source: str
-    item: Item
+    `lasting`: what is written again only to say that it was seen in another hour. `exact`: what keeps the very time.
+    """
 
-
-Templates = tuple[tuple[Key, tuple[Template, ...]], ...]
-"""Templates by key, no field twice in one group; a key that has to join one twice has several groups."""
+    bucket: int
+    lasting: Packed
+    exact: Packed
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that a statement writes.
 
-    `nodes`: what says who a node is, by node, the same whichever statement says it. `lasting`: what is written again
-    only to say that it was seen in another hour. `exact`: what keeps the very time. `members`: the fields of the run
-    that stated it. `subjects`: the node (packed identity) that a key's changes are about.
+    `sources`: what its stems are made of, in their order. `nodes`: what says who a node is, by node, each by bucket,
+    the same whichever statement says it but for the place of its stem. `members`: the fields of the run that stated
+    it. `job`: where its runs are kept.
     """
 
-    nodes: dict[Node, Templates]
-    lasting: Templates
-    exact: Templates
+    sources: tuple[str, ...]
+    nodes: dict[Node, dict[int, Packed]]
+    parts: tuple[Part, ...]
     members: frozenset[bytes]
-    subjects: dict[Key, bytes]
+    job: JobPlace | None
 
     @property
     def cost_bytes(self) -> int:
         """What it takes in memory, about."""
-        payloads = [len(each.payload) for _, group in (*self.lasting, *self.exact) for each in group]
-        return sum(payloads) + _STEP_BYTES * len(payloads) + _NODE_BYTES * len(self.nodes)
+        packed = [
+            *(each for part in self.parts for each in part[1:]),
+            *(each for of in self.nodes.values() for each in of.values()),
+        ]
+        return _PLAN_BYTES + sum(_PART_BYTES + len(each.data) for each in packed)
 
 
 def plan_of(seen: Observation, buckets: int) -> Plan:
@@ -133,9 +124,9 @@ class _Groups:
         """Put one in the place of that of its field."""
         self._open[key][template.field] = template
 
-    def templates(self) -> Templates:
-        """All of them."""
-        return tuple((key, tuple(group.values())) for key, group in self._groups)
+    def packed(self, subjects: Mapping[Key, bytes]) -> dict[int, Packed]:
+        """All of them, by bucket."""
+        return pack_templates([(key, tuple(group.values())) for key, group in self._groups], subjects)
 
 
 @dataclass(slots=True)
@@ -146,6 +137,7 @@ class _Planning:
     lasting: _Groups = field(default_factory=_Groups)
     exact: _Groups = field(default_factory=_Groups)
     subjects: dict[Key, bytes] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         if self.seen.job is not None:
@@ -154,17 +146,31 @@ class _Planning:
             self.edge(edge)
         for fact in self.seen.datasets:
             self.dataset(fact)
+        nodes = {node: pack_templates(templates, self.subjects) for node, templates in self.nodes.items()}
         members = frozenset(self.members(self.seen.job)) if self.seen.job else frozenset()
-        return Plan(self.nodes, self.lasting.templates(), self.exact.templates(), members, self.subjects)
+        job = JobPlace.of(self.seen.job, self.buckets) if self.seen.job else None
+        return Plan(tuple(self.sources), nodes, self.parts(), members, job)
+
+    def parts(self) -> tuple[Part, ...]:
+        lasting, exact = self.lasting.packed(self.subjects), self.exact.packed(self.subjects)
+        buckets = dict.fromkeys((*lasting, *exact))
+        return tuple(Part(each, lasting.get(each, NOTHING), exact.get(each, NOTHING)) for each in buckets)
+
+    def template(self, source: str, name: bytes, payload: bytes = b"", item: Item = None) -> Template:
+        """A join whose value is made of that of the events' times, and the payload."""
+        stem = self.sources.setdefault(source, len(self.sources) + 1)
+        cause = _CAUSE_OF.get(source, FIRST) if item else 0
+        return Template(_JOIN_OF.get(source, source), name, stem, payload, cause, item)
 
     def span(self, key: Key, name: bytes, evidence: int = 0, item: Item = None) -> None:
         """Say when it was seen; stated twice by an event, it is on the evidence of both."""
         there = self.lasting.at(key, name)
         if there is None:
-            self.lasting.put(key, Template("S", name, b"", int(evidence), "S", item))
+            self.lasting.put(key, self.template("S", name, _EVIDENCE.pack(evidence), item))
             return
-        both = evidence | int(there.stem)
-        self.lasting.replace(key, Template("S", name, b"", both, "S", item if both == evidence else there.item))
+        both = evidence | _EVIDENCE.unpack(there.payload)[0]
+        item = item if both == evidence else there.item
+        self.lasting.replace(key, self.template("S", name, _EVIDENCE.pack(both), item))
 
     def key(self, record: str, node: Node) -> Key:
         return key_of(record, node.id, self.buckets)
@@ -186,16 +192,16 @@ class _Planning:
         registry = Key(bucket_of(node.id, self.buckets), f"reg.{node.kind.value}")
         word = key_of("w", word_id(last_word(node.name)), self.buckets)
         return (
-            (key, (_template("O", b"i", pack_identity(node), item_around(ItemKind.NODE_ADDED)),)),
-            (registry, (_template("O", node.id),)),
-            (word, (_template("O", KIND_LETTERS[node.kind] + node.id),)),
+            (key, (self.template("O", b"i", pack_identity(node), item_around(ItemKind.NODE_ADDED)),)),
+            (registry, (self.template("O", node.id),)),
+            (word, (self.template("O", KIND_LETTERS[node.kind] + node.id),)),
         )
 
     def facets(self, key: Key, facets: Facets) -> None:
         content, touch = _fragment(facets)
         name = fingerprint(content)
-        self.exact.put(key, _template("O", b"B" + name, content))
-        self.exact.put(key, _template("T", b"T" + name, touch))
+        self.exact.put(key, self.template("O", b"B" + name, content))
+        self.exact.put(key, self.template("T", b"T" + name, touch))
 
     # Edges
 
@@ -216,8 +222,8 @@ class _Planning:
     def dataset(self, fact: DatasetFact) -> None:
         key = self.node(fact.node, fact.facets)
         if fact.role is Role.WRITER and self.seen.run is not None:
-            self.exact.put(key, _template("W", b"w", item=item_around(ItemKind.LIFECYCLE_CHANGED, REVIVED)))
-            self.exact.put(key, _template("h", b"h"))
+            self.exact.put(key, self.template("W", b"w", item=item_around(ItemKind.LIFECYCLE_CHANGED, REVIVED)))
+            self.exact.put(key, self.template("h", b"h"))
         if fact.lifecycle is not None:
             self.lifecycle(key, fact.lifecycle.state)
         if fact.columns is not None:
@@ -229,7 +235,7 @@ class _Planning:
         """Each drop is news, whatever was before; of the other states only a change is."""
         item = item_around(ItemKind.LIFECYCLE_CHANGED, state.encode())
         source, payload = ("D", b"") if state == "DROP" else ("L", bytes([len(state)]) + state.encode())
-        self.exact.put(key, _template(source, b"d", payload, item))
+        self.exact.put(key, self.template(source, b"d", payload, item))
 
     def observer(self, fact: DatasetFact) -> Observer:
         if self.seen.job is None:
@@ -242,13 +248,13 @@ class _Planning:
         lane, label = lane_id(observer), pack_observer(observer)
         key, put = self.key("s", fact.node), self.exact.put
         self.subjects[key] = pack_identity(fact.node)
-        put(key, _template("O", b"l" + lane, label))
+        put(key, self.template("O", b"l" + lane, label))
         item = item_around(ItemKind.SCHEMA_CHANGED, frame(mark) + frame(label))
-        put(key, _template("L", b"c" + lane, mark, item))
+        put(key, self.template("L", b"c" + lane, mark, item))
         if content:
-            put(key, _template("E", b"b" + mark, content))
-            put(key, _template("H", b"v" + lane + mark))
-            put(key, _template("e", b"e" + lane + mark))
+            put(key, self.template("E", b"b" + mark, content))
+            put(key, self.template("H", b"v" + lane + mark))
+            put(key, self.template("e", b"e" + lane + mark))
 
     def mapping(self, fact: DatasetFact) -> None:
         owner, output = self.seen.job or fact.node, fact.node
@@ -258,15 +264,15 @@ class _Planning:
         key, put = self.key("m", owner), self.exact.put
         self.subjects[key] = pack_identity(owner)
         item = item_around(ItemKind.MAPPING_CHANGED, pack_identity(output))
-        put(key, _template("L", b"c" + output.id, mark, item))
+        put(key, self.template("L", b"c" + output.id, mark, item))
         if not content:
             return
-        put(key, _template("O", b"b" + mark, content))
-        put(key, Template("S", b"v" + output.id + mark, b"", int(evidence), "S", None))
+        put(key, self.template("O", b"b" + mark, content))
+        put(key, self.template("S", b"v" + output.id + mark, _EVIDENCE.pack(evidence)))
         if fact.explicit and self.seen.run is not None:
             # Explicit statements of one run count together: which run was the last to make this one, and any.
-            put(key, _template("k", b"k" + output.id))
-            put(key, _template("k", b"q" + output.id + mark))
+            put(key, self.template("k", b"k" + output.id))
+            put(key, self.template("k", b"q" + output.id + mark))
         self.derives(owner, fact, evidence)
 
     def derives(self, owner: Node, fact: DatasetFact, evidence: Evidence) -> None:
@@ -287,10 +293,6 @@ class _Planning:
         }
         mapped = (fact for fact in self.seen.datasets if fact.mapping is not None and fact.mapping != EMPTY)
         return found | {b"M" + fact.node.id for fact in mapped}
-
-
-def _template(source: str, name: bytes, payload: bytes = b"", item: Item = None) -> Template:
-    return Template(_JOIN_OF[source], name, payload, source, source, item)
 
 
 def _fragment(facets: Facets) -> tuple[bytes, bytes]:

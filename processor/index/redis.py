@@ -8,27 +8,29 @@ Rules kept here:
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, cast
 
-import msgpack  # type: ignore[import-untyped]  # it ships no types
 from redis.exceptions import NoPermissionError, NoScriptError
 
 from processor.index.connect import Client, as_dependency, fullness, memory_of_masters
 from processor.index.expiry import KEEP, Keep
 from processor.index.generations import Generation, Generations, literally
+from processor.index.keys import Key
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
 from processor.index.reading import Hashes
-from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, Key, OutboxEntry, Settle
+from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, OutboxEntry, Settle
+from processor.index.wire import pack
 from processor.model.errors import StoreWentBackError
 from processor.model.history import RECENT_RUNS
 
 _CHUNK = 512
 _GAP = b"GAP"
-_NO_NEWS = BucketBatch()
-_encode = msgpack.Packer(use_bin_type=False).pack
+_NOTHING = BucketBatch()
+_ARRAY, _ARRAY_32 = struct.Struct(">BI"), 0xDD
 _SCRIPT = resources.files("processor.index").joinpath("scripts/apply.lua").read_text("utf-8")
 
 
@@ -95,7 +97,8 @@ class RedisStore:
     def apply(self, batch: Batch, covers: Covers = NOTHING_COVERED) -> list[OutboxEntry]:
         """Join a batch, each bucket atomically, all in one round trip. Raises `StoreWentBackError` too."""
         told = list(range(self.buckets) if covers else batch)
-        calls = [self._call(bucket, batch.get(bucket, _NO_NEWS), covers) for bucket in told]
+        tail = _tail(covers, self._keep)
+        calls = [self._call(bucket, batch.get(bucket, _NOTHING), tail) for bucket in told]
         with as_dependency():
             replies = self._evaluate(calls)
         behind = sum(reply == [_GAP] for reply in replies)
@@ -224,10 +227,10 @@ class RedisStore:
     def _load_script(self) -> str:
         return cast("str", self._client.script_load(_SCRIPT))
 
-    def _call(self, bucket: int, part: BucketBatch, covers: Covers) -> list[Any]:
+    def _call(self, bucket: int, part: BucketBatch, tail: tuple[int, bytes]) -> list[Any]:
         names = [self.name(Key(bucket, record)) for record in ("outbox", "offsets", "clock")]
         # As one argument: a client and a server that go over each of thousands cost more than all the joins.
-        return [len(names), *names, _encode(_arguments(part, covers, self._keep))]
+        return [len(names), *names, _packed(part, tail)]
 
     def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
         """Run the script for each bucket. What a server has not got is loaded, and only that is run again."""
@@ -264,29 +267,28 @@ class RedisStore:
         return Key(int(bucket), record, owner)
 
 
-def _arguments(part: BucketBatch, covers: Covers, keep: Keep) -> list[Any]:
-    """What the script is told; see the head of apply.lua."""
-    runs = {settle.run for settle in part.settles}
-    arguments: list[Any] = [len(part.ops) - len(runs)]
-    for key, ops in part.ops.items():
-        if key not in runs:
-            arguments += (key.suffix, part.subjects.get(key, b""), len(ops))
-            for op in ops:
-                arguments += (op.join, op.field, op.value, op.item or b"")
-    arguments.append(len(part.settles))
-    for settle in part.settles:
-        arguments += _run_arguments(settle, part)
-    arguments.append(len(covers))
+def _packed(part: BucketBatch, tail: tuple[int, bytes]) -> bytes:
+    """What the script is told of one bucket; see the head of apply.lua. `tail`: what is the same for all."""
+    size, parts = part.parts.packed()
+    settles = _settles(part.settles)
+    elements = size + len(settles) + tail[0] + 1
+    return b"".join((_ARRAY.pack(_ARRAY_32, elements), parts, *map(pack, settles), tail[1], pack(int(part.is_silent))))
+
+
+def _settles(settles: Sequence[Settle]) -> list[Any]:
+    elements: list[Any] = [len(settles)]
+    for settle in settles:
+        job = settle.recent.owner
+        elements += (job, bytes.fromhex(job), settle.run.owner[len(job) :], settle.subject, settle.run_field)
+        elements += (settle.item, settle.newest_us, settle.events, len(settle.fields) // 2)
+        elements += settle.fields
+    return elements
+
+
+def _tail(covers: Covers, keep: Keep) -> tuple[int, bytes]:
+    """What every bucket is told alike: how many elements, and these."""
+    elements: list[Any] = [len(covers)]
     for partition, covered in covers.items():
-        arguments += (partition, *covered)
-    return [*arguments, RECENT_RUNS, *keep]
-
-
-def _run_arguments(settle: Settle, part: BucketBatch) -> list[Any]:
-    job, ops = settle.recent.owner, part.ops[settle.run]
-    name, subject = settle.run.owner[len(job) :], part.subjects.get(settle.run, b"")
-    arguments: list[Any] = [job, bytes.fromhex(job), name, subject, settle.run_field, settle.item]
-    arguments += (settle.newest_us, settle.events, len(ops))
-    for op in ops:
-        arguments += (op.field, op.value)
-    return arguments
+        elements += (partition, *covered)
+    elements += (RECENT_RUNS, *keep)
+    return len(elements), b"".join(map(pack, elements))

@@ -12,38 +12,16 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from processor.index.expiry import Keep
-
-
-class Key(NamedTuple):
-    """A hash of the index: which bucket, what kind of record, whose (hex id, or "" for the bucket's)."""
-
-    bucket: int
-    record: str
-    owner: str = ""
-
-    @property
-    def suffix(self) -> str:
-        """What tells it from the other keys of its bucket."""
-        return f"{self.record}:{self.owner}" if self.owner else self.record
-
-
-class Op(NamedTuple):
-    """One join of `value` into `field`. `join` is a letter of `joins.JOINS`.
-
-    `item`: the change item to announce if the join brings something new, None to stay silent.
-    """
-
-    join: str
-    field: bytes
-    value: bytes
-    item: bytes | None = None
+from processor.index.keys import Key
+from processor.index.wire import Parts
 
 
 class Settle(NamedTuple):
-    """After the joins: link a run's segment, and derive the run's place among its job's open and recent runs.
+    """After the joins: join a run's segment, link it, and derive the run's place among its job's open and recent runs.
 
-    `item` is announced, completed with the run's figures, when the run failed or differed. `events`: how many of
-    the batch made the segment; `newest_us`: the newest time that they tell the job's clock.
+    `fields`: field, value, field, value, …, each joined as `joins.RUN_JOINS` says, members sorted. `item` is
+    announced about `subject`, completed with the run's figures, when the run failed or differed. `events`: how many
+    of the batch made the segment; `newest_us`: the newest time that they tell the job's clock.
     """
 
     run: Key
@@ -52,20 +30,21 @@ class Settle(NamedTuple):
     item: bytes
     epoch: int
     newest_us: int
-    events: int = 1
+    events: int
+    subject: bytes
+    fields: Sequence[bytes]
 
 
 @dataclass(slots=True)
 class BucketBatch:
-    """Everything that one atomic step writes to one bucket.
+    """Everything that one atomic step writes to one bucket. `settles`: a run's segments by age.
 
-    `ops`: joins by key. `subjects`: the node (packed identity) that a key's changes are about.
-    `settles`: a run's segments by age.
+    `is_silent`: nothing of it is announced.
     """
 
-    ops: dict[Key, list[Op]] = field(default_factory=dict)
-    subjects: dict[Key, bytes] = field(default_factory=dict)
+    parts: Parts = field(default_factory=Parts)
     settles: list[Settle] = field(default_factory=list)
+    is_silent: bool = False
 
 
 Batch = dict[int, BucketBatch]

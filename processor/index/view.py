@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 
 from processor.index import joins
 from processor.index.expiry import epoch_of
+from processor.index.keys import Key
 from processor.index.layout import LINK_LETTERS, bucket_of, key_of, run_key_of
 from processor.index.progress import Clock, Progress, decode_progress, is_whole, now_us
 from processor.index.records import (
@@ -32,7 +33,7 @@ from processor.index.records import (
     run_record,
     standing_of,
 )
-from processor.index.store import Key, Store
+from processor.index.store import Store
 from processor.model.history import (
     FinishedRun,
     JobHistory,

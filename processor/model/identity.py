@@ -26,6 +26,9 @@ class Kind(StrEnum):
     COLUMN = "column"
     NAMESPACE = "namespace"
 
+    __hash__ = str.__hash__
+    """That of an enum is a function in Python, and a node is looked up often."""
+
 
 class Node(NamedTuple):
     """A thing that lineage speaks of. `field` is set for columns only.
@@ -94,14 +97,22 @@ def node_id(node: Node) -> bytes:
 
 def run_key(job_node: Node, run_id: str) -> bytes:
     """Id of a run. Runs are kept with their job, so one run id used by two jobs is two runs."""
-    return hash_parts(Kind.RUN.value, job_node.namespace, job_node.name, run_id)
+    digest = _of_job(job_node.namespace, job_node.name).copy()
+    digest.update(_part(run_id))
+    return digest.digest()
+
+
+@lru_cache(maxsize=16_384)
+def _of_job(namespace: str, name: str) -> blake2b:
+    """What the ids of all runs of a job begin with."""
+    return blake2b(b"".join(map(_part, (Kind.RUN.value, namespace, name))), digest_size=ID_BYTES)
 
 
 def hash_parts(*parts: str) -> bytes:
     """12 bytes of BLAKE2b over length-prefixed UTF-8 parts."""
-    digest = blake2b(digest_size=ID_BYTES)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
-    return digest.digest()
+    return blake2b(b"".join(map(_part, parts)), digest_size=ID_BYTES).digest()
+
+
+def _part(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(4, "big") + data

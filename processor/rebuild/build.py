@@ -178,5 +178,5 @@ class Build:
 def _silent(batch: Batch) -> Batch:
     """The same batch, announcing nothing."""
     for part in batch.values():
-        part.subjects.clear()
+        part.is_silent = True
     return batch

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from processor.index.expiry import Keep
-from processor.index.store import NOTHING_COVERED, Batch, Covers, Key, OutboxEntry, Store
+from processor.index.keys import Key
+from processor.index.store import NOTHING_COVERED, Batch, Covers, OutboxEntry, Store
 from processor.model.errors import DependencyError
 from processor.telemetry import metrics
 

@@ -102,7 +102,7 @@ class Faces:
 
     def _index(self, found: Observed, size: int) -> None:
         batch = reduce([(observation, None) for observation in found.observations], self._store.buckets)
-        ops = [op for part in batch.values() for each in part.ops.values() for op in each]
+        ops = [op for part in batch.values() for _, _, group in part.parts.hashes() for op in group]
         if len(ops) > MAX_OPS + size:
             raise BrokenPromiseError(f"{len(ops)} writes out of {size} bytes")
         written = sum(len(op.field) + len(op.value) + len(op.item or b"") for op in ops)

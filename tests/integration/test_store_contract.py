@@ -10,11 +10,12 @@ import pytest
 from processor.index.announce import change_of
 from processor.index.connect import connect
 from processor.index.digest import digest
+from processor.index.keys import Key
 from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
 from processor.index.redis import RedisStore
 from processor.index.reduce import reduce
-from processor.index.store import Covered, Key, Store
+from processor.index.store import Covered, Store
 from processor.index.view import View
 from processor.local import Valkey, ValkeyCluster
 from processor.model.change import ItemKind

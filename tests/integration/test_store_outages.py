@@ -11,10 +11,11 @@ import redis
 from processor.index.connect import connect
 from processor.index.digest import digest
 from processor.index.items import unframe
+from processor.index.keys import Key
 from processor.index.layout import bucket_of
 from processor.index.memory import MemoryStore
 from processor.index.redis import RedisStore
-from processor.index.store import Key, OutboxEntry
+from processor.index.store import OutboxEntry
 from processor.local import Valkey
 from processor.model.errors import DependencyError
 from tests.support.events import column_lineage, ds, event, facet, fill, memory, schema, table

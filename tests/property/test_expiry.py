@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from processor.index.digest import clocks, digest
 from processor.index.expiry import EPOCH_DAYS, unexpired
+from processor.index.keys import Key
 from processor.index.memory import MemoryStore
 from processor.index.reduce import reduce
-from processor.index.store import Key
 from processor.index.view import View
 from processor.model.history import RECENT_RUNS
 from tests.support.events import Json, event, jb, observe, table

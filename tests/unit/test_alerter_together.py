@@ -12,8 +12,8 @@ from processor.alerter.state import MemoryAlerts
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.index.announce import change_of
+from processor.index.keys import Key
 from processor.index.memory import MemoryStore
-from processor.index.store import Key
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Note, Status
 from tests.support.events import Json, column_lineage, event, fill, schema, table, us

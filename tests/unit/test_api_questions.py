@@ -13,8 +13,8 @@ import pytest
 from processor.alerter.life import fire
 from processor.alerter.state import MemoryAlerts
 from processor.api import forms
+from processor.index.keys import Key
 from processor.index.memory import MemoryStore
-from processor.index.store import Key
 from processor.index.view import View
 from processor.judging.verdicts import Impacted
 from processor.model.alert import AlertKind, Finding, Severity

@@ -8,8 +8,8 @@ import pytest
 
 from processor.index.columns import column_lineage as walk_columns
 from processor.index.impact import impact
+from processor.index.keys import Key
 from processor.index.memory import MemoryStore
-from processor.index.store import Key
 from processor.index.view import View
 from processor.model.alert import Affected
 from processor.model.identity import Node

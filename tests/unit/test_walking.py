@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.index import view as viewing
+from processor.index.keys import Key
 from processor.index.memory import MemoryStore
 from processor.index.past import PastView
-from processor.index.store import Key
 from processor.index.traverse import lineage
 from processor.index.view import View
 from processor.model.identity import Kind

@@ -27,7 +27,8 @@ def reduced(written: Written | None, *minutes: float, generation: int = 1) -> Ba
 
 
 def records(batch: Batch) -> set[str]:
-    return {key.record for part in batch.values() for key in part.ops}
+    joined = {suffix.partition(":")[0] for part in batch.values() for suffix, _, _ in part.parts.hashes()}
+    return joined | {settle.run.record for part in batch.values() for settle in part.settles}
 
 
 @pytest.fixture

@@ -3,14 +3,16 @@
 -- KEYS: the outbox, the offsets, the clocks of the jobs (all of one bucket: one hash tag). Every other key is of the
 --       same bucket too; the argument names them without what the outbox has in front, or they are made here.
 -- ARGV: one argument, a MessagePack array of:
---       number of hashes to join into, each: key, subject ("" = silent), number of ops,
---           then for each op: letter, field, value, item ("" = silent)
+--       number of parts (see processor/index/wire.py), each: three causes, number of stems, stems, number of hashes,
+--           each: key, subject ("" = silent), number of joins,
+--           each: letter, field, place of its stem, payload, which cause (0 = silent: then the item is left out),
+--               what stands before the cause in its item, and behind it
 --       number of runs' segments, by age, each: job (hex), job's id, run's id and epoch (hex), subject, run field,
 --           item, newest time of its events, number of its events, number of its fields,
 --           then for each field: field, value (its letter is that of RUN_JOINS; members sorted)
 --       number of partitions that the batch covers, each: field, first offset, next offset
 --       how many are kept: recent runs of a job, epochs of ended runs, epochs of open runs, versions;
---       from how old an event is late, µs
+--       from how old an event is late, µs; whether to announce nothing (1)
 -- Returns a flat list: how many run events were late, then
 --       entry id, payload, entry id, payload, … of what was put into the outbox;
 -- or the one word GAP, with nothing written, when this bucket lacks what came before the batch.
@@ -83,9 +85,9 @@ local function frame(text)
 end
 
 -- News by subject: each piece is an item and what the join knows about it.
-local news, order = {}, {}
+local news, order, is_silent = {}, {}, false
 local function announce(subject, item, extra)
-  if subject == '' or item == '' then return end
+  if is_silent or subject == '' or item == '' then return end
   if not news[subject] then
     news[subject] = {}
     order[#order + 1] = subject
@@ -204,38 +206,62 @@ local function may_hold_touches(entry)
   return redis.call('HLEN', entry.key) >= 6 + entry.others
 end
 
--- Reads what is there and works out what it becomes; `write_key` writes it. An entry's ops stand in `arguments` from
--- `at` on, four places each.
+local function new_entry(key, subject)
+  return { key = key, subject = subject, count = 0, places = {}, letters = {}, fields = {}, values = {}, items = {},
+    causes = {} }
+end
+
+-- Which of two joins of one field names its item: the one that made the value, else the earlier.
+local function merge(entry, i, value, item, cause)
+  local there = entry.values[i]
+  if there == value then return end
+  local joined = joins[entry.letters[i]](there, value)
+  if joined == there then return end
+  entry.values[i] = joined
+  if joined == value or time_of(value) < time_of(there) then entry.items[i], entry.causes[i] = item, cause end
+end
+
+-- Adds a join to an entry. `item` and `cause`: where the item stands in `arguments`, and its cause; nil = silent.
+local function add(entry, letter, field, value, item, cause)
+  local i = entry.places[field]
+  if i then return merge(entry, i, value, item, cause) end
+  i = entry.count + 1
+  entry.count, entry.places[field] = i, i
+  entry.letters[i], entry.fields[i], entry.values[i] = letter, field, value
+  entry.items[i], entry.causes[i] = item or false, cause or false
+end
+
+local function item_of(entry, i)
+  local at, cause = entry.items[i], entry.causes[i]
+  return at and arguments[at] .. arguments[cause] .. arguments[at + 1] or ''
+end
+
+-- Reads what is there and works out what it becomes; `write_key` writes it.
 local function join_key(entry)
-  local fields, count, at = {}, entry.count, entry.at
-  for i = 1, count do fields[i] = entry.ops[at + 4 * i - 3] end
+  local letters, fields, values = entry.letters, entry.fields, entry.values
   local there, changed = hmget(entry.key, fields), {}
-  local pending, write = {}, nil
-  entry.others = 0
-  for i = 1, count do
-    local letter, field, value = entry.ops[at + 4 * i - 4], fields[i], entry.ops[at + 4 * i - 2]
-    if letter == 'W' then write = i end
-    local old = pending[field] or there[i]
-    local new = value
-    if old and old ~= value then new = joins[letter](old, value) end
-    if #field == 1 and (field == 'w' or field == 'h' or field == 'd') then entry.others = entry.others + 1 end
+  local others, size = 0, 0
+  for i = 1, entry.count do
+    local letter, field, new, old = letters[i], fields[i], values[i], there[i]
+    if old and old ~= new then new = joins[letter](old, new) end
+    if #field == 1 and (field == 'w' or field == 'h' or field == 'd') then others = others + 1 end
     if new ~= old then
-      changed[#changed + 1] = field
-      changed[#changed + 1] = new
-      pending[field] = new
-      entry.touched = entry.touched or letter == 'T'
+      changed[size + 1], changed[size + 2] = field, new
+      size = size + 2
+      if letter == 'T' then entry.touched = true end
       if not old and string.byte(field) == 118 then -- v
         entry.grown = entry.grown or {}
         entry.grown[group_of(field)] = true
       end
-      local item = entry.ops[at + 4 * i - 1]
-      if item ~= '' and is_news(letter, old, new) then announce(entry.subject, item, old or '') end
+      if entry.items[i] and is_news(letter, old, new) then announce(entry.subject, item_of(entry, i), old or '') end
     end
+    values[i] = new
   end
-  if write then
-    announce_revival(entry, entry.ops[at + 4 * write - 1], there[write], pending.w, pending.d)
+  local write, change = entry.places.w, entry.places.d
+  if write and letters[write] == 'W' then
+    announce_revival(entry, item_of(entry, write), there[write], values[write], change and values[change])
   end
-  entry.changed = changed
+  entry.changed, entry.others = changed, others
 end
 
 local function write_key(entry, versions)
@@ -308,9 +334,8 @@ local function nearest(segment, first, last, step)
   end
 end
 
-local function add_run_op(ops, field, value)
-  local n = #ops
-  ops[n + 1], ops[n + 2], ops[n + 3], ops[n + 4] = RUN_JOINS[string.sub(field, 1, 1)], field, value, ''
+local function add_of_run(entry, field, value)
+  add(entry, RUN_JOINS[string.sub(field, 1, 1)], field, value)
 end
 
 -- One segment into a later one, unless too much time lies between them; which of them it is now.
@@ -319,9 +344,8 @@ local function move_on(bucket, job, former, into)
   local ended = redis.call('HEXISTS', former, 'e') == 1
   local gap = epoch_of_segment(into) - epoch_of_segment(former)
   if gap >= (ended and bucket.runs or bucket.open_runs) then return former end
-  local ops = {}
-  for field, value in pairs(hgetall(former)) do add_run_op(ops, field, value) end
-  local entry = { key = into, subject = '', ops = ops, at = 1, count = #ops / 4 }
+  local entry = new_entry(into, '')
+  for field, value in pairs(hgetall(former)) do add_of_run(entry, field, value) end
   join_key(entry)
   write_key(entry)
   redis.call('UNLINK', former)
@@ -452,15 +476,50 @@ end
 
 local outbox_key, offsets_key, clock_key = KEYS[1], KEYS[2], KEYS[3]
 local prefix = string.sub(outbox_key, 1, -#'outbox' - 1)
-local work = {}
-for k = 1, tonumber(take()) do
-  local key, subject, count = prefix .. take(), take(), tonumber(take())
-  work[k] = { key = key, subject = subject, ops = arguments, at = position, count = count }
-  for i = position, position + 4 * count - 1, 4 do
-    local wrong = check(arguments[i], arguments[i + 2])
-    if wrong then return redis.error_reply(wrong) end
+local work, by_key = {}, {}
+local function entry_of(name, subject)
+  local entry = by_key[name]
+  if not entry then
+    entry = new_entry(prefix .. name, subject)
+    by_key[name] = entry
+    work[#work + 1] = entry
   end
-  position = position + 4 * count
+  return entry
+end
+
+-- Reads one join of a part whose causes and stems begin at these places; what is wrong with it.
+local function read_join(entry, causes, stems)
+  local at = position
+  local letter, stem, cause = arguments[at], arguments[stems + arguments[at + 2] - 1], arguments[at + 4]
+  position = at + (cause == 0 and 5 or 7)
+  if not stem then return end
+  local value = stem .. arguments[at + 3]
+  local wrong = check(letter, value)
+  if wrong then return wrong end
+  if cause == 0 then
+    add(entry, letter, arguments[at + 1], value)
+  else
+    local named = causes + cause - 1
+    add(entry, letter, arguments[at + 1], value, at + 5, arguments[named] ~= '' and named or causes)
+  end
+end
+
+local function read_part()
+  local causes, count = position, arguments[position + 3]
+  local stems = position + 4
+  position = stems + count
+  for _ = 1, take() do
+    local entry = entry_of(take(), take())
+    for _ = 1, take() do
+      local wrong = read_join(entry, causes, stems)
+      if wrong then return wrong end
+    end
+  end
+end
+
+for _ = 1, take() do
+  local wrong = read_part()
+  if wrong then return redis.error_reply(wrong) end
 end
 local settles = {}
 for i = 1, tonumber(take()) do
@@ -483,6 +542,7 @@ local keep = tonumber(take())
 local bucket = {
   runs = tonumber(take()), open_runs = tonumber(take()), versions = tonumber(take()), late = tonumber(take()),
 }
+is_silent = take() == 1
 
 for _, each in ipairs(offsets) do
   each.had = tonumber(redis.call('HGET', offsets_key, each.field) or '0')
@@ -523,9 +583,10 @@ local function take_fields(settle)
 end
 
 local function join_run(settle)
-  local ops = {}
-  for at = settle.at, settle.at + 2 * settle.count - 1, 2 do add_run_op(ops, arguments[at], arguments[at + 1]) end
-  settle.entry = { key = settle.key, subject = settle.subject, ops = ops, at = 1, count = settle.count }
+  settle.entry = new_entry(settle.key, settle.subject)
+  for at = settle.at, settle.at + 2 * settle.count - 1, 2 do
+    add_of_run(settle.entry, arguments[at], arguments[at + 1])
+  end
   join_key(settle.entry)
 end
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from processor.index.store import Key, Store
+from processor.index.keys import Key
+from processor.index.store import Store
 from processor.index.view import View
 from processor.model.identity import Kind
 

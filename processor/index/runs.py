@@ -1,0 +1,122 @@
+"""What the events of a batch make of their runs: one segment of a run (see `expiry`) is written as a whole.
+
+Rules kept here:
+- of what events say of their run the latest counts, and the earliest START; equal times are decided by the digest;
+- a run's members are those of all statements that its events make;
+- a segment is joined field by field by the letters of `joins.RUN_JOINS`, which the store knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from processor.index import joins
+from processor.index.items import item_around, pack_cause
+from processor.index.keys import Key
+from processor.index.layout import bucket_of, key_of, pack_identity
+from processor.index.store import Settle
+from processor.model.change import ItemKind
+from processor.model.identity import Node, run_key
+from processor.model.observation import TERMINAL, Observation, Place, RunState
+
+Sourced = tuple[Observation, Place | None]
+"""An observation and where it was read, if it came over Kafka."""
+
+_ITEM = item_around(ItemKind.RUN_DIFFERED)
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class JobPlace(NamedTuple):
+    """Where the runs of a job are kept. `subject`: its packed identity."""
+
+    job: Node
+    hex: str
+    bucket: int
+    recent: Key
+    subject: bytes
+
+    @classmethod
+    def of(cls, job: Node, buckets: int) -> JobPlace:
+        """That of a job."""
+        found = job.id
+        return cls(job, found.hex(), bucket_of(found, buckets), key_of("j", found, buckets), pack_identity(job))
+
+
+class Segment:
+    """The events of one segment of a run. `told_us`: the newest time that they tell the job's clock."""
+
+    __slots__ = ("epoch", "events", "run_id", "told_us")
+
+    def __init__(self, run_id: str, epoch: int) -> None:
+        """Without an event."""
+        self.run_id = run_id
+        self.epoch = epoch
+        self.told_us = 0
+        self.events: list[Sourced] = []
+
+    def add(self, sourced: Sourced, told_us: int) -> None:
+        """Take an event that tells the clock this time."""
+        self.told_us = told_us if not self.events else max(self.told_us, told_us)
+        self.events.append(sourced)
+
+    def settle(self, at: JobPlace, members: Iterable[bytes]) -> Settle:
+        """Write it down. `members`: the fields of what the run read, wrote and mapped."""
+        events = in_order(self.events)
+        run = run_key(at.job, self.run_id)
+        key = Key(at.bucket, "r", f"{at.hex}{run.hex()}{self.epoch:04x}")
+        fields = _fields(self.run_id, events)
+        for member in sorted(members):
+            fields += (member, b"")
+        item = pack_cause(*_speaker(events)).join(_ITEM)
+        return Settle(key, at.recent, run, item, self.epoch, self.told_us, len(events), at.subject, fields)
+
+
+def in_order(events: Sequence[Sourced]) -> Sequence[Sourced]:
+    """By time; equal times by digest."""
+    return events if len(events) == 1 else sorted(events, key=_stamp_of)
+
+
+def _stamp_of(sourced: Sourced) -> tuple[int, bytes]:
+    return sourced[0].time_us, sourced[0].digest
+
+
+def _speaker(events: Sequence[Sourced]) -> Sourced:
+    """Which event speaks for the run: the latest that ends it, else the latest."""
+    for sourced in reversed(events):
+        if sourced[0].run is not None and sourced[0].run.state in TERMINAL:
+            return sourced
+    return events[-1]
+
+
+def _fields(run_id: str, events: Sequence[Sourced]) -> list[bytes]:
+    """The run's own fields and their values, by turns. `events` are in order."""
+    first_us, last_us = events[0][0].time_us, events[-1][0].time_us
+    registers: dict[bytes, bytes] = {}
+    for seen, _ in events:
+        _say(registers, seen, joins.pack_stamped(seen.time_us, seen.digest))
+    found = [b"i", run_id.encode(), b"t", joins.pack_span(first_us, 0, last_us), b"u", joins.pack_time(last_us)]
+    for register in registers.items():
+        found += register
+    return found
+
+
+def _say(registers: dict[bytes, bytes], seen: Observation, stamp: bytes) -> None:
+    """What an event says of its run that is kept with a time; it is later than those before."""
+    run = seen.run
+    if run is None:
+        return
+    state = run.state
+    if state is RunState.START:
+        registers.setdefault(b"b", stamp)
+    if state is not RunState.OTHER:
+        registers[b"e" if state in TERMINAL else b"q"] = stamp + state.value.encode()
+    if run.parent is not None:
+        node, run_id = run.parent
+        registers[b"p"] = stamp + _pack((node.namespace, node.name, run_id))
+    if run.nominal_us is not None:
+        registers[b"n"] = stamp + _pack(run.nominal_us)
+    if run.error is not None:
+        registers[b"x"] = stamp + run.error.encode()
