@@ -29,7 +29,6 @@ from processor.index.keys import Key
 from processor.index.layout import (
     KIND_LETTERS,
     LINK_LETTERS,
-    bucket_of,
     key_of,
     lane_id,
     last_word,
@@ -38,7 +37,7 @@ from processor.index.layout import (
     word_id,
 )
 from processor.index.runs import JobPlace
-from processor.index.wire import FIRST, LAST, NOTHING, WRITING, Item, Packed, Template, Templates, pack_templates
+from processor.index.wire import FIRST, LAST, NOTHING, WRITING, Item, Packed, Template, pack_templates
 from processor.model.change import ItemKind
 from processor.model.history import Observer
 from processor.model.identity import Node, hash_parts
@@ -56,8 +55,11 @@ _CAUSE_OF = {"L": LAST, "D": LAST, "W": WRITING}
 """By source: whose cause an item names, where it is not the first event's."""
 
 _EVIDENCE = struct.Struct(">H")
-_PLAN_BYTES = 2_000
-_PART_BYTES = 500
+_ONCE = 1
+"""The place of the stem that is empty, in every plan."""
+
+_PLAN_BYTES = 1_500
+_PART_BYTES = 400
 
 
 class Part(NamedTuple):
@@ -75,13 +77,12 @@ class Part(NamedTuple):
 class Plan:
     """All that a statement writes.
 
-    `sources`: what its stems are made of, in their order. `nodes`: what says who a node is, by node, each by bucket,
-    the same whichever statement says it but for the place of its stem. `members`: the fields of the run that stated
-    it. `job`: where its runs are kept.
+    `sources`: what its stems are made of, in their order. `nodes`: whom it names (see `introduction`). `members`:
+    the fields of the run that stated it. `job`: where its runs are kept.
     """
 
     sources: tuple[str, ...]
-    nodes: dict[Node, dict[int, Packed]]
+    nodes: tuple[Node, ...]
     parts: tuple[Part, ...]
     members: frozenset[bytes]
     job: JobPlace | None
@@ -89,16 +90,24 @@ class Plan:
     @property
     def cost_bytes(self) -> int:
         """What it takes in memory, about."""
-        packed = [
-            *(each for part in self.parts for each in part[1:]),
-            *(each for of in self.nodes.values() for each in of.values()),
-        ]
-        return _PLAN_BYTES + sum(_PART_BYTES + len(each.data) for each in packed)
+        return _PLAN_BYTES + sum(_PART_BYTES + len(part.lasting.data) + len(part.exact.data) for part in self.parts)
 
 
 def plan_of(seen: Observation, buckets: int) -> Plan:
     """What the statement of this event writes, less its run."""
     return _Planning(seen, buckets).plan()
+
+
+def introduction(node: Node, buckets: int) -> dict[int, Packed]:
+    """What says who a node is, and where it is found, by bucket: the same whichever statement names it."""
+    key = key_of("n", node.id, buckets)
+    registry = Key(key.bucket, f"reg.{node.kind.value}")
+    word = key_of("w", word_id(last_word(node.name)), buckets)
+    identity = pack_identity(node)
+    who = Template("O", b"i", _ONCE, identity, FIRST, item_around(ItemKind.NODE_ADDED))
+    found = Template("O", node.id, _ONCE)
+    named = Template("O", KIND_LETTERS[node.kind] + node.id, _ONCE)
+    return pack_templates([(key, (who,)), (registry, (found,)), (word, (named,))], {key: identity})
 
 
 class _Groups:
@@ -133,11 +142,11 @@ class _Groups:
 class _Planning:
     seen: Observation
     buckets: int
-    nodes: dict[Node, Templates] = field(default_factory=dict)
+    nodes: dict[Node, None] = field(default_factory=dict)
     lasting: _Groups = field(default_factory=_Groups)
     exact: _Groups = field(default_factory=_Groups)
     subjects: dict[Key, bytes] = field(default_factory=dict)
-    sources: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=lambda: {"O": _ONCE})
 
     def plan(self) -> Plan:
         if self.seen.job is not None:
@@ -146,10 +155,9 @@ class _Planning:
             self.edge(edge)
         for fact in self.seen.datasets:
             self.dataset(fact)
-        nodes = {node: pack_templates(templates, self.subjects) for node, templates in self.nodes.items()}
         members = frozenset(self.members(self.seen.job)) if self.seen.job else frozenset()
         job = JobPlace.of(self.seen.job, self.buckets) if self.seen.job else None
-        return Plan(tuple(self.sources), nodes, self.parts(), members, job)
+        return Plan(tuple(self.sources), tuple(self.nodes), self.parts(), members, job)
 
     def parts(self) -> tuple[Part, ...]:
         lasting, exact = self.lasting.packed(self.subjects), self.exact.packed(self.subjects)
@@ -180,22 +188,12 @@ class _Planning:
     def node(self, node: Node, facets: Facets | None = None) -> Key:
         key = self.key("n", node)
         if node not in self.nodes:
-            self.nodes[node] = self.introduction(key, node)
+            self.nodes[node] = None
             self.subjects[key] = pack_identity(node)
             self.span(key, b"t")
         if facets:
             self.facets(key, facets)
         return key
-
-    def introduction(self, key: Key, node: Node) -> Templates:
-        """Who the node is, and where it is found."""
-        registry = Key(bucket_of(node.id, self.buckets), f"reg.{node.kind.value}")
-        word = key_of("w", word_id(last_word(node.name)), self.buckets)
-        return (
-            (key, (self.template("O", b"i", pack_identity(node), item_around(ItemKind.NODE_ADDED)),)),
-            (registry, (self.template("O", node.id),)),
-            (word, (self.template("O", KIND_LETTERS[node.kind] + node.id),)),
-        )
 
     def facets(self, key: Key, facets: Facets) -> None:
         content, touch = _fragment(facets)

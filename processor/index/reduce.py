@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from processor.index import joins
 from processor.index.expiry import DAY_US, epoch_of
 from processor.index.items import pack_cause
-from processor.index.plan import REVIVED, Plan
+from processor.index.plan import REVIVED, Plan, introduction
 from processor.index.runs import Segment, Sourced, in_order
 from processor.index.store import Batch, BucketBatch
 from processor.index.wire import pack_stems
@@ -47,7 +47,7 @@ def reduce(
         fold.events.append(sourced)
         _add_run(segments, fold, sourced, now_us)
     memory = Written() if written is None else written
-    writer = _Writer()
+    writer = _Writer(buckets)
     for identity, fold in folds.items():
         statement = memory.statement(identity, fold.events[0][0], buckets)
         fold.plan = statement.plan
@@ -69,7 +69,8 @@ def told_us(time_us: int, received_us: int | None, now_us: int) -> int:
 class _Writer:
     """Collects what is written, by bucket."""
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: int) -> None:
+        self.buckets = buckets
         self._batch: Batch = {}
         self._introduced: set[Node] = set()
 
@@ -97,10 +98,9 @@ class _Writer:
 def _write(writer: _Writer, statement: Statement, fold: _Fold, written: Written) -> None:
     plan, stems = statement.plan, fold.stems(statement.plan.sources)
     if not written.knows(statement):
-        for node, introduction in plan.nodes.items():
-            if writer.is_new(node):
-                for bucket, packed in introduction.items():
-                    writer.at(bucket).parts.add(stems, packed)
+        for node in filter(writer.is_new, plan.nodes):
+            for bucket, packed in introduction(node, writer.buckets).items():
+                writer.at(bucket).parts.add(stems, packed)
     is_written = written.has(statement, fold.first_us, fold.hours)
     for part in plan.parts:
         if not is_written:
