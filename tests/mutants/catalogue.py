@@ -125,9 +125,16 @@ MUTANTS = (
     Mutant(
         "one run id of two jobs is one run",
         "processor/model/identity.py",
-        "hash_parts(Kind.RUN.value, job_node.namespace, job_node.name, run_id)",
-        "hash_parts(Kind.RUN.value, job_node.namespace, run_id)",
+        "(Kind.RUN.value, namespace, name)",
+        "(Kind.RUN.value, namespace)",
         _ORACLE,
+    ),
+    Mutant(
+        "of two joins of one field in a batch the last one wins, in Redis",
+        _LUA,
+        "if joined == there then return end",
+        "joined = value",
+        "tests/integration/test_store_contract.py",
     ),
     Mutant(
         "what is known to be written stays known when nobody can know it",
@@ -162,7 +169,7 @@ MUTANTS = (
     Mutant(
         "the outbox is not drained after a crash",
         "processor/indexer/outbox.py",
-        "return entries if at_once else",
+        "return ours if at_once else",
         "return [] if at_once else",
         _KILLED,
     ),
