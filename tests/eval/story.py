@@ -40,6 +40,8 @@ def _scaled(many: float, jobs: int, chance: random.Random) -> int:
 def _acts(days: int) -> list[tuple[float, Act]]:
     short = days * 0.08
     return [
+        # These need whole DAGs and projects, of which there are few.
+        (1, partial(losses.lose_project, days=6.0)),
         (1, deaths.kill_dag),
         (5, deaths.kill_job),
         *_noises(),
@@ -73,7 +75,6 @@ def _acts(days: int) -> list[tuple[float, Act]]:
         (2, partial(trusting.mistrust, days=short)),
         (2, partial(trusting.mistrust, days=None)),
         (1, drifts.crawl),
-        (1, partial(losses.lose_project, days=6.0)),
     ]
 
 
