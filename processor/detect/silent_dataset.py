@@ -6,7 +6,8 @@ Rules kept here:
 - hours are known to the hour, so an hour is added; where all hours that are kept lie within less than a day, nothing is
   known of nights, and a day is the least;
 - one cause, one alert: nothing is said while a writer is told of itself (`silent_job`, `stuck_run`, `broken_lineage`,
-  `missing_outputs`), while a batch writer's run is under way, nor when every writer is silent, or retired, itself;
+  `missing_outputs`), while a batch writer's run is under way, nor when every writer is silent, or retired, itself. Of a
+  dataset with one writer, which has not started since, nothing is said at all: more is known of how often that starts;
 - of a dataset that is never written at weekends one turn more is forgiven, if a writer failed since: a holiday beside a
   day on which nothing helped is two turns, and nobody's death;
 - a dataset whose turn is over (`rotation`), or that is written under another of its names, is not silent; nor is one
@@ -77,11 +78,21 @@ def _has_failed_since(dataset: WrittenDataset) -> bool:
 def _is_accounted_for(dataset: WrittenDataset, policy: Policy, now_us: int) -> bool:
     histories = [writer.history for writer in dataset.writers]
     since_us = max(written_us(dataset.record), now_us - int(policy.stuck_run.give_up_days * DAY_US))
-    if any(_is_running(history, since_us) for history in histories):
+    if any(_is_running(history, since_us) for history in histories) or _awaits_its_writer(dataset, policy):
         return True
     return bool(histories) and all(
         is_retired(history, policy, now_us) or silent_job.detect(history, policy, now_us) for history in histories
     )
+
+
+def _awaits_its_writer(dataset: WrittenDataset, policy: Policy) -> bool:
+    """Whether its one writer, of which enough is known, has not started since it wrote it."""
+    history = dataset.writers[0].history if dataset.writer_count == len(dataset.writers) == 1 else None
+    if history is None or is_endless(history) or not history.finished:
+        return False
+    starts = [run.started_us for run in history.finished]
+    is_known = max(starts) - min(starts) >= hours_us(policy.silent_job.known_hours)
+    return is_known and max(starts) <= written_us(dataset.record)
 
 
 def _is_running(history: JobHistory, since_us: int) -> bool:

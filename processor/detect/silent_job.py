@@ -8,8 +8,9 @@ Rules kept here:
   without an end never is;
 - a job whose every output was dropped or is written by a newcomer has been replaced (renamed), and is not missed: the
   sweep asks for that (`alerter.sweep.jobs`);
-- a job whose parent began since, and failed or is not done, has had a turn that came to nothing yet: that is forgiven
-  once, for who starts the parent tells its failure;
+- a job whose parent is under way waits for its turn (`stuck_run` watches the parent): so a DAG that comes back after
+  days brings no alerts of its tasks. One whose parent began since and failed lost a turn: that is forgiven once, for
+  who starts the parent tells its failure;
 - a job silent for very long is retired, and the alert ends.
 """
 
@@ -55,16 +56,25 @@ def cadence_of(history: JobHistory, knobs: SilentJob) -> Cadence | None:
 
 
 def is_forgiven(history: JobHistory, parents: Iterable[JobHistory], policy: Policy, now_us: int) -> bool:
-    """Whether a silent job lost one turn only, with a parent's run that failed or is not done."""
+    """Whether a silent job waits for its turn in a parent that is under way, or lost one turn to one that failed."""
     newest, cadence = _newest(history, policy.stuck_run, now_us), cadence_of(history, policy.silent_job)
-    if newest is None or cadence is None or cadence.forgiving().is_silent(newest.started_us, now_us):
+    if newest is None or cadence is None:
         return False
-    return any(_has_begun_in_vain(parent, newest.started_us) for parent in parents)
+    some = [parent for parent in parents if parent.finished]
+    if any(_is_under_way(parent, newest.started_us, policy.stuck_run, now_us) for parent in some):
+        return True
+    has_failed = any(_has_failed_since(parent, newest.started_us) for parent in some)
+    return has_failed and not cadence.forgiving().is_silent(newest.started_us, now_us)
 
 
-def _has_begun_in_vain(parent: JobHistory, since_us: int) -> bool:
-    failed = [run.started_us for run in parent.finished if run.state is not RunState.COMPLETE]
-    return any(started_us > since_us for started_us in (*failed, *(run.started_us for run in parent.open)))
+def _has_failed_since(parent: JobHistory, since_us: int) -> bool:
+    return any(run.started_us > since_us and run.state is not RunState.COMPLETE for run in parent.finished)
+
+
+def _is_under_way(job: JobHistory, since_us: int, stuck: StuckRun, now_us: int) -> bool:
+    """Whether the job has a run since then that has not ended, and does not count as abandoned."""
+    abandoned_us = now_us - hours_us(stuck.default_hours) - int(stuck.give_up_days * DAY_US)
+    return any(run.started_us >= max(since_us, abandoned_us) for run in job.open)
 
 
 def is_retired(history: JobHistory, policy: Policy, now_us: int) -> bool:
@@ -79,9 +89,7 @@ def _newest(history: JobHistory, stuck: StuckRun, now_us: int) -> FinishedRun | 
     if is_endless(history) or not history.finished:
         return None
     newest = max(history.finished, key=lambda run: run.started_us)
-    abandoned_us = now_us - hours_us(stuck.default_hours) - int(stuck.give_up_days * DAY_US)
-    is_running = any(run.started_us >= max(newest.started_us, abandoned_us) for run in history.open)
-    return None if is_running else newest
+    return None if _is_under_way(history, newest.started_us, stuck, now_us) else newest
 
 
 def _finding(history: JobHistory, newest: FinishedRun, cadence: Cadence) -> Finding:

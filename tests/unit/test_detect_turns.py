@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind
-from tests.support.events import Json, event, facet, run_id, table
+from tests.support.events import Json, event, facet, fill, run_id, table
 from tests.unit.test_alerter_reconcile import DAY, World
 
 HOUR = 60
@@ -40,9 +40,12 @@ def test_a_task_is_not_silent_because_its_dag_failed_before_it_once() -> None:
     assert kinds(world, 12.5) == [(AlertKind.SILENT_JOB, "dag.load")]
 
 
-def test_nor_because_its_dag_is_not_done() -> None:
-    world = World(*days(*range(10)), dag(11.05)[0])
-    assert kinds(world, 11.08) == []
+def test_a_task_waits_for_its_turn_when_its_dag_comes_back_after_days() -> None:
+    world = World(*days(*range(10)))
+    assert kinds(world, 13) == [(AlertKind.SILENT_JOB, "dag")]
+    fill(world.store, dag(14)[0])
+    assert kinds(world, 14.001) == []
+    assert not world.firing()
 
 
 def test_a_task_is_silent_whose_dag_goes_on_well_without_it() -> None:

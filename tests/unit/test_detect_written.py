@@ -84,6 +84,14 @@ def test_what_is_told_otherwise_or_not_at_all(events: list[Json]) -> None:
     assert not silent(world, 12.5)
 
 
+def test_a_dataset_says_no_more_than_its_one_writer_of_which_more_is_known() -> None:
+    hours = [0, 2, 3, 29, 31, 52, 54, 55, 57, 80, 81, 99, 101, 102]
+    world = World(*(write(hour * HOUR, run=hour) for hour in hours))
+    assert not silent(world, 9)
+    fill(world.store, event("build", "FAIL", 103 * HOUR, run=103))
+    assert silent(world, 9) == [ds("mart.orders")]
+
+
 def test_who_silenced_the_job_is_not_told_of_its_dataset() -> None:
     assert not silent(World(*daily()), 12.5, "silent_job: {enabled: false}")
 
