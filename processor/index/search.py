@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import difflib
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, chain, islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -31,6 +31,10 @@ __all__ = ["Catalog", "Entry", "Found", "Query", "catalog_of", "entries", "entry
 KINDS: Final = (Kind.DATASET, Kind.JOB)
 _COMPARED: Final = 5_000
 _BESIDE: Final = 1_000
+_DENSE: Final = 16
+"""Of so many one has to hold a text, or else it is quicker to look at none by itself."""
+_BETWEEN: Final = "\0"
+_Places = dict[str, list[int]]
 _EXACT, _WORD, _START, _WITHIN = range(4)
 
 
@@ -44,15 +48,19 @@ class _Tags(msgspec.Struct):
 
 
 class Entry(NamedTuple):
-    """A dataset or a job, its texts as they are compared. `text` is namespace and name, `word` the name's last part."""
+    """A dataset or a job, its texts as they are compared. `word` is the name's last part."""
 
     node: Node
     name: str
-    text: str
     word: str
     owners: frozenset[str]
     tags: frozenset[str]
     first_seen_us: int
+
+    @property
+    def text(self) -> str:
+        """Namespace and name."""
+        return f"{self.node.namespace.casefold()}\n{self.name}"
 
 
 class Query(NamedTuple):
@@ -80,7 +88,6 @@ def entry_of(record: NodeRecord) -> Entry:
     return Entry(
         node,
         name,
-        f"{node.namespace.casefold()}\n{name}",
         last_word(node.name),
         frozenset(_spelled(owners_of(record.facets))),
         frozenset(_tags(record)),
@@ -154,13 +161,19 @@ def pick(there: Iterable[Entry], query: Query, limit: int) -> Found:
 class Catalog:
     """Every dataset and job, sorted by kind, namespace and name.
 
-    `texts`: those of the entries. `words`: places of entries by their name and by its last part.
+    `texts`: those of the entries; `text`: all of them as one, in which each begins at its place of `begins`, which the
+    end closes (empty where they cannot be parted). `names`: places of entries by their name, `words`: by its last part;
+    `spelled`: either, sorted.
     """
 
     entries: tuple[Entry, ...] = ()
     nodes: tuple[Node, ...] = ()
     texts: tuple[str, ...] = ()
-    words: dict[str, list[int]] = field(default_factory=dict)
+    text: str = ""
+    begins: Sequence[int] = (0,)
+    names: _Places = field(default_factory=dict)
+    words: _Places = field(default_factory=dict)
+    spelled: tuple[Sequence[str], Sequence[str]] = ((), ())
     by_id: dict[bytes, Entry] = field(default_factory=dict)
 
     def of(self, kind: Kind, namespace: str | None = None) -> Sequence[Node]:
@@ -178,31 +191,50 @@ class Catalog:
 
     def search(self, query: Query, limit: int, offset: int = 0) -> Found:
         """What is looked for, whole names first."""
-        hits, wanted, fits = self._hits(query), query.text.casefold(), _fitting(query)
-        named = [i for i in self.words.get(wanted, ()) if wanted and fits(self.entries[i])]
-        best = sorted(named, key=lambda i: (self.entries[i].name != wanted, i))
-        part = islice(self._in_order(hits, best, wanted), offset, offset + limit)
+        hits = self._hits(query)
+        part = islice(self._in_order(hits, query), offset, offset + limit)
         return Found(tuple(self.nodes[i] for i in part), len(hits))
 
     def _hits(self, query: Query) -> list[int]:
         """Places of all that fit, in their order."""
-        places, wanted = self._places(query), query.text.casefold()
-        if query.prefix:
-            found = [i for i in places if _has(self.entries[i], wanted, prefix=True)]
+        ranges, wanted = self._ranges(query), query.text.casefold()
+        if not wanted:
+            found = [i for places in ranges for i in places]
+        elif query.prefix:
+            found = self._beginning(wanted, ranges)
         else:
-            texts = self.texts
-            found = [i for i in places if wanted in texts[i]]
+            found = [i for places in ranges for i in self._holding(wanted, places)]
         if query.owner is not None or query.tag is not None:
             fits = _fitting(query)
             found = [i for i in found if fits(self.entries[i])]
         return found
 
-    def _places(self, query: Query) -> Iterable[int]:
-        if query.kind is not None:
-            return range(len(self.nodes))[self._range(query.kind, query.namespace)]
-        if query.namespace is None:
-            return range(len(self.nodes))
-        return [i for kind in KINDS for i in range(len(self.nodes))[self._range(kind, query.namespace)]]
+    def _ranges(self, query: Query) -> list[range]:
+        """Where those of the wanted kind and namespace stand."""
+        every = range(len(self.nodes))
+        if query.kind is None and query.namespace is None:
+            return [every]
+        kinds = KINDS if query.kind is None else (query.kind,)
+        return [every[self._range(kind, query.namespace)] for kind in kinds]
+
+    def _holding(self, wanted: str, places: range) -> list[int]:
+        """Those that hold a text: sought in all texts as one, until it turns out that there are very many."""
+        found: list[int] = []
+        begin, end = self.begins[places.start], self.begins[places.stop]
+        while self.text and len(found) * _DENSE <= len(places) and _BETWEEN not in wanted:
+            at = self.text.find(wanted, begin, end)
+            if at < 0:
+                return found
+            found.append(bisect_right(self.begins, at) - 1)
+            begin = self.begins[found[-1] + 1]
+        left = places[found[-1] + 1 - places.start :] if found else places
+        return found + [i for i, text in zip(left, self.texts[left.start : left.stop], strict=True) if wanted in text]
+
+    def _beginning(self, wanted: str, ranges: Iterable[range]) -> list[int]:
+        """Those whose name, or its last part, begins so."""
+        names, words = (_begun(spelled, wanted) for spelled in self.spelled)
+        found = {i for name in names for i in self.names[name]} | {i for word in words for i in self.words[word]}
+        return sorted(i for i in found if any(i in places for places in ranges))
 
     def _range(self, kind: Kind, namespace: str | None) -> slice:
         """Where those of a kind, and of a namespace, stand."""
@@ -211,15 +243,30 @@ class Catalog:
         name = canonical_namespace(namespace)
         return slice(bisect_left(self.nodes, (kind, name)), bisect_left(self.nodes, (kind, f"{name}\0")))
 
-    def _in_order(self, hits: Sequence[int], best: Sequence[int], wanted: str) -> Iterator[int]:
+    def _in_order(self, hits: Sequence[int], query: Query) -> Iterator[int]:
         """Lazily, for hardly anybody asks for the last of many."""
-        yield from best
-        told, entries = frozenset(best), self.entries
+        wanted = query.text.casefold()
         if not wanted:
             yield from hits
             return
-        yield from (i for i in hits if i not in told and entries[i].name.startswith(wanted))
-        yield from (i for i in hits if i not in told and not entries[i].name.startswith(wanted))
+        told = set[int]()
+        for i in chain(self._called(wanted, _fitting(query)), self._starting(hits, wanted), hits):
+            if i not in told:
+                told.add(i)
+                yield i
+
+    def _called(self, wanted: str, fits: Callable[[Entry], bool]) -> Iterator[int]:
+        """Those with this whole name, then those whose last part it is."""
+        for places in (self.names.get(wanted, ()), self.words.get(wanted, ())):
+            yield from (i for i in places if fits(self.entries[i]))
+
+    def _starting(self, hits: Sequence[int], wanted: str) -> Iterable[int]:
+        """Those among the hits whose name begins so: by their names where these are few, else as they come."""
+        names, entries = _begun(self.spelled[0], wanted), self.entries
+        if len(names) * _DENSE > len(hits):
+            return (i for i in hits if entries[i].name.startswith(wanted))
+        named = sorted(i for name in names for i in self.names[name])
+        return (i for i in named if hits[min(bisect_left(hits, i), len(hits) - 1)] == i)
 
     def near(self, text: str, count: int = 5) -> tuple[Node, ...]:
         """Those whose names look like the text, likeliest first."""
@@ -251,9 +298,20 @@ def catalog_of(there: dict[bytes, Entry], before: Catalog = Catalog()) -> Catalo
     kept = [entry for entry in before.entries if there.get(entry.node.id) is entry]
     fresh = [entry for i, entry in there.items() if before.by_id.get(i) is not entry]
     ordered = tuple(sorted([*kept, *sorted(fresh)]))
-    words: dict[str, list[int]] = {}
+    names, words = _Places(), _Places()
     for place, entry in enumerate(ordered):
-        for word in {entry.name, entry.word}:
-            words.setdefault(word, []).append(place)
+        names.setdefault(entry.name, []).append(place)
+        words.setdefault(entry.word, []).append(place)
     nodes = tuple(entry.node for entry in ordered)
-    return Catalog(ordered, nodes, tuple(entry.text for entry in ordered), words, there)
+    text = "".join(f"{entry.text}{_BETWEEN}" for entry in ordered)
+    texts = tuple(text.split(_BETWEEN)[:-1])  # side by side in memory, as they are looked at
+    if len(texts) != len(ordered):
+        text, texts = "", tuple(entry.text for entry in ordered)  # some name has what should part them
+    begins = tuple(accumulate((len(each) + 1 for each in texts), initial=0))
+    return Catalog(ordered, nodes, texts, text, begins, names, words, (sorted(names), sorted(words)), there)
+
+
+def _begun(spelled: Sequence[str], wanted: str) -> Sequence[str]:
+    """Those of a sorted list that begin so."""
+    first = bisect_left(spelled, wanted)
+    return spelled[first : bisect_right(spelled, wanted, first, key=lambda each: each[: len(wanted)])]
