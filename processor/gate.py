@@ -26,9 +26,10 @@ from processor.index.view import View
 from processor.judging.coverage_gate import TARGET_PERCENT, UnknownNamespaceError, coverage_verdict, of_namespace
 from processor.judging.provenance import Demand, may_be_fed
 from processor.judging.questions import ImpactQuestion, answer_impact
-from processor.judging.verdicts import CoverageVerdict, Grade, ImpactVerdict, NodeRef, ProvenanceVerdict
+from processor.judging.verdicts import CoverageVerdict, FailOn, Grade, ImpactVerdict, NodeRef, ProvenanceVerdict
 from processor.model.errors import DependencyError, LineageError, UsageError
 from processor.model.identity import Node
+from processor.model.wording import in_words
 from processor.settings import Settings
 
 __all__ = [
@@ -230,7 +231,7 @@ def _coverage(index: _Index, fail_under: float, namespace: str | None, policy: P
 
     surveyed = measure(Scope(index.view, load_policy(policy or index.settings.policy), 0, lambda: None, set()))
     try:
-        return coverage_verdict(of_namespace(surveyed, namespace), fail_under)
+        return coverage_verdict(of_namespace(surveyed, namespace), fail_under, surveyed.stumbled)
     except UnknownNamespaceError as error:
         raise UsageError(error.told) from None
 
@@ -248,14 +249,14 @@ def _demand(given: dict[str, Any]) -> Demand:
     try:
         return msgspec.convert(given, Demand)
     except msgspec.ValidationError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(in_words(error)) from None
 
 
 def _converted(parts: dict[str, Any]) -> ImpactQuestion:
     try:
         return msgspec.convert(parts, ImpactQuestion)
     except msgspec.ValidationError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(in_words(error, tuple(FailOn))) from None
 
 
 def _raw(name: str, document: Document) -> msgspec.Raw:

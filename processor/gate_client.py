@@ -8,9 +8,11 @@ Rules kept here:
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.client import HTTPException
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
@@ -80,13 +82,39 @@ class ApiClient:
     def _sent(self, request: Request, deadline_s: float) -> bytes:
         left_s = max(0.1, deadline_s - time.monotonic())
         try:
-            with self._opener.open(request, timeout=left_s) as answer:
-                data: bytes = answer.read(_MOST_BYTES + 1)
+            return _within(left_s, lambda: self._answer(request, left_s))
         except HTTPError:
             raise
         except (URLError, TimeoutError, HTTPException, OSError) as error:
             raise DependencyError(_API, f"{self._base} does not answer: {quoted(error)}") from None
+
+    def _answer(self, request: Request, timeout_s: float) -> bytes:
+        with self._opener.open(request, timeout=timeout_s) as answer:
+            data: bytes = answer.read(_MOST_BYTES + 1)
         return data
+
+
+def _within(left_s: float, step: Callable[[], bytes]) -> bytes:
+    """What a step gives, if it does in time. Sockets bound each wait, and not all of them together.
+
+    A thread that is late is left behind, and ends with its socket: a process does not wait for it.
+    """
+    done: SimpleQueue[bytes | Exception] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(step())
+        except Exception as error:  # noqa: BLE001  outermost of this thread; raised anew below
+            done.put(error)
+
+    Thread(target=run, name="lineage API", daemon=True).start()
+    try:
+        found = done.get(timeout=left_s)
+    except Empty:
+        raise TimeoutError("it takes too long") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _read(data: bytes, form: type[_T]) -> _T:

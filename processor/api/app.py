@@ -14,6 +14,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from processor import __version__
 from processor.api import events, gates, nodegraph, nodes, search, streams, why
 from processor.api.guard import Guard
+from processor.api.known import refuse_unknown
 from processor.api.marquez import routes as marquez
 from processor.api.marquez import stats
 from processor.api.parts import Api
@@ -45,6 +46,7 @@ def build(api: Api) -> ASGIApp:
         [*_ROUTES],
         dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
         exception_handlers=HANDLERS,
+        before_request=refuse_unknown,
         cors_config=_cors(api.config.cors_origins),
         openapi_config=OpenAPIConfig(
             title="Lineage",

@@ -25,13 +25,15 @@ from processor.detect.coverage import Coverage
 from processor.judging.coverage_gate import TARGET_PERCENT, coverage_of, coverage_verdict, of_namespace
 from processor.judging.provenance import Demand, may_be_fed
 from processor.judging.questions import ImpactQuestion, answer_impact
-from processor.judging.verdicts import CoverageVerdict, ImpactVerdict, ProvenanceVerdict
+from processor.judging.verdicts import CoverageVerdict, FailOn, ImpactVerdict, ProvenanceVerdict
 from processor.model.text import quoted
+from processor.model.wording import in_words
 from processor.render.times import rfc3339
 
 __all__ = ["ROUTES"]
 
 _TAGS: Final = ["gates"]
+_CHOICES: Final = {"fail_on": tuple(FailOn)}
 _MOST_PATTERNS: Final = 200
 _Namespace = Annotated[str | None, QueryParameter(description="Only this namespace, not all as a whole")]
 
@@ -113,7 +115,8 @@ async def gate_coverage(
 ) -> Response[bytes]:
     """Tell whether enough of the lineage is known."""
     measured = await api.surveyor.last()
-    return answer(request, coverage_verdict(of_namespace(measured.surveyed, namespace), fail_under))
+    asked = of_namespace(measured.surveyed, namespace)
+    return answer(request, coverage_verdict(asked, fail_under, measured.surveyed.stumbled))
 
 
 @get("/api/v2/coverage", responses=answers(CoverageAnswer, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -139,7 +142,8 @@ def _question(data: bytes) -> ImpactQuestion:
         return msgspec.json.decode(data, type=ImpactQuestion)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
-        raise bad_parameter(where.strip("`.").split("[")[0].split(".")[0] or "body", quoted(what)) from None
+        name = where.strip("`.").split("[")[0].split(".")[0]
+        raise bad_parameter(name or "body", in_words(what, _CHOICES.get(name, ()))) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {quoted(error)}") from None
 

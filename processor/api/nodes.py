@@ -14,15 +14,19 @@ from processor.api.asker import Index
 from processor.api.forms import Described, History, LineageGraph, Runs, Ways, answers
 from processor.api.params import AtTime, Depth, GraphLimit, NodeInPath, given_node, given_time
 from processor.api.parts import TheApi
-from processor.api.problems import bad_parameter
+from processor.api.problems import ProblemError, bad_parameter
 from processor.index.columns import column_lineage
 from processor.index.impact import impact
 from processor.index.paths import paths
+from processor.index.resolve import fields_of
 from processor.index.traverse import Direction, Only, lineage
 from processor.index.view import current_columns
+from processor.judging.proposal import mentioned
 from processor.judging.verdicts import Impacted
 from processor.model.fields import impact_fields
 from processor.model.identity import Kind, Node, canonical_namespace
+from processor.model.text import visible
+from processor.model.wording import nearest
 from processor.render.describe import describe, finished_run, opened_run
 from processor.render.records import Record, evidence_named, lane, node
 from processor.render.walked import graph_document, paths_document
@@ -135,6 +139,7 @@ async def get_impact(
         if of.kind is Kind.JOB:
             raise bad_parameter("node", "a job has no columns; name a dataset or a column")
         named = [of.field] if of.field is not None else columns
+        _check_columns(index, of.dataset, columns or ())
         return impact_fields(impact(index.view, of.dataset, named, limit=limit))
 
     return answer(request, await api.asker.ask(question))
@@ -209,6 +214,17 @@ def _walked(  # noqa: PLR0913  as above
     if graph.truncated:
         document["complete_to_depth"] = max(0, max((reached.depth for reached in graph.nodes), default=0) - 1)
     return document
+
+
+def _check_columns(index: Index, of: Node, columns: Sequence[str]) -> None:
+    known = fields_of(index.view, of) if columns else frozenset()
+    unknown = next((name for name in columns if name not in known), None)
+    if unknown is not None:
+        near = [str(of.column(name)) for name in nearest(unknown, sorted(known))]
+        told = f"{visible(of.name)} has no column {visible(unknown)}"
+        there = f"; it has {mentioned(sorted(known))}" if known else "; none of it is known"
+        also = {"parameter": "columns", "near": near}
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"columns: {told}{'' if near else there}", also)
 
 
 def _of_kind(index: Index, wanted: str, kind: Kind) -> Node:

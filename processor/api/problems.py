@@ -21,7 +21,7 @@ from processor.judging.coverage_gate import UnknownNamespaceError
 from processor.judging.questions import BadPartError
 from processor.model.errors import DependencyError, IndexVersionError, LineageError, UsageError
 from processor.model.identity import Node
-from processor.model.text import quoted
+from processor.model.wording import in_words
 
 __all__ = ["HANDLERS", "PROBLEM_JSON", "ProblemError", "bad_parameter", "problem_body"]
 
@@ -113,9 +113,16 @@ def _invalid(request: _AnyRequest, error: ValidationException) -> Response[bytes
     first: dict[str, Any] = next((each for each in found if isinstance(each, dict)), {})
     missing = _MISSING.search(error.detail)
     name = missing[1] if missing else str(first.get("key", ""))
-    why = "it is missing" if missing else quoted(first.get("message", "it cannot be used"))
     spelled = _IN_MARQUEZ if request.url.path.startswith("/api/v1/") else _IN_QUERIES
-    return _answer(request, bad_parameter(spelled.get(name, name), why))
+    name = spelled.get(name, name)
+    why = "it is missing" if missing else _why(request, name, first.get("message", "it cannot be used"))
+    return _answer(request, bad_parameter(name, why))
+
+
+def _why(request: _AnyRequest, name: str, message: object) -> str:
+    from processor.api.known import choices  # noqa: PLC0415  it raises what is made here
+
+    return in_words(message, choices(request, name))
 
 
 def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:

@@ -44,7 +44,7 @@ def coverage(
     surveyed, asked = measured(namespace)
     _print([] if namespace else [surveyed.overall], [asked] if namespace else surveyed.namespaces, output)
     if fail_under is not None:
-        answer(coverage_verdict(asked, fail_under))
+        answer(coverage_verdict(asked, fail_under, surveyed.stumbled))
 
 
 def measured(namespace: str | None) -> tuple[Surveyed, Coverage]:

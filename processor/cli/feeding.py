@@ -48,14 +48,14 @@ def load(
 
     Each may be packed with gzip or Zstandard.
 
-    What cannot be used is told, and kept for "lineage dead-letters".
+    What cannot be used is told, and kept for "lineage dead-letters". Exit 1 when that is all that there was.
     """
     from processor import settings
 
     chosen = settings.load()
     tally = _produce(with_kafka(chosen), files) if produce else _index(files)
     _sum_up(tally, chosen.input_topics[0].topic if produce else None)
-    if strict and tally.rejected:
+    if tally.rejected and (strict or not tally.events):
         raise typer.Exit(NO)
 
 

@@ -137,7 +137,7 @@ def impact(  # noqa: PLR0917  as many options as the question has
     also = {"dataset": dataset, "namespace": namespace, "deleted": deleted, "fail_on": fail_on}
     question = question_of({name: path for name, path in files.items() if path is not None}, also)
     with opened() as index:
-        named = {name: str(path) for name, path in files.items() if path is not None}
+        named = {"dataset": "--dataset"} | {name: str(path) for name, path in files.items() if path is not None}
         verdict = answer_impact(index.view, question, lambda text: found(index.view, text), named)
     _print_impact(verdict, output)
     _say_impact(verdict, output)
@@ -163,8 +163,8 @@ def coverage(
     from processor.judging.coverage_gate import coverage_verdict
     from processor.render import console
 
-    _, asked = measured(namespace)
-    verdict = coverage_verdict(asked, fail_under)
+    surveyed, asked = measured(namespace)
+    verdict = coverage_verdict(asked, fail_under, surveyed.stumbled)
     if output is Output.TABLE:
         console.print_out(coverage_table([asked]))
     else:

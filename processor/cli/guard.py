@@ -20,11 +20,11 @@ from typer.core import TyperGroup
 from processor.model.errors import DependencyError, UsageError
 from processor.model.text import visible
 
-__all__ = ["NO", "Guarded", "NotFoundError", "lost_output", "say"]
+__all__ = ["NO", "UNREACHABLE", "Guarded", "NotFoundError", "lost_output", "say"]
 
 NO: Final = 1
 _USAGE: Final = 2
-_UNREACHABLE: Final = 3
+UNREACHABLE: Final = 3
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141
 _DOCTORED: Final = frozenset({"Kafka", "Redis"})
@@ -65,7 +65,7 @@ def _guarded() -> Iterator[None]:
     except UsageError as error:
         _end(str(error), _USAGE)
     except DependencyError as error:
-        _end(_advised(error), _UNREACHABLE)
+        _end(_advised(error), UNREACHABLE)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     except BrokenPipeError:

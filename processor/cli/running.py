@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from processor.cli.guard import NO
+from processor.cli.guard import NO, UNREACHABLE
 from processor.cli.options import Output, OutputOption, examples
 
 
@@ -80,7 +80,8 @@ def run(
 def doctor(output: OutputOption = Output.TABLE) -> None:
     """Check settings, Kafka, topics and Redis, and say what to do about all that is wrong.
 
-    Exit 1 when something is, 2 when it is the settings. Looks at a demo that runs in this folder when nothing is set.
+    Exit 1 when something is, 2 when it is the settings, 3 when what is needed does not answer. Looks at a demo that
+    runs in this folder when nothing is set.
     """
     from dataclasses import asdict
 
@@ -101,5 +102,7 @@ def doctor(output: OutputOption = Output.TABLE) -> None:
         console.write_ndjson(asdict(check) for check in checks)
     if problems:
         raise UsageError(problems[0] if len(problems) == 1 else f"settings that are wrong: {len(problems)}")
+    if any(check.unreachable for check in checks):
+        raise typer.Exit(UNREACHABLE)
     if any(check.ok is False for check in checks):
         raise typer.Exit(NO)

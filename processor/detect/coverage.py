@@ -104,10 +104,11 @@ class Coverage:
 
 
 class Surveyed(NamedTuple):
-    """The coverage of all, and that of each namespace, the worst first."""
+    """The coverage of all, and that of each namespace, the worst first. `stumbled`: what could not be read for it."""
 
     overall: Coverage
     namespaces: list[Coverage]
+    stumbled: frozenset[Node] = frozenset()
 
 
 class Tally:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Check", "bad", "good", "unknown"]
+__all__ = ["Check", "away", "bad", "good", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, what was found, and what to do. `ok` is None where nothing could be found out."""
+    """What was looked at, what was found, and what to do.
+
+    `ok` is None where nothing could be found out. `unreachable`: something that is needed does not answer.
+    """
 
     name: str
     ok: bool | None
     detail: str
     advice: str = ""
+    unreachable: bool = False
 
 
 def good(name: str, detail: str) -> Check:
@@ -25,6 +29,11 @@ def good(name: str, detail: str) -> Check:
 def bad(name: str, detail: str, advice: str) -> Check:
     """Make a check that is not in order."""
     return Check(name, ok=False, detail=detail, advice=advice)
+
+
+def away(name: str, detail: str, advice: str) -> Check:
+    """Make a check of something that does not answer."""
+    return Check(name, ok=False, detail=detail, advice=advice, unreachable=True)
 
 
 def unknown(name: str, detail: str, advice: str = "") -> Check:

@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 )
 
 from processor import wiring
-from processor.doctor.checks import Check, bad, good, unknown
+from processor.doctor.checks import Check, away, bad, good, unknown
 from processor.model.errors import DependencyError, UsageError
 from processor.settings import Settings
 from processor.topic_rules import faults, wanted_topics
@@ -45,7 +45,7 @@ def _of_cluster(admin: AdminClient, settings: Settings, told: list[str]) -> Iter
     except KafkaException as error:
         admin.poll(0)  # now the client tells what it met on its way: a certificate, a password
         why = "; ".join(dict.fromkeys([error.args[0].str(), *told[:1]]))
-        yield bad("kafka", f"{where} does not answer: {why}", "is it running, and are address and secrets right?")
+        yield away("kafka", f"{where} does not answer: {why}", "is it running, and are address and secrets right?")
         yield unknown("topics", "not looked at, Kafka does not answer")
         yield unknown("lag", "not looked at, Kafka does not answer")
         return

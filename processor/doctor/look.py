@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from processor import wiring
 from processor.alerter.policy_file import load_policy
-from processor.doctor.checks import Check, bad, good, unknown
+from processor.doctor.checks import Check, away, bad, good, unknown
 from processor.doctor.kafka import of_kafka
 from processor.doctor.sinks import of_sinks
 from processor.index.connect import fullness, memory_of_masters
@@ -87,7 +87,7 @@ def _of_redis(settings: Settings) -> Iterator[Check]:
             yield from _of_server(client, settings)
     except (UsageError, DependencyError, RedisError, OSError) as error:
         where = masked_url(settings.redis_url)
-        yield bad(
+        yield away(
             "redis", f"{where} does not answer: {masked_url(str(error))}", "is it running, and is the address right?"
         )
 
@@ -189,7 +189,7 @@ def _of_registry(settings: Settings) -> Iterator[Check]:
     try:
         ConfluentRegistry(settings.registry_url, _TIMEOUT_S).by_id(_ANY_ID)
     except (DependencyError, ValueError) as error:
-        yield bad(
+        yield away(
             "registry", f"{where} does not answer: {masked_url(str(error))}", "is it running, and is the address right?"
         )
     else:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from processor.doctor.checks import Check, bad, good
+from processor.doctor.checks import Check, away, bad, good
 from processor.settings import Settings
 
 __all__ = ["of_sinks"]
@@ -41,6 +41,6 @@ async def _all(asked: list[tuple[str, str, bool]]) -> list[Check]:
                     said = f"{where} answers with {answer.status}"
                     return good(name, said) if is_well else bad(name, said, _ADVICE)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                return bad(name, f"{where} does not answer: {type(error).__name__}", _ADVICE)
+                return away(name, f"{where} does not answer: {type(error).__name__}", _ADVICE)
 
         return list(await asyncio.gather(*(look(*each) for each in asked)))

@@ -39,7 +39,7 @@ def measure(scope: Scope, tell_edges: Callable[[Mapping[EdgeType, int]], None] =
         spared(scope, live, survey.take_datasets, lambda record: record.node)
     survey.measure_depth()
     tell_edges(survey.edges)
-    return Surveyed(survey.tally.overall, survey.tally.namespaces())
+    return Surveyed(survey.tally.overall, survey.tally.namespaces(), frozenset(scope.stumbled))
 
 
 class _Survey:

@@ -2,17 +2,20 @@
 
 Rules kept here:
 - what is asked for is held to the target: one namespace, or of all the whole and not each namespace;
-- where there is nothing to measure the answer is no: an index that was emptied, or is another one, is not complete.
+- where there is nothing to measure the answer is no: an index that was emptied, or is another one, is not complete;
+- nor is one of which something could not be read: a gate that cannot tell lets nobody pass.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 
 from processor.detect.coverage import Coverage, Measure, Part, Surveyed
+from processor.judging.proposal import mentioned
 from processor.judging.verdicts import CoverageOf, CoverageVerdict, DepthOf, ShareOf
 from processor.model.errors import UsageError
-from processor.model.identity import canonical_namespace
+from processor.model.identity import Node, canonical_namespace
 from processor.model.text import visible
 
 TARGET_PERCENT = 95.0
@@ -45,12 +48,15 @@ def of_namespace(surveyed: Surveyed, name: str | None) -> Coverage:
     return found
 
 
-def coverage_verdict(measured: Coverage, fail_under: float) -> CoverageVerdict:
-    """Whether every share is at least `fail_under` percent."""
+def coverage_verdict(measured: Coverage, fail_under: float, stumbled: Collection[Node] = ()) -> CoverageVerdict:
+    """Whether every share is at least `fail_under` percent. `stumbled`: what could not be read for it."""
     shares = [(name.value, part.ratio) for name, part in measured.parts.items() if part.ratio is not None]
     below = [f"{name} {percent(ratio)}" for name, ratio in shares if ratio * _PERCENT < fail_under]
     if not shares and fail_under > 0:
         below = ["there is no lineage to measure"]
+    unread = [str(node) for node in stumbled if measured.namespace in {"", node.namespace}]
+    if unread and fail_under > 0:
+        below.append(f"not all could be read: {mentioned(sorted(unread))}")
     return CoverageVerdict(not below, fail_under, below, coverage_of(measured))
 
 

@@ -20,6 +20,7 @@ from processor.judging.proposal import Field, Proposal
 from processor.judging.sql import Query
 from processor.model.errors import UsageError
 from processor.model.text import quoted
+from processor.model.wording import in_words
 
 OLDEST, NEWEST = 7, 12
 """Versions of manifests that are read."""
@@ -145,7 +146,7 @@ def _decoded(data: bytes, type_: type[_T], problem: str) -> _T:
     try:
         return msgspec.json.decode(data, type=type_)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise UsageError(f"{problem}: {quoted(error)}") from None
+        raise UsageError(f"{problem}: {in_words(error)}") from None
 
 
 def _is_built(node: _Node) -> bool:

@@ -72,7 +72,8 @@ def _of_schema(question: ImpactQuestion, resolve: Callable[[str], Node], names: 
     proposal = _part("schema", lambda: read_schema(question.schema, file or "the schema", file))
     name = question.dataset or name_in(question.schema)
     if name is None:
-        raise BadPartError("dataset", "name the dataset that the schema is of")
+        option = "--dataset raw.orders" if "dataset" in names else "`dataset`, a NODE"
+        raise BadPartError("dataset", f"name the dataset that the schema is of: {option}")
     dataset = resolve(name)
     if dataset.kind is not Kind.DATASET:
         raise BadPartError("dataset", f"{name} is a {dataset.kind.value}; name a dataset")

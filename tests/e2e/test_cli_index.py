@@ -213,11 +213,12 @@ def test_strict_says_no_to_bad_records_and_keeps_the_good(lineage: Lineage) -> N
 
 def test_a_torn_line_among_the_kept_records_costs_only_itself(lineage: Lineage) -> None:
     assert lineage.ok("dead-letters", "list").err == "lineage: no dead letters\n"
-    assert "lineage: 1 record rejected\n" in lineage.ok("load", "-", stdin=b"one").err
+    refused = lineage("load", "-", stdin=b"one")
+    assert (refused.code, "lineage: 1 record rejected\n" in refused.err) == (1, True)
     file = lineage.folder / ".lineage" / "dead-letters.ndjson"
     with file.open("ab") as kept:
         kept.write(b'{"bad": "\xff')
-    lineage.ok("load", "-", stdin=b"two")
+    assert lineage("load", "-", stdin=b"two").code == 1
     listed = lineage.ok("dead-letters", "list", "-o", "json")
     assert [letter["where"] for letter in listed.json] == ["file:1", "file:3"]
     assert "1 torn line passed over" in listed.err
@@ -234,7 +235,7 @@ def test_a_rejected_record_that_cannot_be_kept_is_one_line(lineage: Lineage) -> 
 
 def test_a_value_is_shown_unfolded_and_says_what_was_cut(lineage: Lineage) -> None:
     value = "é" * 150_001
-    lineage.ok("load", "-", stdin=value.encode())
+    assert lineage("load", "-", stdin=value.encode()).code == 1
     narrow = lineage.having(COLUMNS="60")
     lines = narrow.ok("dead-letters", "show", "file:1").out.splitlines()
     assert lines[-2] == "é" * 100_000
@@ -245,7 +246,7 @@ def test_a_value_is_shown_unfolded_and_says_what_was_cut(lineage: Lineage) -> No
 
 @pytest.mark.parametrize("value", ["7", '"text"', "null", "true"])
 def test_json_that_is_no_object_is_called_so(lineage: Lineage, value: str) -> None:
-    done = lineage.ok("load", "-", stdin=value.encode())
+    done = lineage("load", "-", stdin=value.encode())
     assert "JSON, but not an object" in done.err
 
 

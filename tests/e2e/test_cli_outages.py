@@ -73,8 +73,9 @@ def test_a_command_says_in_one_line_what_is_wrong_with_redis(
     server: Valkey, proxy: Proxy, lineage: Lineage, name: str
 ) -> None:
     with state(name, server, proxy):
-        done = lineage("digest")
+        done, asked = lineage("digest"), lineage("doctor")
     assert done.code == 3, done.err
+    assert asked.code == (3 if name in Mode.__members__ else asked.code), asked.out
     assert done.out == ""
     [line] = done.err.splitlines()
     assert line.startswith("lineage: Redis: ")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -135,6 +137,7 @@ class Handing:
     def __init__(self, api: Served) -> None:
         self.busy = 0
         self.redirect = ""
+        self.drips = False
         self.tokens: list[str] = []
         outer = self
 
@@ -153,10 +156,21 @@ class Handing:
                     self.end_headers()
                     outer.busy -= 1
                     return
+                if outer.drips:
+                    self.drip()
+                    return
                 answer = api.client.request(self.command, self.path, content=body)
                 self.send_response(answer.status_code)
                 self.end_headers()
                 self.wfile.write(answer.content)
+
+            def drip(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while outer.drips:
+                        self.wfile.write(b" ")
+                        time.sleep(0.02)
 
             def log_message(self, *_: Any) -> None:  # noqa: ANN401  as the standard library calls it
                 pass
@@ -217,3 +231,10 @@ def test_who_is_busy_is_asked_again_and_a_gate_that_cannot_tell_lets_nobody_pass
         port = taken.getsockname()[1]
     with pytest.raises(gate.DependencyError, match="does not answer"):
         gate.require_coverage(10, url=f"http://127.0.0.1:{port}", timeout_s=5)
+
+
+def test_an_answer_that_drips_in_has_so_long_in_all(handing: Handing) -> None:
+    handing.drips = True
+    with pytest.raises(gate.DependencyError, match="does not answer: it takes too long"):
+        gate.require_coverage(url=handing.url, timeout_s=0.3)
+    handing.drips = False

@@ -32,7 +32,7 @@ def scope(values: Iterable[Json], policy: Policy) -> Scope:
 
 
 def measured(*values: Json, policy: Policy = DEFAULT) -> tuple[Coverage, dict[str, Coverage]]:
-    overall, namespaces = judging.measure(scope(values, policy))
+    overall, namespaces, _ = judging.measure(scope(values, policy))
     return overall, {one.namespace: one for one in namespaces}
 
 
@@ -268,3 +268,12 @@ def test_the_alerter_measures_seldom_and_at_once_by_another_policy() -> None:
     assert known(other) == Part(3, 3)
     now_s[0] += sweep.EVERY_S
     assert known(other) == Part(4, 4)
+
+
+@pytest.mark.parametrize(("namespace", "ok"), [("n", False), ("other", True)])
+def test_what_could_not_be_read_is_not_known_to_be_complete(namespace: str, ok: object) -> None:
+    stumbled = {dataset("n", "broken")}
+    one = Coverage(namespace)
+    one.parts[Measure.DATASETS] = Part(1, 1)
+    verdict = coverage_verdict(one, 95.0, stumbled)
+    assert (verdict.ok, any("dataset:n:broken" in each for each in verdict.below)) == (ok, not ok)

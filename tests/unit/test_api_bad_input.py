@@ -1,0 +1,85 @@
+"""Questions asked wrongly are told so, in the words of whoever asks, with what is near."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.api import Served, served
+from tests.support.events import column_lineage, event, memory, schema, table
+
+BELOW = table("stg.orders", columnLineage=column_lineage({"id": [("raw.orders", "id")]}))
+LOADED = event("load", inputs=[table("raw.orders", schema=schema("id", "amount:int"))], outputs=[BELOW])
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Served]:
+    with served(memory(LOADED)) as served_:
+        yield served_
+
+
+def problem(api: Served, path: str, status: int = 400) -> dict[str, Any]:
+    answer = api.client.get(path)
+    assert answer.status_code == status, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "said"),
+    [
+        ("nodes/raw.orders/downstream?depth=abc", "depth", "give a whole number, not a text"),
+        ("nodes/raw.orders/downstream?depth=0", "depth", "give a whole number of at least 1"),
+        ("nodes/raw.orders/downstream?columns=maybe", "columns", "give true or false, not a text"),
+        (
+            "nodes/raw.orders/upstream?evidence=x",
+            "evidence",
+            "'x' is none of explicit, column, inputs_outputs, declared",
+        ),
+        ("alerts?severity=bad", "severity", "'bad' is none of critical, warning, info"),
+        ("search?q=" + 501 * "x", "q", "give a text of at most 500 characters"),
+        ("gates/provenance?node=raw.orders&min_trust=7", "min_trust", "give a number of at most 1"),
+        ("search?q=orders&limt=3", "limt", "did you mean limit?"),
+        ("namespaces?x=1", "x", "there are none here"),
+        ("paths?from=raw.orders&to=stg.orders&dept=2", "dept", "did you mean depth?"),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_named_and_told_in_plain_words(
+    api: Served, path: str, parameter: str, said: str
+) -> None:
+    told = problem(api, f"/api/v2/{path}")
+    assert (told["parameter"], told["detail"].removeprefix(f"{parameter}: ").endswith(said)) == (parameter, True), told
+
+
+def test_marquez_takes_parameters_that_it_does_not_know(api: Served) -> None:
+    assert api.client.get("/api/v1/namespaces?sort=name&limit=5").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("column", "near", "said"),
+    [("amont", ["amount"], "has no column amont"), ("nosuch", [], "has no column nosuch; it has amount, id")],
+)
+def test_the_impact_of_a_column_that_there_is_not(api: Served, column: str, near: list[str], said: str) -> None:
+    told = problem(api, f"/api/v2/nodes/raw.orders/impact?columns=id&columns={column}", 404)
+    assert told["parameter"] == "columns"
+    assert [name.rpartition(":")[2] for name in told["near"]] == near
+    assert told["detail"].endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter", "said"),
+    [
+        (b'{"fail_on":"x"}', "fail_on", "'x' is none of breaking, possible, any, never"),
+        (b'{"foo":1}', "body", "it has no member `foo`"),
+        (b"[1]", "body", "give an object, not a list"),
+        (b'{"schema":["id"],"dataset":3}', "dataset", "give a text or nothing, not a whole number"),
+        (b'{"schema":["id"]}', "dataset", "name the dataset that the schema is of: `dataset`, a NODE"),
+        (b'{"manifest":{"nodes":{}}}', "manifest", "its member `metadata` is missing"),
+    ],
+)
+def test_a_body_that_is_no_question_is_told_in_plain_words(api: Served, body: bytes, parameter: str, said: str) -> None:
+    answer = api.client.post("/api/v2/gates/impact", content=body)
+    told = answer.json()
+    assert (answer.status_code, told["parameter"], told["detail"].endswith(said)) == (400, parameter, True), told
