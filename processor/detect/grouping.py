@@ -16,7 +16,7 @@ Rules kept here:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -187,40 +187,27 @@ def _by_parents(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
 
 
 def _by_silence(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
-    """Jobs that fell silent together, without a parent that explains it."""
+    """Jobs that fell silent together and have no parent that explains it: below one parent, then of one namespace."""
+    waiting = {finding.subject for finding in ranked if finding.kind in WAITING}
     silent = [place for place, finding in enumerate(ranked) if finding.kind is AlertKind.SILENT_JOB]
-    subjects = {finding.subject for finding in ranked if finding.kind in WAITING}
-    alone = [place for place in silent if not subjects & (_parents_of(ranked[place], kin) - {ranked[place].subject})]
-    siblings, units = defaultdict[Node, list[int]](list), list[int]()
-    for place in alone:
-        parent = min(_parents_of(ranked[place], kin), default=ranked[place].subject)
-        siblings[parent].append(place)
-    for some in siblings.values():
-        for first, *others in _waves(ranked, some):
-            units.append(first)
-            yield from ((first, other) for other in others)
-    yield from _by_namespace(ranked, units)
+    bare = [place for place in silent if not waiting & (_parents_of(ranked[place], kin) - {ranked[place].subject})]
+    firsts = list[int]()
+    for first, *others in _waves(ranked, bare, lambda job: min(_parents_of(job, kin), default=job.subject)):
+        firsts.append(first)
+        yield from ((first, other) for other in others)
+    for first, *others in _waves(ranked, firsts, lambda job: job.subject.namespace):
+        yield from ((first, other) for other in others if len(others) + 1 >= _SCHEDULER)
 
 
-def _by_namespace(ranked: Sequence[Finding], units: Sequence[int]) -> Iterator[_Pair]:
-    places: dict[str, list[int]] = defaultdict(list)
-    for place in units:
-        places[ranked[place].subject.namespace].append(place)
-    for some in places.values():
-        for first, *others in _waves(ranked, some):
-            yield from ((first, other) for other in others if len(others) + 1 >= _SCHEDULER)
-
-
-def _waves(ranked: Sequence[Finding], places: Iterable[int]) -> Iterator[list[int]]:
-    """These, by when they began: each lot within a day of its first."""
-    wave: list[int] = []
+def _waves(ranked: Sequence[Finding], places: Iterable[int], of: Callable[[Finding], Hashable]) -> list[list[int]]:
+    """These by what they belong to and when they began: each lot within a day of its first."""
+    lots: dict[Hashable, list[list[int]]] = defaultdict(list)
     for place in sorted(places, key=lambda place: _age(ranked[place])):
-        if wave and ranked[place].since_us - ranked[wave[0]].since_us > DAY_US:
-            yield wave
-            wave = []
-        wave.append(place)
-    if wave:
-        yield wave
+        waves = lots[of(ranked[place])]
+        if not waves or ranked[place].since_us - ranked[waves[-1][0]].since_us > DAY_US:
+            waves.append([])
+        waves[-1].append(place)
+    return [wave for waves in lots.values() for wave in waves]
 
 
 def _parents_of(finding: Finding, kin: Kin) -> frozenset[Node]:

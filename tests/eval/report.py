@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def show(console: Console, whole: Scores, kinds: frozenset[str]) -> None:
 
 
 def write(path: Path, whole: Scores, kinds: frozenset[str]) -> None:
-    """The figures and the whole list, as JSON."""
+    """The figures and the whole list, as JSON; and beside it the figures as a table for docs/evaluation.md."""
     path.parent.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {
         "kinds": {kind: _figures(whole.of(kind)) for kind in sorted(kinds)},
@@ -62,6 +63,17 @@ def write(path: Path, whole: Scores, kinds: frozenset[str]) -> None:
         "problems": [problem._asdict() for problem in whole.problems if problem.kind in kinds],
     }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+    path.with_suffix(".md").write_text("".join(f"{row}\n" for row in _rows(whole, kinds)), encoding="utf-8")
+
+
+def _rows(whole: Scores, kinds: frozenset[str]) -> Iterator[str]:
+    titles = ("kind", "incidents", "missed", "true", "false", "precision", "recall", "hours to alert: median", "p95")
+    yield f"| {' | '.join(titles)} |"
+    yield "|---" * len(titles) + "|"
+    for kind in sorted(kinds):
+        one = whole.of(kind)
+        shares = (f"{precision(one):.3f}", f"{recall(one):.3f}", *_waits(one))
+        yield f"| {' | '.join((kind, *map(str, (one.hits + one.fn, one.fn, one.tp, one.fp)), *shares))} |"
 
 
 def _show_problems(console: Console, whole: Scores, kinds: frozenset[str]) -> None:
