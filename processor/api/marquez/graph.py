@@ -7,8 +7,9 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter, itemgetter
+from typing import Final, TypeVar
 
 from processor.api.marquez import things
 from processor.api.marquez.ids import field_id, node_id
@@ -25,6 +26,8 @@ __all__ = ["columns", "graph"]
 LIMIT: Final = 2_000
 _FLOWS: Final = (EdgeType.READS, EdgeType.WRITES)
 _Ends = tuple[bytes, bytes]
+_T = TypeVar("_T")
+_K = TypeVar("_K")
 
 
 def graph(view: View, start: Node, depth: int) -> Record:
@@ -32,7 +35,8 @@ def graph(view: View, start: Node, depth: int) -> Record:
     records, edges = _walked(view, start, depth)
     ids = {i: node_id(record.node) for i, record in records.items()}
     forms = _forms(view, list(records.values()))
-    nodes = [_graph_node(i, record, forms[i], edges, ids) for i, record in records.items()]
+    into, out = _grouped(sorted(edges), itemgetter(1)), _grouped(sorted(edges), itemgetter(0))
+    nodes = [_graph_node(record, forms[i], ids, (into.get(i, ()), out.get(i, ()))) for i, record in records.items()]
     return {"graph": sorted(nodes, key=lambda node: str(node["id"]))}
 
 
@@ -65,16 +69,26 @@ def _forms(view: View, records: list[NodeRecord]) -> dict[bytes, Record]:
     return {record.node.id: form for record, form in forms}
 
 
-def _graph_node(i: bytes, record: NodeRecord, form: Record, edges: set[_Ends], ids: dict[bytes, str]) -> Record:
+def _graph_node(
+    record: NodeRecord, form: Record, ids: dict[bytes, str], edges: tuple[Sequence[_Ends], Sequence[_Ends]]
+) -> Record:
     # The list of runs and the facets would make each node as large as its page.
     data = {name: value for name, value in form.items() if name not in ("facets", "latestRuns", "columnLineage")}
     return {
-        "id": ids[i],
+        "id": ids[record.node.id],
         "type": record.node.kind.value.upper(),
         "data": data,
-        "inEdges": [{"origin": ids[s], "destination": ids[d]} for s, d in sorted(edges) if d == i],
-        "outEdges": [{"origin": ids[s], "destination": ids[d]} for s, d in sorted(edges) if s == i],
+        "inEdges": [{"origin": ids[s], "destination": ids[d]} for s, d in edges[0]],
+        "outEdges": [{"origin": ids[s], "destination": ids[d]} for s, d in edges[1]],
     }
+
+
+def _grouped(edges: Iterable[_T], end: Callable[[_T], _K]) -> dict[_K, list[_T]]:
+    """Edges by one of their ends: a graph of thousands is gone over once, and not for each node."""
+    found: dict[_K, list[_T]] = {}
+    for edge in edges:
+        found.setdefault(end(edge), []).append(edge)
+    return found
 
 
 def columns(view: View, start: Node, depth: int, *, with_downstream: bool) -> Record:
@@ -85,7 +99,8 @@ def columns(view: View, start: Node, depth: int, *, with_downstream: bool) -> Re
     edges = {(edge.src, edge.dst): edge for graph in graphs for edge in graph.edges}
     nodes = {reached.node for graph in graphs for reached in graph.nodes}
     types = _types(view, nodes)
-    found = [_column_node(each, types.get(each), list(edges.values())) for each in nodes]
+    into, out = _grouped(edges.values(), attrgetter("dst")), _grouped(edges.values(), attrgetter("src"))
+    found = [_column_node(each, types.get(each), into.get(each, ()), out.get(each, ())) for each in nodes]
     return {"graph": sorted(found, key=lambda node: str(node["id"]))}
 
 
@@ -100,8 +115,8 @@ def _types(view: View, nodes: Iterable[Node]) -> dict[Node, str | None]:
     return {table.column(column.path): column.type for table in tables for column in view.columns(table)}
 
 
-def _column_node(node: Node, type_: str | None, edges: list[KnownEdge]) -> Record:
-    own, into = field_id(node), [edge for edge in edges if edge.dst == node]
+def _column_node(node: Node, type_: str | None, into: Sequence[KnownEdge], out: Sequence[KnownEdge]) -> Record:
+    own = field_id(node)
     return {
         "id": own,
         "type": "DATASET_FIELD",
@@ -113,10 +128,13 @@ def _column_node(node: Node, type_: str | None, edges: list[KnownEdge]) -> Recor
             "fieldType": type_,
             "transformationDescription": None,
             "transformationType": None,
-            "inputFields": [
-                {**things.short_id(edge.src), "dataset": edge.src.name, "field": edge.src.field} for edge in into
-            ],
+            "inputFields": [_input_field(edge.src) for edge in into],
         },
         "inEdges": [{"origin": own, "destination": field_id(edge.src)} for edge in into],
-        "outEdges": [{"origin": own, "destination": field_id(edge.dst)} for edge in edges if edge.src == node],
+        "outEdges": [{"origin": own, "destination": field_id(edge.dst)} for edge in out],
     }
+
+
+def _input_field(source: Node) -> Record:
+    own = {**things.short_id(source), "dataset": source.name, "datasetVersion": None, "field": source.field}
+    return {**own, "transformationDescription": None, "transformationType": None}

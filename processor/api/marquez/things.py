@@ -133,6 +133,7 @@ def versions(record: NodeRecord, form: Record, lanes: Sequence[Lane]) -> list[Re
     return [
         {
             **form,
+            "id": {**form["id"], "version": version_id(record.node, version.fingerprint)},
             "version": version_id(record.node, version.fingerprint),
             "createdAt": rfc3339(version.first_seen_us),
             "fields": [{"name": c.path, "type": c.type, "tags": [], "description": None} for c in version.columns],
