@@ -3,7 +3,7 @@
 Rules kept here:
 - a few threads answer, each with a connection of its own; more questions than may wait are turned away;
 - a question has `timeout_s` from being asked: then the client is told, and the question ends at its next look at the
-  index, so that no thread is lost to it;
+  index, or where it computes much between two looks, so that no thread is lost to it;
 - health, which has a server of its own, waits for none of this.
 """
 
@@ -48,7 +48,7 @@ class Index:
 
     def at(self, at_us: int | None) -> View:
         """The index as it was at a time; as it is now without one."""
-        return self.view if at_us is None else PastView(self.store, at_us)
+        return self.view if at_us is None else PastView(self.store, at_us, self.view.breathe)
 
     def resolve(self, text: str, view: View | None = None) -> Node:
         """The node that somebody means. Raises `UnknownNodeError` with what is near, or `AmbiguousNodeError`."""
@@ -115,7 +115,9 @@ class Asker:
         if there is None:
             store, alerts = self._open_index()
             limited = _LimitedStore(store)
-            there = self._of_thread.opened = _Opened(limited, Index(limited, View(limited), alerts, self._names))
+            there = self._of_thread.opened = _Opened(
+                limited, Index(limited, View(limited, limited.check), alerts, self._names)
+            )
         return there
 
 
@@ -126,12 +128,12 @@ class _LimitedStore(MeteredStore):
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
         """See `Store`."""
-        self._check()
+        self.check()
         return super().fetch(keys)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """See `Store`."""
-        self._check()
+        self.check()
         return super().fetch_fields(key, fields)
 
     def scan(
@@ -139,10 +141,11 @@ class _LimitedStore(MeteredStore):
     ) -> Iterator[tuple[Key, list[tuple[bytes, bytes]]]]:
         """See `Store`."""
         for page in super().scan(record, buckets):
-            self._check()
+            self.check()
             yield page
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise `TooLongError` once the time is over."""
         if time.monotonic() >= self.deadline_s:
             raise TooLongError
 

@@ -96,10 +96,12 @@ class _ColumnWalk:
         return taken
 
     def steps(self, frontier: list[Node], way: Direction) -> list[ColumnStep]:
-        named = by_name(self.view, frontier)
-        if way is Direction.DOWN:
-            return [s for known in self.mappings.out_of(named) for s in self.derived(known, named)]
-        return [s for known in self.mappings.into(named) for s in _stated(known, named[known.output.id])]
+        named, found = by_name(self.view, frontier), list[ColumnStep]()
+        is_down = way is Direction.DOWN
+        for known in self.mappings.out_of(named) if is_down else self.mappings.into(named):
+            self.view.breathe()
+            found += self.derived(known, named) if is_down else _stated(known, named[known.output.id])
+        return found
 
     def derived(self, known: KnownMapping, named: Named) -> Iterator[ColumnStep]:
         """Where a mapping takes the wanted columns."""

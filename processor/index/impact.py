@@ -127,6 +127,7 @@ class _ByColumn:
         gone = dropped(self.view, {known.output.id for known in mappings}) - self.start.ids
         fresh: _Frontier = {}
         for known in mappings:
+            self.view.breathe()
             reached = self.reached(known, named, frontier)
             self.note_job(known, reached, depth)
             if known.output.id not in gone:

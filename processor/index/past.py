@@ -10,7 +10,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from processor.index.records import Standing
@@ -23,8 +23,8 @@ from processor.model.identity import Node
 class PastView(View):
     """A view of the index as of `at_us`."""
 
-    def __init__(self, store: Store, at_us: int) -> None:
-        super().__init__(store)
+    def __init__(self, store: Store, at_us: int, breathe: Callable[[], None] = lambda: None) -> None:
+        super().__init__(store, breathe)
         self._at_us = at_us
 
     def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:

@@ -74,8 +74,10 @@ class _Memo:
 class View:
     """Reads over a store. Any method may raise DependencyError."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, breathe: Callable[[], None] = lambda: None) -> None:
+        """`breathe` is called now and then by who computes much between two reads; what it raises ends that."""
         self._store = store
+        self.breathe = breathe
         self._memo: _Memo | None = None
         self._mappings: dict[bytes, Mapping] = {}
         self._mappings_bytes = 0
@@ -91,10 +93,7 @@ class View:
         return view
 
     def look_ahead(self, ids: Iterable[bytes], *records: str) -> None:
-        """Read in one round trip what a walk will ask for next; nothing where it is no walk.
-
-        `records`: `n` for nodes, `o` and `i` for their links.
-        """
+        """Read in one round trip what a walk asks for next (`n`: nodes, `o`, `i`: links); nothing where it is no walk."""
         if self._memo is not None:
             self._remembered(self._memo, [(record, i) for i in ids for record in records])
 

@@ -112,6 +112,7 @@ class _Judging:
 
     def changes(self, dataset: Node, proposal: Proposal, known: Columns) -> Iterator[DatasetChange]:
         """The change of one dataset, if there is one."""
+        self.view.breathe()
         if proposal.is_gone:
             yield self.gone(dataset, proposal, known)
             return

@@ -8,7 +8,11 @@ Rules kept here:
 - a name is given out where a comma, a cast, the next clause or the end follows it: `a, b.c as d` gives out a and d;
 - a star gives out whatever its source has, unless the source is a WITH of the same query: then what that names;
 - what a template is yet to fill in (Jinja beyond `ref`, `source`, `config`, `this`) may give out anything; so may what
-  stands in a comment that never ends.
+  stands in a comment that never ends;
+- the dialect is not known either: what one takes for a comment or for the end of a literal, and another does not (a
+  hash, two slashes, a backslash before a quote, dollar quotes, a comment within a comment, quotes around more than a
+  name), may hide anything, so that such a query is open. A parser (sqlglot) would have to be told the dialect, and
+  reads no templates.
 """
 
 from __future__ import annotations
@@ -17,7 +21,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|'(?:[^']|'')*'|(?P<unended>(?:/\*|\{#).*)", re.DOTALL)
+_NOISE = re.compile(
+    r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|(?P<unended>(?:/\*|\{#).*)", re.DOTALL
+)
+_NAME = re.compile(r"[\"`][\w$ .:-]+[\"`]")
+_BY_DIALECT = re.compile(r"#|//|'|\$\w*\$")
+"""What is left of literals and comments that some dialects have."""
+_ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\'")
 _ANYTHING = "{%"
 _PLAIN_JINJA = re.compile(r"\{\{-?\s*(?:ref|source|this|config)\b[^{}]*\}\}", re.DOTALL)
 _JINJA = re.compile(r"\{[{%]")
@@ -79,7 +89,9 @@ class Query:
     @cached_property
     def _is_open(self) -> bool:
         """Whether anything may come out of it."""
-        if len(self.text) > _MOST_CHARS or _JINJA.search(self._plain):
+        if len(self.text) > _MOST_CHARS or _JINJA.search(self._plain) or _BY_DIALECT.search(self._plain):
+            return True
+        if self._plain.count('"') % 2 or self._plain.count("`") % 2:
             return True
         own = {name.strip('"`').casefold() for name in _WITH.findall(self._plain)}
         if not self._has_star:
@@ -100,4 +112,22 @@ class Query:
 
 
 def _gap(noise: re.Match[str]) -> str:
-    return " " if noise["unended"] is None else _ANYTHING
+    """What is left of a comment, a literal or a quoted name."""
+    text, before = noise[0], noise.string[max(0, noise.start() - 2) : noise.start()]
+    if noise["unended"] is not None or _is_doubtful(text, before):
+        return _ANYTHING
+    return text if text[0] in '"`' else " "
+
+
+def _is_doubtful(text: str, before: str) -> bool:
+    """Whether dialects differ in where it ends, or in what it is."""
+    match text[0]:
+        case "'":
+            return _ESCAPED.search(text) is not None or re.search(r"(?<!\w)q$", before, re.IGNORECASE) is not None
+        case "-":
+            return before[-1:].isalnum() and not text[2:3].isspace()
+        case "/":
+            return "/*" in text[2:]
+        case '"' | "`":
+            return _NAME.fullmatch(text) is None
+    return False

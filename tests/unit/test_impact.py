@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -364,3 +364,17 @@ def test_a_dbt_model_is_a_query_and_no_end() -> None:
 def test_a_table_that_is_read_on_under_another_name_is_no_end() -> None:
     view = View(memory(copy("j1", "a.x", "b.y"), same("b", "b_alias"), silent("on", "b_alias", "c")))
     assert set(told(impact(view, ds("a"), ["x"]).exposures)) == {"c"}
+
+
+@pytest.mark.parametrize("walk", [lambda v: impact(v, ds("raw"), ["id"]), lambda v: walk_columns(v, ds("raw"), "down")])
+def test_a_walk_ends_between_two_reads_where_it_is_told_to(walk: Callable[[View], object]) -> None:
+    class OverError(Exception):
+        pass
+
+    def over() -> None:
+        raise OverError
+
+    copied = [table(f"t{n}", columnLineage=column_lineage({"id": [("raw", "id")]})) for n in range(3)]
+    store = memory(event("copy", inputs=[table("raw", schema=schema("id"))], outputs=copied))
+    with pytest.raises(OverError):
+        walk(View(store, over))
