@@ -11,7 +11,7 @@ from litestar.openapi import ResponseSpec
 from processor.api.intake import Dropped
 from processor.index.causes import CauseKind
 from processor.index.traverse import Direction
-from processor.judging.verdicts import CoverageOf, NodeRef
+from processor.judging.verdicts import CoverageOf, Impacted, NodeRef
 from processor.model.observation import EdgeType, RunState
 from processor.model.tables import ColumnChangeKind
 
@@ -62,8 +62,8 @@ class GraphEdge(msgspec.Struct, kw_only=True, rename={"source": "from", "target"
 class LineageGraph(msgspec.Struct, kw_only=True):
     """What is upstream or downstream, nearest first.
 
-    `truncated`: there is more than the limit. Up to `complete_to_depth` everything is there: ask again with a larger
-    limit, or from the nodes of that depth.
+    `truncated`: there is more than the limit. Up to `complete_to_depth` everything has been told; `next`: the `cursor`
+    of the part that follows, if one does, and `go_on` says so in words.
     """
 
     start: NodeRef
@@ -71,7 +71,15 @@ class LineageGraph(msgspec.Struct, kw_only=True):
     nodes: list[ReachedNode]
     edges: list[GraphEdge]
     truncated: bool
+    next: str | None
     complete_to_depth: int | msgspec.UnsetType = msgspec.UNSET
+    go_on: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ImpactAnswer(Impacted):
+    """The same. `go_on`: how to ask for what was left out."""
+
+    go_on: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class CarriedColumn(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to"}):
@@ -92,6 +100,7 @@ class Ways(msgspec.Struct, kw_only=True, rename={"source": "from", "target": "to
     edges: list[GraphEdge]
     columns: list[CarriedColumn]
     truncated: bool
+    go_on: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Column(msgspec.Struct):
@@ -221,6 +230,7 @@ class Caused(msgspec.Struct):
     causes: list[PossibleCause]
     total: int
     truncated: bool
+    go_on: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class CoverageAnswer(msgspec.Struct):

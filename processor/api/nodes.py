@@ -11,10 +11,11 @@ from litestar.params import QueryParameter
 
 from processor.api.answers import AnyRequest, answer
 from processor.api.asker import Index
-from processor.api.forms import Described, History, LineageGraph, Runs, Ways, answers
-from processor.api.params import AtTime, Depth, GraphLimit, NodeInPath, given_node, given_time
+from processor.api.forms import Described, History, ImpactAnswer, LineageGraph, Runs, Ways, answers
+from processor.api.params import AtTime, Cursor, Depth, GraphLimit, NodeInPath, given_node, given_time
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
+from processor.api.walks import next_part
 from processor.index.columns import column_lineage
 from processor.index.impact import impact
 from processor.index.paths import paths
@@ -22,7 +23,7 @@ from processor.index.resolve import fields_of
 from processor.index.traverse import Direction, Only, lineage
 from processor.index.view import current_columns
 from processor.judging.proposal import mentioned
-from processor.judging.verdicts import Impacted
+from processor.model.alert import Impact
 from processor.model.fields import impact_fields
 from processor.model.identity import Kind, Node, canonical_namespace
 from processor.model.text import visible
@@ -33,6 +34,7 @@ from processor.render.walked import graph_document, paths_document
 
 __all__ = ["ROUTES"]
 
+_MOST_LISTED: Final = 10_000
 _Columns = Annotated[bool, QueryParameter(description="Walk the dataset's columns instead of the dataset")]
 _Namespaces = Annotated[list[str] | None, QueryParameter(description="Only datasets of these namespaces")]
 _Jobs = Annotated[list[str] | None, QueryParameter(description="Only what these jobs, each a NODE, carry")]
@@ -84,6 +86,7 @@ async def get_upstream(  # noqa: PLR0913, PLR0917  a question has as many parame
     name: NodeInPath,
     depth: Depth = 20,
     limit: GraphLimit = 1000,
+    cursor: Cursor = None,
     columns: _Columns = False,  # noqa: FBT002  as a query says it
     namespace: _Namespaces = None,
     job: _Jobs = None,
@@ -94,10 +97,8 @@ async def get_upstream(  # noqa: PLR0913, PLR0917  a question has as many parame
     """Tell where something comes from."""
     wanted, at_us = given_node(name), given_time(at)
     filters = _Filters(namespace, job, evidence, direct)
-    found = await api.asker.ask(
-        lambda i: _walked(i, wanted, Direction.UP, depth, limit, filters, by_column=columns, at_us=at_us)
-    )
-    return answer(request, found)
+    asked = _Asked(wanted, Direction.UP, depth, filters, by_column=columns, at=at, at_us=at_us)
+    return answer(request, await api.asker.ask(lambda i: _walked(i, asked, limit, cursor)))
 
 
 @get(f"{_NODE}/downstream", responses=answers(LineageGraph, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -107,6 +108,7 @@ async def get_downstream(  # noqa: PLR0913, PLR0917  as above
     name: NodeInPath,
     depth: Depth = 20,
     limit: GraphLimit = 1000,
+    cursor: Cursor = None,
     columns: _Columns = False,  # noqa: FBT002  as above
     namespace: _Namespaces = None,
     job: _Jobs = None,
@@ -117,19 +119,17 @@ async def get_downstream(  # noqa: PLR0913, PLR0917  as above
     """Tell what depends on something."""
     wanted, at_us = given_node(name), given_time(at)
     filters = _Filters(namespace, job, evidence, direct)
-    found = await api.asker.ask(
-        lambda i: _walked(i, wanted, Direction.DOWN, depth, limit, filters, by_column=columns, at_us=at_us)
-    )
-    return answer(request, found)
+    asked = _Asked(wanted, Direction.DOWN, depth, filters, by_column=columns, at=at, at_us=at_us)
+    return answer(request, await api.asker.ask(lambda i: _walked(i, asked, limit, cursor)))
 
 
-@get(f"{_NODE}/impact", responses=answers(Impacted, HTTPStatus.NOT_FOUND), tags=_TAGS)
+@get(f"{_NODE}/impact", responses=answers(ImpactAnswer, HTTPStatus.NOT_FOUND), tags=_TAGS)
 async def get_impact(
     request: AnyRequest,
     api: TheApi,
     name: NodeInPath,
     columns: Annotated[list[str] | None, QueryParameter(description="Those that change; all without it")] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=10_000, description="Most nodes of each kind")] = 1000,
+    limit: Annotated[int, QueryParameter(ge=1, le=_MOST_LISTED, description="Most nodes of each kind")] = 1000,
 ) -> Response[bytes]:
     """Tell what a change of a dataset's columns breaks downstream, and who owns that."""
     wanted = given_node(name)
@@ -140,7 +140,8 @@ async def get_impact(
             raise bad_parameter("node", "a job has no columns; name a dataset or a column")
         named = [of.field] if of.field is not None else columns
         _check_columns(index, of.dataset, columns or ())
-        return impact_fields(impact(index.view, of.dataset, named, limit=limit))
+        met = impact(index.view, of.dataset, named, limit=limit)
+        return {**impact_fields(met), **({"go_on": _all_of_it(met)} if met.truncated else {})}
 
     return answer(request, await api.asker.ask(question))
 
@@ -188,32 +189,59 @@ async def get_paths(
     def question(index: Index) -> Record:
         view = index.at(at_us)
         ends = index.resolve(start, view), index.resolve(goal, view)
-        return paths_document(*ends, paths(view, *ends, depth=depth))
+        ways = paths(view, *ends, depth=depth)
+        more = {"go_on": f"there may be more ways: ask with a depth below {depth}"} if ways.graph.truncated else {}
+        return {**paths_document(*ends, ways), **more}
 
     return answer(request, await api.asker.ask(question))
 
 
-def _walked(  # noqa: PLR0913  as above
-    index: Index,
-    wanted: str,
-    way: Direction,
-    depth: int,
-    limit: int,
-    filters: _Filters,
-    *,
-    by_column: bool,
-    at_us: int | None,
-) -> Record:
-    view = index.at(at_us)
-    start = index.resolve(wanted, view)
-    if by_column and start.kind is Kind.JOB:
+class _Asked(NamedTuple):
+    """A walk that is asked for."""
+
+    node: str
+    way: Direction
+    depth: int
+    filters: _Filters
+    by_column: bool
+    at: str | None
+    at_us: int | None
+
+    def document(self) -> list[object]:
+        """What tells it from other walks; an age is the same though time goes by."""
+        return [self.way, self.depth, self.filters, self.by_column, self.at]
+
+
+def _walked(index: Index, asked: _Asked, limit: int, cursor: str | None) -> Record:
+    view = index.at(asked.at_us).walking()
+    start = index.resolve(asked.node, view)
+    if asked.by_column and start.kind is Kind.JOB:
         raise bad_parameter("columns", "a job has none; ask for a dataset or a column")
-    walk = column_lineage if by_column or start.kind is Kind.COLUMN else lineage
-    graph = walk(view, start, way, depth=depth, limit=limit, only=filters.resolved(index))
-    document = graph_document(start, graph, way)
-    if graph.truncated:
-        document["complete_to_depth"] = max(0, max((reached.depth for reached in graph.nodes), default=0) - 1)
+    walk = column_lineage if asked.by_column or start.kind is Kind.COLUMN else lineage
+    only = asked.filters.resolved(index)
+    part = next_part(
+        lambda most: walk(view, start, asked.way, depth=asked.depth, limit=most, only=only),
+        limit,
+        cursor,
+        [start, *asked.document()],
+    )
+    document = {**graph_document(start, part.graph, asked.way), "next": part.next}
+    if part.complete_to_depth is not None:
+        document["complete_to_depth"] = part.complete_to_depth
+        document["go_on"] = _go_on(part.next, part.complete_to_depth)
     return document
+
+
+def _all_of_it(met: Impact) -> str:
+    if met.total <= _MOST_LISTED:
+        return f"{met.total} are met: ask again with limit={met.total}"
+    return f"{met.total} are met: name fewer columns, or ask for the impact of those that are met first"
+
+
+def _go_on(cursor: str | None, depth: int) -> str:
+    if cursor is not None:
+        return "there is more: ask the same with `next` as the `cursor`"
+    return f"there is more than one question tells: ask for the nodes of depth {depth + 1} by themselves, or filter"
 
 
 def _check_columns(index: Index, of: Node, columns: Sequence[str]) -> None:

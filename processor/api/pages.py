@@ -12,7 +12,7 @@ import msgspec
 
 from processor.api.problems import bad_parameter
 
-__all__ = ["page"]
+__all__ = ["SortKey", "page", "read_cursor", "written_cursor"]
 
 T = TypeVar("T")
 SortKey = tuple[str | int, ...]
@@ -20,10 +20,10 @@ SortKey = tuple[str | int, ...]
 
 def page(items: Sequence[T], key: Callable[[T], SortKey], limit: int, cursor: str | None) -> tuple[list[T], str | None]:
     """The part of a list, sorted by its key, that follows the cursor. Raises `ProblemError` for one that is none."""
-    start = 0 if cursor is None else _after(items, key, _read(cursor))
+    start = 0 if cursor is None else _after(items, key, read_cursor(cursor))
     part = list(items[start : start + limit])
     more = start + limit < len(items)
-    return part, _written(key(part[-1])) if part and more else None
+    return part, written_cursor(key(part[-1])) if part and more else None
 
 
 def _after(items: Sequence[T], key: Callable[[T], SortKey], last: SortKey) -> int:
@@ -33,11 +33,13 @@ def _after(items: Sequence[T], key: Callable[[T], SortKey], last: SortKey) -> in
         raise _no_cursor() from None
 
 
-def _written(key: SortKey) -> str:
+def written_cursor(key: SortKey) -> str:
+    """A key as text, which nobody has to understand."""
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(key)).decode().rstrip("=")
 
 
-def _read(cursor: str) -> SortKey:
+def read_cursor(cursor: str) -> SortKey:
+    """The key of a cursor. Raises `ProblemError` for text that is none."""
     try:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         return tuple(msgspec.msgpack.decode(data, type=list[str | int]))

@@ -20,6 +20,8 @@ from processor.render.records import Record
 
 __all__ = ["ROUTES"]
 
+_GO_ON = "not all that is upstream was looked at: a smaller depth is looked at whole"
+
 
 @get("/api/v2/why/{about:str}", responses=answers(Caused, HTTPStatus.NOT_FOUND), tags=["why"])
 async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many parameters
@@ -40,7 +42,8 @@ async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many paramete
         wall_us = time.time_ns() // 1000
         now_us = index.view.now_us(wall_us, api.config.clock)
         asked = Why(subject, alert, span_us, at_us, depth, limit)
-        return causes_document(why(index.store, asked, index.alerts.all(), wall_us if now_us is None else now_us))
+        told = why(index.store, asked, index.alerts.all(), wall_us if now_us is None else now_us)
+        return {**causes_document(told), **({"go_on": _GO_ON} if told.truncated else {})}
 
     return answer(request, await api.asker.ask(question))
 

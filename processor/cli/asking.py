@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from processor.render.records import Record
 
 _DEPTH = Annotated[int, typer.Option("--depth", "-d", min=1, help="How many jobs to go along at most.")]
+_LIMIT = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most nodes to show, the nearest first.")]
 _COLUMNS = Annotated[bool, typer.Option("--columns", "-c", help="Walk the dataset's columns instead of the dataset.")]
 
 
@@ -76,6 +77,7 @@ def register(app: typer.Typer) -> None:
 def up(  # noqa: PLR0917  a question has as many parameters
     node: NodeArgument,
     depth: _DEPTH = 20,
+    limit: _LIMIT = 10_000,
     columns: _COLUMNS = False,
     namespace: _NAMESPACES = None,
     job: _JOBS = None,
@@ -87,12 +89,13 @@ def up(  # noqa: PLR0917  a question has as many parameters
     """Show where something comes from."""
     with opened(at) as index:
         only = _only(index.view, namespace, job, evidence, direct)
-        _walk(index.view, node, "up", depth, columns, only, output)
+        _walk(index.view, node, "up", (depth, limit), columns, only, output)
 
 
 def down(  # noqa: PLR0917  as above
     node: NodeArgument,
     depth: _DEPTH = 20,
+    limit: _LIMIT = 10_000,
     columns: _COLUMNS = False,
     namespace: _NAMESPACES = None,
     job: _JOBS = None,
@@ -104,7 +107,7 @@ def down(  # noqa: PLR0917  as above
     """Show what depends on something."""
     with opened(at) as index:
         only = _only(index.view, namespace, job, evidence, direct)
-        _walk(index.view, node, "down", depth, columns, only, output)
+        _walk(index.view, node, "down", (depth, limit), columns, only, output)
 
 
 def path(
@@ -211,7 +214,7 @@ def _only(
 
 
 def _walk(  # noqa: PLR0917  as above
-    view: View, text: str, direction: str, depth: int, columns: bool, only: Only, output: GraphOutput
+    view: View, text: str, direction: str, most: tuple[int, int], columns: bool, only: Only, output: GraphOutput
 ) -> None:
     from processor.cli.graphs import print_graph
     from processor.index.columns import column_lineage
@@ -220,5 +223,5 @@ def _walk(  # noqa: PLR0917  as above
 
     start = found(view, text)
     walk = column_lineage if columns or start.kind is Kind.COLUMN else lineage
-    graph = walk(view, start, direction, depth=depth, only=only)
+    graph = walk(view, start, direction, depth=most[0], limit=most[1], only=only)
     print_graph(start, graph, Direction(direction), output)

@@ -52,7 +52,7 @@ def print_paths(start: Node, goal: Node, ways: Paths, output: GraphOutput) -> No
     else:
         _print_other(graph, output)
     if graph.truncated:
-        say("cut short: there may be more ways")
+        say("cut short: there may be more ways; a smaller --depth is looked at whole")
 
 
 def _talk(start: Node, graph: Graph, direction: Direction) -> None:
@@ -61,4 +61,6 @@ def _talk(start: Node, graph: Graph, direction: Direction) -> None:
     if not counts:
         say(f"nothing is known {where} of {start}")
     if graph.truncated:
-        say(f"cut short: only the nearest {len(graph.nodes)} are shown")
+        deepest = max((reached.depth for reached in graph.nodes), default=0)
+        more = f"more: --limit {10 * len(graph.nodes)}, or all of less: --depth {max(1, deepest - 1)}"
+        say(f"cut short: only the nearest {len(graph.nodes)} are shown; {more}")

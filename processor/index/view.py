@@ -93,7 +93,7 @@ class View:
         return view
 
     def look_ahead(self, ids: Iterable[bytes], *records: str) -> None:
-        """Read in one round trip what a walk asks for next (`n`: nodes, `o`, `i`: links); nothing where it is no walk."""
+        """Read in one round trip what a walk asks for next (`n`: nodes, `o`, `i`: links); nothing if it is no walk."""
         if self._memo is not None:
             self._remembered(self._memo, [(record, i) for i in ids for record in records])
 

@@ -72,6 +72,36 @@ def test_what_is_up_and_down(api: Served) -> None:
 def test_a_walk_that_is_cut_says_so_and_how_far_it_is_complete(api: Served) -> None:
     cut = got(api, path(ds("raw"), "/downstream"), forms.LineageGraph, limit=2)
     assert (cut["truncated"], cut["complete_to_depth"], len(cut["nodes"])) == (True, 0, 2)
+    assert "`next` as the `cursor`" in cut["go_on"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+@pytest.mark.parametrize(("way", "also"), [("downstream", {}), ("upstream", {}), ("downstream", {"columns": True})])
+def test_the_parts_of_a_walk_are_the_whole(api: Served, limit: int, way: str, also: dict[str, Any]) -> None:
+    asked = path(ds("raw" if way == "downstream" else "forecast"), f"/{way}")
+    whole, parts = got(api, asked, **also), [got(api, asked, forms.LineageGraph, limit=limit, **also)]
+    while parts[-1]["next"] is not None:
+        parts.append(got(api, asked, forms.LineageGraph, limit=limit, cursor=parts[-1]["next"], **also))
+    for each in ("nodes", "edges"):
+        found = [repr(one) for part in parts for one in part[each]]
+        assert sorted(found) == sorted(map(repr, whole[each]))
+    assert (parts[-1]["truncated"], "go_on" in parts[-1]) == (False, False)
+
+
+def test_a_cursor_is_of_one_question(api: Served) -> None:
+    down = path(ds("raw"), "/downstream")
+    following = got(api, down, limit=1)["next"]
+    for other in (path(ds("stg"), "/downstream"), path(ds("raw"), "/upstream")):
+        refused = api.client.get(other, params={"limit": 1, "cursor": following})
+        assert (refused.status_code, refused.json()["parameter"]) == (400, "cursor")
+    assert api.client.get(down, params={"limit": 1, "depth": 3, "cursor": following}).status_code == 400
+    for none in ("x", "%%%", "gqJhYgE"):
+        assert api.client.get(down, params={"cursor": none}).status_code == 400
+
+
+def test_an_impact_that_is_cut_says_how_to_have_all(api: Served) -> None:
+    cut = got(api, path(ds("raw"), "/impact"), forms.ImpactAnswer, limit=1)
+    assert (cut["truncated"], cut["go_on"]) == (True, f"{cut['total']} are met: ask again with limit={cut['total']}")
 
 
 def test_a_node_as_it_was_before_it_was(api: Served) -> None:
