@@ -6,8 +6,9 @@ Rules kept here:
 - one turn left out (a holiday) and a late start, a shift to daylight-saving time included, is no silence: `factor` is a
   little more than two gaps. What rests at night and never happens at weekends rests on holidays too, a whole day
   however often it happens else: it is given `holiday_hours` on top of its largest gap;
-- a cadence is a pattern: nearly all gaps are like the usual one or like the largest (a night). What has none (runs
-  started by hand, or by what comes in) needs many times, and its largest gap counts twice;
+- a cadence is a pattern: nearly all gaps are like the usual one or like the largest (a night); a few of them, which may
+  be alike by chance, have to be very like the usual one. What has none (runs started by hand, or by what comes in)
+  needs many times, and its largest gap counts twice;
 - few times, irregular ones, and such as lie within less than `known_hours` mean patience: a backfill's runs, minutes
   apart, are no cadence;
 - what is silent for very long is retired, and no more is said of it.
@@ -23,6 +24,8 @@ from processor.detect.stats import DAY_US, HOUR_US, gaps, hours_us, p95, typical
 from processor.detect.weekend import runs_at_weekends, working_us
 
 _LIKE = 0.2
+_VERY_LIKE = 0.1
+_FEW = 9
 _NEARLY_ALL = 0.8
 _CAUTION = 2
 _NIGHT_US = 6 * HOUR_US
@@ -75,8 +78,10 @@ def learn(times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None)
 
 def _is_pattern(gaps_us: tuple[int, ...]) -> bool:
     """Whether nearly all gaps are like the usual one, or like the largest."""
-    usual = (typical(gaps_us), max(gaps_us))
-    like = sum(any(abs(gap - one) <= _LIKE * one for one in usual) for gap in gaps_us)
+    is_few = len(gaps_us) < _FEW
+    usual = (typical(gaps_us),) if is_few else (typical(gaps_us), max(gaps_us))
+    within = _VERY_LIKE if is_few else _LIKE
+    like = sum(any(abs(gap - one) <= within * one for one in usual) for gap in gaps_us)
     return like >= _NEARLY_ALL * len(gaps_us)
 
 

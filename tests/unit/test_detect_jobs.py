@@ -269,6 +269,13 @@ class TestSilentJob:
         by_hand = [finished(n, MONDAY + timedelta(hours=hour), minutes=1) for n, hour in enumerate(hours)]
         assert not self.is_silent(by_hand, MONDAY + timedelta(days=9))
 
+    def test_a_few_gaps_have_to_be_very_much_alike(self) -> None:
+        hours = [4.8, 36.2, 61.4, 129.6, 139, 173.3]
+        by_hand = [finished(n, MONDAY + timedelta(days=2, hours=hour), minutes=1) for n, hour in enumerate(hours)]
+        assert not self.is_silent(by_hand, MONDAY + timedelta(days=14, hours=6))
+        queued = [finished(n, MONDAY + timedelta(days=n, hours=n % 2), minutes=1) for n in range(5)]
+        assert self.is_silent(queued, MONDAY + timedelta(days=9))
+
     def test_what_has_no_pattern_is_given_three_times_its_largest_gap(self) -> None:
         hours = [0, 3, 30, 34, 70, 75, 77, 100, 133, 140, 166, 170, 205, 207, 240, 246, 270, 272, 290, 307]
         by_hand = [finished(n, MONDAY + timedelta(hours=hour), minutes=1) for n, hour in enumerate(hours)]
