@@ -226,12 +226,17 @@ class Settings(BaseSettings):
     group_instance_id: str | None = Field(None, min_length=1, description="static membership, one name a process")
     create_topics: bool = Field(default=False, description="create missing topics at the start")
 
-    batch_size: int = Field(2000, ge=1, le=100_000, description="most records in one batch")
+    batch_size: int = Field(
+        8000,
+        ge=1,
+        le=100_000,
+        description="most records in one batch; fewer where they take longer than about a second",
+    )
     batch_wait_s: float = Field(0.1, gt=0, le=10, description="longest wait for a batch to fill")
     batch_bytes: int = Field(
-        16 * 1024 * 1024, ge=1024, description="about the most bytes of records in one batch, at least one record"
+        32 * 1024 * 1024, ge=1024, description="about the most bytes of records in one batch, at least one record"
     )
-    queued_bytes: int = Field(64 * 1024 * 1024, ge=1024 * 1024, description="records fetched ahead, per process")
+    queued_bytes: int = Field(48 * 1024 * 1024, ge=1024 * 1024, description="records fetched ahead, per process")
     max_value_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="a larger record is a dead letter")
     reject_limit: RejectLimit = RejectLimit()
     shutdown_timeout_s: float = Field(20.0, gt=0, le=600, description="from SIGTERM to the end of the process")

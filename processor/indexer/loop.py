@@ -16,6 +16,7 @@ partitions are paused and the group keeps this member. Only bad data goes to the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -33,6 +34,7 @@ from processor.indexer.goal import Goal
 from processor.indexer.identity import Identities
 from processor.indexer.intake import Intake
 from processor.indexer.outbox import Outbox
+from processor.indexer.pace import Pace
 from processor.indexer.patience import Patience, Stop
 from processor.indexer.points import Point, Reached, pass_by
 from processor.indexer.progress import next_offsets
@@ -61,7 +63,7 @@ class Policy:
 
     changes_topic: str
     dead_letters_topic: str
-    batch_size: int = 2000
+    batch_size: int = 8000
     batch_bytes: int = MOST_BYTES
     batch_wait_s: float = 0.1
     confirm_timeout_s: float = 10.0
@@ -105,6 +107,7 @@ class Indexer:
         self._intake = Intake(policy.reject_limit, parts.health)
         topics = Topics(parts.identities, parts.retention)
         self._written = Written()
+        self._pace = Pace(policy.batch_size)
         self._chores = Chores(parts.source, topics, parts.store, self._outbox, parts.health)
 
     def goal(self) -> Goal:
@@ -153,9 +156,7 @@ class Indexer:
     def _fetch(self) -> Fetched:
         if not self._intake.is_stopped:
             with stage("consume") as measured:
-                fetched = self._source.fetch(
-                    self._policy.batch_size, self._policy.batch_wait_s, self._policy.batch_bytes
-                )
+                fetched = self._source.fetch(self._pace.count, self._policy.batch_wait_s, self._policy.batch_bytes)
                 measured.counts = bool(fetched.records)
             return fetched
         self._intake.remind()
@@ -163,6 +164,7 @@ class Indexer:
         return Fetched()
 
     def _take(self, fetched: Fetched) -> None:
+        begun_s = time.monotonic()
         offsets = next_offsets(fetched.records, fetched.ends)
         covers = self._chores.covers(offsets)
         result = self._index(fetched.records, covers) if fetched.records or covers else Sorted()
@@ -171,6 +173,7 @@ class Indexer:
             measured.counts = bool(fetched.records)
         self._reached(Point.COMMITTING)
         self._judge(fetched.records, result)
+        self._pace.took(len(fetched.records), time.monotonic() - begun_s)
         self._steadily(lambda: self._chores.count_overtaken(fetched))
         self._chores.note(fetched, result)
 

@@ -30,7 +30,7 @@ from processor.telemetry import metrics
 
 __all__ = ["MOST_BYTES", "Fetched", "MakeConsumer", "Source", "headers_of", "record_of"]
 
-MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_BYTES: Final = 32 * 1024 * 1024
 """Bytes of a batch where nothing else is said."""
 # Taken for the size of a record before the first was seen: a rather large one.
 _FIRST_MEAN_BYTES: Final = 256 * 1024.0

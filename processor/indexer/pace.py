@@ -1,0 +1,33 @@
+"""How many records make a batch.
+
+The larger a batch, the less an event costs: what events of a batch state alike is written once. But a batch that is
+long under way makes its first event wait, and a worker that is asked to end. So a batch has what a worker gets done in
+about a second: many records that it knows, few that are new.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["Pace"]
+
+_AIM_S: Final = 1.0
+_FIRST: Final = 2_000
+_LEAST: Final = 200
+_GROWTH: Final = 2
+
+
+class Pace:
+    """Follows how long batches take. `count`: the most records that the next one has; never more than `most`."""
+
+    def __init__(self, most: int) -> None:
+        """Begin with a batch of middling size."""
+        self._most = most
+        self.count = min(most, _FIRST)
+
+    def took(self, records: int, duration_s: float) -> None:
+        """Heed how long a batch took. One that was not full tells only when it took too long."""
+        if records < self.count and duration_s <= _AIM_S:
+            return
+        fitting = int(records * _AIM_S / duration_s) if duration_s > 0 else self._most
+        self.count = min(self._most, max(_LEAST, min(fitting, self.count * _GROWTH)))
