@@ -111,7 +111,7 @@ class EventReader:
         fragments = tuple(map(bytes, self._fragments(envelope)))
         stated = self._stated.get("", fragments)
         lists = self._lists(value, fragments[1:]) if stated is None else {}
-        kind = _structure(envelope)
+        kind = _structure(envelope, has_job=fragments[0] != _ABSENT)
         event_time_us = time_us(envelope.eventTime)
         if event_time_us is None:
             raise _RejectError(Reason.BAD_TIME, "/eventTime", "not an RFC 3339 time that exists")
@@ -207,13 +207,13 @@ def _not_json(error: Exception) -> _RejectError:
     return _RejectError(Reason.TRAILING_BYTES if is_trailing else Reason.NOT_JSON, "", quoted(error), Stage.DECODE)
 
 
-def _structure(envelope: Typed) -> Kind:
+def _structure(envelope: Typed, *, has_job: bool) -> Kind:
     """What kind of event it is. Source: the `oneOf` of OpenLineage.json 2-0-2."""
     # Seen, not copied: a run may have megabytes of facets.
-    parts = (envelope.run, envelope.job, envelope.dataset)
-    has_run, has_job, has_dataset = (memoryview(part) != _ABSENT for part in parts)
+    has_run = memoryview(envelope.run) != _ABSENT
     if has_run and has_job:
         return "run"
+    has_dataset = memoryview(envelope.dataset) != _ABSENT
     if has_job and not has_dataset:
         return "job"
     if has_dataset and not has_job:

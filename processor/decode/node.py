@@ -98,14 +98,18 @@ class NodeReader:
     ) -> FacetSet:
         if not raws:
             return self._empty[plan.on]
-        read: dict[str, ReadFacet] = {}
+        typed, rest, canonical = dict[str, Typed](), dict[str, bytes](), dict[str, bytes | None]()
         for name, raw in _present(raws):
             found = self._facet(plan, name, raw)
             if isinstance(found, Breach):
                 problems.append(FacetProblem(point(at, name) + found.pointer, name, found.detail))
-            else:
-                read[name] = found
-        return _view(plan, read)
+                continue
+            canonical[name] = found.canonical
+            if name in plan.facets:
+                typed[name] = found.typed
+            elif found.canonical is not None:
+                rest[name] = found.canonical
+        return plan.view(**typed, rest=rest, canonical=canonical)
 
     def _facet(self, plan: ContainerPlan, name: str, raw: bytes) -> ReadFacet | Breach:
         kind = f"{plan.on}/{name}"
@@ -186,14 +190,6 @@ def _present(raws: dict[str, msgspec.Raw]) -> Iterable[tuple[str, bytes]]:
         raw = bytes(wrapped)
         if raw != b"null":
             yield name, raw
-
-
-def _view(plan: ContainerPlan, read: dict[str, ReadFacet]) -> FacetSet:
-    typed = {name: facet.typed for name, facet in read.items() if name in plan.facets}
-    rest = {
-        name: facet.canonical for name, facet in read.items() if name not in plan.facets and facet.canonical is not None
-    }
-    return plan.view(**typed, rest=rest, canonical={name: facet.canonical for name, facet in read.items()})
 
 
 def _digest(plain: dict[str, Any], sets: dict[str, FacetSet]) -> bytes:

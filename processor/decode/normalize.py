@@ -18,7 +18,7 @@ from typing import NamedTuple
 from processor.decode.checks import checks_of
 from processor.decode.event import TypedEvent
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
-from processor.decode.names import dataset_problems, is_named, is_parent, job_problems, named_columns, run_problems
+from processor.decode.names import dataset_problems, is_named, job_problems, named_columns, run_problems
 from processor.decode.rules import time_us
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node, dataset, job
@@ -162,19 +162,20 @@ def _run_said(run: Part) -> _RunSaid:
     known = _runs.get("", run.digest)
     if known is None:
         facets = run.facets
+        problems = tuple(run_problems(facets, "/run/facets"))
         known = _RunSaid(
             run_id=run.runId.lower(),
-            parent=_parent(facets.parent),
+            parent=None if problems else _parent(facets.parent),
             nominal_us=_nominal(facets.nominalTime),
             error=facets.errorMessage.message[:_ERROR_CHARS] if facets.errorMessage else None,
-            problems=tuple(run_problems(facets, "/run/facets")),
+            problems=problems,
         )
         _runs.put("", run.digest, known, _FACT_BYTES + len(known.error or ""))
     return known
 
 
 def _parent(facet: Part) -> tuple[Node, str] | None:
-    return (job(facet.job.namespace, facet.job.name), facet.run.runId.lower()) if facet and is_parent(facet) else None
+    return (job(facet.job.namespace, facet.job.name), facet.run.runId.lower()) if facet else None
 
 
 def _nominal(facet: Part) -> tuple[int, int | None] | None:

@@ -84,8 +84,7 @@ class Lifecycle(NamedTuple):
     previous: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunFact:
+class RunFact(NamedTuple):
     """What the event says of its run."""
 
     run_id: str
@@ -135,8 +134,7 @@ class DatasetFact:
         return tuple(sorted(self.mapping.datasets())) if self.mapping else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """All that one event states.
 
     `digest`: 8 bytes, the event's identity, breaks ties between equal times. `job` is None for an
