@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,9 +34,11 @@ _SEEN = struct.Struct(">di")
 _STAMP = struct.Struct(">d8s")
 _TIME = struct.Struct(">d")
 _RECENT = struct.Struct(">ddBHHH16s")
+_ENDED, _MEMBERS = struct.Struct(">ddB"), struct.Struct(">HHH16s")
 _OPEN = struct.Struct(">dH")
 _HOUR = struct.Struct(">i")
 _STATES = (RunState.COMPLETE, RunState.FAIL, RunState.ABORT)
+_CODES = {state.value.encode(): code for code, state in enumerate(_STATES)}
 _COUNT_MAX = 65_535
 DROPPED = b"\x04DROP"
 NAME_BYTES = 4
@@ -266,9 +268,11 @@ def started_us(run: Mapping[bytes, bytes]) -> int:
 
 def signature(run: Mapping[bytes, bytes]) -> bytes:
     """16 hex digits, equal for runs with the same inputs, outputs and mapped outputs."""
-    members = sorted(field for field in run if field[:1] in {b"I", b"O", b"M"})
-    digest = hashlib.sha1(b"".join(members), usedforsecurity=False)
-    return digest.hexdigest()[:16].encode()
+    return _signature(sorted(field for field in run if field[:1] in {b"I", b"O", b"M"}))
+
+
+def _signature(members: Sequence[bytes]) -> bytes:
+    return hashlib.sha1(b"".join(members), usedforsecurity=False).hexdigest()[:16].encode()
 
 
 def _count(run: Mapping[bytes, bytes], letter: bytes) -> int:
@@ -288,6 +292,23 @@ def unpack_recent(data: bytes) -> Recent:
     ended, started, code, inputs, outputs, mapped, sig = _RECENT.unpack_from(data)
     run_id = data[_RECENT.size :].decode("utf-8", "surrogatepass")
     return Recent(int(ended), int(started), _STATES[code], inputs, outputs, mapped, sig, run_id)
+
+
+def pack_members(members: Sequence[bytes]) -> bytes:
+    """What a recent run tells of its members, which are sorted: how many of each kind, and their signature."""
+    counts = (min(sum(member[:1] == letter for member in members), _COUNT_MAX) for letter in (b"I", b"O", b"M"))
+    return _MEMBERS.pack(*counts, _signature(members))
+
+
+def pack_ended(end: bytes, started_us: int, members: bytes, run_id: bytes) -> bytes:
+    """The stored form of a recent run, by the register of its end and what `pack_members` made."""
+    ended_us, _digest = _STAMP.unpack_from(end)
+    return _ENDED.pack(ended_us, float(started_us), _CODES[end[_STAMP.size :]]) + members + run_id
+
+
+def pack_opened(started_us: int, epoch: int, run_id: bytes) -> bytes:
+    """The stored form of an open run."""
+    return _OPEN.pack(float(started_us), epoch) + run_id
 
 
 def pack_open(opened: Open) -> bytes:

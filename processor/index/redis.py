@@ -280,7 +280,8 @@ def _settles(settles: Sequence[Settle]) -> list[Any]:
     for settle in settles:
         job = settle.recent.owner
         elements += (job, bytes.fromhex(job), settle.run.owner[len(job) :], settle.subject, settle.run_field)
-        elements += (settle.item, settle.newest_us, settle.events, len(settle.fields) // 2)
+        elements += (settle.item, settle.newest_us, settle.events, int(settle.has_ended), settle.place)
+        elements.append(len(settle.fields) // 2)
         elements += settle.fields
     return elements
 

@@ -8,7 +8,8 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -62,16 +63,33 @@ class Segment:
         self.told_us = told_us if not self.events else max(self.told_us, told_us)
         self.events.append(sourced)
 
-    def settle(self, at: JobPlace, members: Iterable[bytes]) -> Settle:
+    def settle(self, at: JobPlace, members: frozenset[bytes]) -> Settle:
         """Write it down. `members`: the fields of what the run read, wrote and mapped."""
         events = in_order(self.events)
         run = run_key(at.job, self.run_id)
-        key = Key(at.bucket, "r", f"{at.hex}{run.hex()}{self.epoch:04x}")
-        fields = _fields(self.run_id, events)
-        for member in sorted(members):
-            fields += (member, b"")
-        item = pack_cause(*_speaker(events)).join(_ITEM)
-        return Settle(key, at.recent, run, item, self.epoch, self.told_us, len(events), at.subject, fields)
+        registers, (of_members, counted) = _registers(events), _counted(members)
+        own = (*_own(self.run_id, events), *registers.items())
+        return Settle(
+            run=Key(at.bucket, "r", f"{at.hex}{run.hex()}{self.epoch:04x}"),
+            recent=at.recent,
+            run_field=run,
+            item=pack_cause(*_speaker(events)).join(_ITEM),
+            epoch=self.epoch,
+            newest_us=self.told_us,
+            events=len(events),
+            subject=at.subject,
+            has_ended=b"e" in registers,
+            place=self._place(events[0][0].time_us, registers, counted),
+            fields=[*(part for field in own for part in field), *of_members],
+        )
+
+    def _place(self, first_us: int, registers: Mapping[bytes, bytes], counted: bytes) -> bytes:
+        """Among its job's recent runs, if it has ended, else among the open ones."""
+        start, end = registers.get(b"b"), registers.get(b"e")
+        begun_us = first_us if start is None else joins.unpack_time(start)
+        if end is None:
+            return joins.pack_opened(begun_us, self.epoch, self.run_id.encode())
+        return joins.pack_ended(end, begun_us, counted, self.run_id.encode())
 
 
 def in_order(events: Sequence[Sourced]) -> Sequence[Sourced]:
@@ -91,16 +109,25 @@ def _speaker(events: Sequence[Sourced]) -> Sourced:
     return events[-1]
 
 
-def _fields(run_id: str, events: Sequence[Sourced]) -> list[bytes]:
-    """The run's own fields and their values, by turns. `events` are in order."""
+def _own(run_id: str, events: Sequence[Sourced]) -> Sequence[tuple[bytes, bytes]]:
     first_us, last_us = events[0][0].time_us, events[-1][0].time_us
+    seen = joins.pack_span(first_us, 0, last_us)
+    return (b"i", run_id.encode()), (b"t", seen), (b"u", joins.pack_time(last_us))
+
+
+def _registers(events: Sequence[Sourced]) -> dict[bytes, bytes]:
+    """What is kept with a time of what events say of their run. `events` are in order."""
     registers: dict[bytes, bytes] = {}
     for seen, _ in events:
         _say(registers, seen, joins.pack_stamped(seen.time_us, seen.digest))
-    found = [b"i", run_id.encode(), b"t", joins.pack_span(first_us, 0, last_us), b"u", joins.pack_time(last_us)]
-    for register in registers.items():
-        found += register
-    return found
+    return registers
+
+
+@lru_cache(maxsize=16_384)
+def _counted(members: frozenset[bytes]) -> tuple[list[bytes], bytes]:
+    """Members as fields and values, by turns; and what a recent run tells of them."""
+    ordered = sorted(members)
+    return [part for member in ordered for part in (member, b"")], joins.pack_members(ordered)
 
 
 def _say(registers: dict[bytes, bytes], seen: Observation, stamp: bytes) -> None:

@@ -21,7 +21,8 @@ class Settle(NamedTuple):
 
     `fields`: field, value, field, value, …, each joined as `joins.RUN_JOINS` says, members sorted. `item` is
     announced about `subject`, completed with the run's figures, when the run failed or differed. `events`: how many
-    of the batch made the segment; `newest_us`: the newest time that they tell the job's clock.
+    of the batch made the segment; `newest_us`: the newest time that they tell the job's clock. `place`: the run's
+    among the recent runs, if these events say that it `has_ended`, else among the open ones, if they are all of it.
     """
 
     run: Key
@@ -32,6 +33,8 @@ class Settle(NamedTuple):
     newest_us: int
     events: int
     subject: bytes
+    has_ended: bool
+    place: bytes
     fields: Sequence[bytes]
 
 

@@ -8,7 +8,8 @@
 --           each: letter, field, place of its stem, payload, which cause (0 = silent: then the item is left out),
 --               what stands before the cause in its item, and behind it
 --       number of runs' segments, by age, each: job (hex), job's id, run's id and epoch (hex), subject, run field,
---           item, newest time of its events, number of its events, number of its fields,
+--           item, newest time of its events, number of its events, whether it has ended (1) by what is told here,
+--           the run's place among the recent (ended) or open runs if this is all of it, number of its fields,
 --           then for each field: field, value (its letter is that of RUN_JOINS; members sorted)
 --       number of partitions that the batch covers, each: field, first offset, next offset
 --       how many are kept: recent runs of a job, epochs of ended runs, epochs of open runs, versions;
@@ -385,50 +386,57 @@ local function sweep(bucket, job)
   end
 end
 
--- The recent runs of a job, with their ends; read once, and kept true while the script goes on.
-local function recents_of(job)
-  if not job.recents then
-    local there, ends, count = hgetall(job.recent_key), {}, 0
-    for field, value in pairs(there) do
-      ends[field] = time_of(value)
-      count = count + 1
-    end
-    job.recents, job.ends, job.recents_count = there, ends, count
-  end
-  return job.recents, job.ends
+local function ends_before(job, a, b)
+  local x, y = job.ends[a], job.ends[b]
+  if x ~= y then return x < y end
+  return less(a, b)
 end
 
--- The recent run that ended last, but for `but`; and the one that ended first.
-local function extremes(ends, but)
-  local newest, oldest
-  for field, at in pairs(ends) do
-    if field ~= but and (not newest or at > ends[newest] or (at == ends[newest] and less(newest, field))) then
-      newest = field
+-- The recent runs of a job, with their ends, and the runs in the order of these; read once, and kept true while the
+-- script goes on.
+local function recents_of(job)
+  if not job.recents then
+    local there, ends, by_end = hgetall(job.recent_key), {}, {}
+    for field, value in pairs(there) do
+      ends[field] = time_of(value)
+      by_end[#by_end + 1] = field
     end
-    if not oldest or at < ends[oldest] or (at == ends[oldest] and less(field, oldest)) then oldest = field end
+    job.recents, job.ends, job.by_end = there, ends, by_end
+    table.sort(by_end, function(a, b) return ends_before(job, a, b) end)
   end
-  return newest, oldest
+  return job.recents
 end
 
 local function forget_recent(job, field)
-  if job.recents[field] then job.recents_count = job.recents_count - 1 end
+  local by_end = job.by_end
+  for i = 1, #by_end do
+    if by_end[i] == field then
+      table.remove(by_end, i)
+      break
+    end
+  end
   job.recents[field], job.ends[field] = nil, nil
 end
 
 local function remember_recent(job, field, summary)
-  if not job.recents[field] then job.recents_count = job.recents_count + 1 end
+  if job.recents[field] then forget_recent(job, field) end
   job.recents[field], job.ends[field] = summary, time_of(summary)
+  local by_end = job.by_end
+  local at = #by_end + 1
+  while at > 1 and ends_before(job, field, by_end[at - 1]) do at = at - 1 end
+  table.insert(by_end, at, field)
 end
 
 -- A run that has ended takes its place among its job's recent runs.
 local function settle_ended(settle, summary, keep)
   local job, field = settle.job, settle.run_field
-  local recents, ends = recents_of(job)
+  local recents = recents_of(job)
   local old = recents[field]
   if old == summary then return end
   remember_recent(job, field, summary)
-  local other, oldest = extremes(ends, field)
-  local is_full = job.recents_count > keep
+  local by_end = job.by_end
+  local is_full, oldest, other = #by_end > keep, by_end[1], by_end[#by_end]
+  if other == field then other = by_end[#by_end - 1] end
   if is_full and oldest == field then
     forget_recent(job, field)
     return
@@ -439,9 +447,9 @@ local function settle_ended(settle, summary, keep)
   elseif not failed and other and string.sub(recents[other], 24, 39) ~= string.sub(summary, 24, 39) then
     announce(settle.subject, settle.item, 'D' .. summary)
   end
-  redis.call('HSET', job.recent_key, field, summary)
+  job.places.recent[field] = summary
   if is_full then
-    redis.call('HDEL', job.recent_key, oldest)
+    job.places.recent[oldest] = false
     forget_recent(job, oldest)
   end
 end
@@ -449,22 +457,39 @@ end
 -- A run's place among its job's recent and open runs follows from the run's newest segment.
 local function settle_run(bucket, settle, keep)
   local job, segment, run = settle.job, settle.key, nil
-  if settle.is_fresh then
-    redis.call('ZADD', job.due, settle.epoch, settle.member)
-    local following = settle.epoch < job.now and link(bucket, settle) or segment
-    run = following == segment and settle.fields or hgetall(following)
-    segment = following
-  else
-    segment = link(bucket, settle)
-    run = hgetall(segment)
+  if not settle.is_fresh or settle.epoch < job.now then
+    local newest = link(bucket, settle)
+    if not settle.is_fresh or newest ~= segment then
+      segment = newest
+      run = hgetall(segment)
+    end
   end
-  if not run.e then
+  local open = job.places.open
+  if settle.has_ended and not run or run and run.e then
+    -- Of a run of which nothing was kept nothing is open, but for what this batch made so.
+    if run or open[settle.run_field] then open[settle.run_field] = false end
+    settle_ended(settle, run and summarize(run) or settle.place, keep)
+  elseif run then
     local entry = struct.pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
-    redis.call('HSET', job.open, settle.run_field, entry)
-    return
+    open[settle.run_field] = entry
+  else
+    open[settle.run_field] = settle.place
   end
-  redis.call('HDEL', job.open, settle.run_field)
-  settle_ended(settle, run == settle.fields and summary_of(run, settle.members, settle.counts) or summarize(run), keep)
+end
+
+-- Writes what became of fields: their values, false where they are no more.
+local function write_places(key, places)
+  local put, gone = {}, {}
+  for field, value in pairs(places) do
+    if value then
+      put[#put + 1] = field
+      put[#put + 1] = value
+    else
+      gone[#gone + 1] = field
+    end
+  end
+  hset(key, put)
+  for start = 1, #gone, CHUNK do redis.call('HDEL', key, unpack(gone, start, math.min(start + CHUNK - 1, #gone))) end
 end
 
 local LEAST = { S = 14, H = 12, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
@@ -526,13 +551,9 @@ for i = 1, tonumber(take()) do
   local job, id, name = take(), take(), take()
   local settle = {
     id = job, job_field = id, member = name, key = prefix .. 'r:' .. job .. name, subject = take(), run_field = take(),
-    item = take(), newest = tonumber(take()), events = tonumber(take()), count = tonumber(take()), at = position,
-    epoch = epoch_of_segment(name),
+    item = take(), newest = take(), events = take(), has_ended = take() == 1, place = take(), count = take(),
+    at = position, epoch = epoch_of_segment(name),
   }
-  for at = position, position + 2 * settle.count - 1, 2 do
-    local wrong = check(RUN_JOINS[string.sub(arguments[at], 1, 1)], arguments[at + 1])
-    if wrong then return redis.error_reply(wrong) end
-  end
   position = position + 2 * settle.count
   settles[i] = settle
 end
@@ -553,7 +574,7 @@ local function open_job(hex, field)
   local clock = redis.call('HGET', clock_key, field)
   local before = clock and time_of(clock) or 0
   return {
-    field = field, before = before, told = before, settles = 0, due = prefix .. 'due:' .. hex,
+    field = field, before = before, told = before, settles = 0, fresh = {}, places = { open = {}, recent = {} }, due = prefix .. 'due:' .. hex,
     open = prefix .. 'open:' .. hex, segments = prefix .. 'r:' .. hex, recent_key = prefix .. 'j:' .. hex,
   }
 end
@@ -565,26 +586,27 @@ local function is_new_run(settle, reach)
   return redis.call('EXISTS', unpack(names)) == 0
 end
 
--- The fields of a run of which nothing is kept yet: all that it will be.
-local function take_fields(settle)
-  local fields, members, counts = {}, {}, { I = 0, O = 0, M = 0 }
-  for at = settle.at, settle.at + 2 * settle.count - 1, 2 do
-    local field = arguments[at]
-    local letter = string.sub(field, 1, 1)
-    if counts[letter] then
-      counts[letter] = counts[letter] + 1
-      members[#members + 1] = field
-    end
-    fields[field] = arguments[at + 1]
+-- A run of which nothing is kept yet is written as it is.
+local function write_fresh(settle)
+  local last = settle.at + 2 * settle.count - 1
+  for start = settle.at, last, CHUNK do
+    redis.call('HSET', settle.key, unpack(arguments, start, math.min(start + CHUNK - 1, last)))
   end
-  settle.fields, settle.members, settle.counts = fields, members, counts
-  settle.entry = { key = settle.key, changed = {} }
-  for i = 0, 2 * settle.count - 1 do settle.entry.changed[i + 1] = arguments[settle.at + i] end
 end
 
+local function write_due(job)
+  local fresh = job.fresh
+  for start = 1, #fresh, CHUNK do
+    redis.call('ZADD', job.due, unpack(fresh, start, math.min(start + CHUNK - 1, #fresh)))
+  end
+end
+
+-- Joins what is told of a run into what is kept of it; what is wrong with it.
 local function join_run(settle)
   settle.entry = new_entry(settle.key, settle.subject)
   for at = settle.at, settle.at + 2 * settle.count - 1, 2 do
+    local wrong = check(RUN_JOINS[string.sub(arguments[at], 1, 1)], arguments[at + 1])
+    if wrong then return wrong end
     add_of_run(settle.entry, arguments[at], arguments[at + 1])
   end
   join_key(settle.entry)
@@ -606,18 +628,27 @@ for _, settle in ipairs(settles) do
     local run = settle.id .. settle.run_field
     settle.is_fresh = not met[run] and is_new_run(settle, bucket.open_runs - 1)
     met[run] = true
-    if settle.is_fresh then take_fields(settle) else join_run(settle) end
+    if settle.is_fresh then
+      local fresh = settle.job.fresh
+      fresh[#fresh + 1], fresh[#fresh + 2] = settle.epoch, settle.member
+    else
+      local wrong = join_run(settle)
+      if wrong then return redis.error_reply(wrong) end
+    end
   end
 end
 local written, failure = pcall(function()
   for _, entry in ipairs(work) do write_key(entry, bucket.versions) end
   for _, settle in ipairs(settles) do
-    if settle.entry then write_key(settle.entry) end
+    if settle.entry then write_key(settle.entry) elseif settle.is_fresh then write_fresh(settle) end
   end
+  for _, job in pairs(jobs) do write_due(job) end
   for _, settle in ipairs(settles) do
     if not settle.refused then settle_run(bucket, settle, keep) end
   end
   for _, job in pairs(jobs) do
+    write_places(job.open, job.places.open)
+    write_places(job.recent_key, job.places.recent)
     sweep(bucket, job)
     if job.told > job.before then redis.call('HSET', clock_key, job.field, struct.pack('>d', job.told)) end
   end
