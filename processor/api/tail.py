@@ -16,6 +16,7 @@ __all__ = ["KafkaTail", "tail"]
 _ASK_S: Final = 5.0
 _POLL_S: Final = 0.2
 _COUNT: Final = 100
+_ALL_AWAY: Final = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001  as below
 _ENDS: Final = KafkaError._PARTITION_EOF  # noqa: SLF001  the underscore marks codes of the client itself
 
 
@@ -26,6 +27,8 @@ class KafkaTail:
         """Take the consumer over."""
         self._consumer = consumer
         self._topic = topic
+        self.away = ""
+        """Why nothing can come, as the client said last; empty once something has."""
 
     def bounds(self) -> dict[int, Bounds]:
         """See `Tail`."""
@@ -46,9 +49,12 @@ class KafkaTail:
         for message in self._consumer.consume(_COUNT, _POLL_S):
             error = message.error()
             if error is None:
+                self.away = ""
                 yield Heard(message.partition() or 0, message.offset() or 0, message.key(), message.value())
             elif error.code() != _ENDS and not error.retriable() and error.fatal():
                 raise DependencyError("Kafka", f"{self._topic}: {error.str()}")
+            elif error.code() == _ALL_AWAY:
+                self.away = error.str()
 
     def _bounds(self, number: int) -> Bounds:
         return Bounds(*self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), _ASK_S))

@@ -3,7 +3,9 @@
 Rules kept here:
 - where a Kafka is known the alerts topic is read, as no member of any group, from where it ends or from `--after`; else
   the alerts beside the index are looked at every second;
-- what is known already of an alert (the same version, or a newer one) is not told again.
+- what is known already of an alert (the same version, or a newer one) is not told again;
+- who is away at the start ends it with exit 3, for the address may be wrong; who goes away later is told of once and
+  waited for.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from processor.cli.guard import say
 from processor.cli.options import Output
-from processor.model.errors import UsageError
+from processor.model.errors import DependencyError, UsageError
 
 if TYPE_CHECKING:
     from processor.alerter.redis_state import RedisAlerts
-    from processor.api.live import Tail
+    from processor.api.tail import KafkaTail
     from processor.model.alert import Alert
     from processor.settings import Settings
 
@@ -67,8 +69,11 @@ def follow_topic(settings: Settings, follower: Follower, after: str | None, know
             follower.tell(alert)
         say("waiting for what fires and resolves; Ctrl-C ends it")
         with _until_interrupted(lambda: say(f"to go on from here: --follow --after {written_id(positions)}")):
+            absent = _Absent("Kafka")
             while True:
-                for heard in tail.read():
+                page = list(tail.read())
+                absent.note(tail.away, is_back=bool(page))
+                for heard in page:
                     positions[heard.partition] = heard.offset + 1
                     if heard.value is not None:
                         try:
@@ -77,7 +82,7 @@ def follow_topic(settings: Settings, follower: Follower, after: str | None, know
                             say(f"partition {heard.partition}, offset {heard.offset} cannot be read: {error}")
 
 
-def _start(tail: Tail, after: str | None) -> dict[int, int]:
+def _start(tail: KafkaTail, after: str | None) -> dict[int, int]:
     """Begin to read; says what the topic no longer has."""
     from processor.api.live import read_id
     from processor.api.problems import ProblemError
@@ -102,11 +107,32 @@ def follow_store(store: RedisAlerts, follower: Follower) -> None:
         if alert.ends_us is not None:
             follower.knows(alert)
     say("no Kafka is known, so the index is looked at every second; Ctrl-C ends it")
+    absent = _Absent("Redis")
     with _until_interrupted(lambda: None):
         while True:
-            for alert in store.all():
-                follower.tell(alert)
+            try:
+                for alert in store.all():
+                    follower.tell(alert)
+                absent.note("", is_back=True)
+            except DependencyError as error:
+                absent.note(error.detail, is_back=False)
             time.sleep(_LOOK_S)
+
+
+class _Absent:
+    """Says once that a server is away, and once that it is back."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._is_away = False
+
+    def note(self, why: str, *, is_back: bool) -> None:
+        """Take note of what is wrong, if anything, or that it answered."""
+        if is_back and self._is_away:
+            say(f"{self._name} answers again")
+        elif why and not self._is_away:
+            say(f"{self._name} does not answer ({why}); waiting for it; Ctrl-C ends it")
+        self._is_away = bool(why) and not is_back if why or is_back else self._is_away
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from processor import wiring
 from processor.alerter.policy_file import load_policy
+from processor.doctor.api import of_api
 from processor.doctor.checks import Check, away, bad, good, unknown
 from processor.doctor.kafka import of_kafka
 from processor.doctor.sinks import of_sinks
@@ -33,11 +34,13 @@ _ANY_ID: Final = 1
 
 
 def diagnose(settings: Settings, problems: Sequence[str] = ()) -> list[Check]:
-    """Look at settings, Kafka, Redis, the registry and the sinks, all at the same time; the result is in that order.
+    """Look at settings, Kafka, Redis, the registry, the sinks and the API, all at the same time; in that order.
 
     `problems` are those that the settings had, which are without them by now.
     """
-    looks: list[Callable[[Settings], Iterator[Check]]] = [_of_the_rest, of_kafka, _of_redis, _of_registry, of_sinks]
+    looks: list[Callable[[Settings], Iterator[Check]]] = [
+        *(_of_the_rest, of_kafka, _of_redis, _of_registry, of_sinks, of_api)
+    ]
     with ThreadPoolExecutor(len(looks)) as pool:
         found = pool.map(lambda look: list(look(settings)), looks)
         of_settings = of_problems(problems) or [_read(settings)]
