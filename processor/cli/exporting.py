@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from processor.cli.opened import Opened, opened
-from processor.cli.options import AtOption, Output, OutputOption, examples
+from processor.cli.options import AtOption, ListOutput, ListOutputOption, examples
 from processor.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "lineage export edges -o ndjson > edges.ndjson",
             "lineage export schemas -o json                      every schema that was ever stated",
+            "lineage export edges -o csv > edges.csv             for pandas.read_csv and spreadsheets",
             "lineage export alerts                               those that are over, too",
             "lineage export edges --to /exports/edges.ndjson     whole or not at all",
         ),
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
 def export(
     what: Annotated[Exported, typer.Argument(help="What to export.", show_default=False)],
     at: AtOption = None,
-    output: OutputOption = Output.NDJSON,
+    output: ListOutputOption = ListOutput.NDJSON,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FILE", help="Write it there; the file is there once it is whole.")
     ] = None,
@@ -52,14 +53,17 @@ def export(
     """Print every dataset and job, edge, schema, run or alert, in a stable order."""
     from processor.cli.to_file import written_to
     from processor.render import console
+    from processor.render.csv_lines import csv_lines
 
     if at is not None and what is Exported.ALERTS:
         raise UsageError("--at: alerts are kept as they are now; each tells when it began and ended")
     with written_to(to), opened(at) as index:
-        if output is Output.TABLE:
+        if output is ListOutput.TABLE:
             console.print_out(_table(index, what))
-        elif output is Output.JSON:
+        elif output is ListOutput.JSON:
             console.write_json_list(_records(index, what))
+        elif output is ListOutput.CSV:
+            console.write_lines(csv_lines(_records(index, what), _columns(what)))
         else:
             console.write_ndjson(_records(index, what))
 
@@ -78,6 +82,18 @@ def _records(index: Opened, what: Exported) -> Iterator[Record]:
         Exported.RUNS: exporting.run_records,
     }
     return of[what](index.view)
+
+
+def _columns(what: Exported) -> Sequence[str]:
+    from processor.render import csv_lines
+
+    return {
+        Exported.NODES: csv_lines.NODES,
+        Exported.EDGES: csv_lines.EDGES,
+        Exported.SCHEMAS: csv_lines.SCHEMAS,
+        Exported.RUNS: csv_lines.RUNS,
+        Exported.ALERTS: csv_lines.ALERTS,
+    }[what]
 
 
 def _table(index: Opened, what: Exported) -> Table:

@@ -17,6 +17,15 @@ class Output(StrEnum):
     NDJSON = "ndjson"
 
 
+class ListOutput(StrEnum):
+    """How a list of records of one form is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
 class GraphOutput(StrEnum):
     """How a graph is printed."""
 
@@ -30,6 +39,7 @@ class GraphOutput(StrEnum):
 
 
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Form of the output.")]
+ListOutputOption = Annotated[ListOutput, typer.Option("-o", "--output", help="Form of the output.")]
 GraphOutputOption = Annotated[GraphOutput, typer.Option("-o", "--output", help="Form of the output.")]
 AtOption = Annotated[
     str | None,

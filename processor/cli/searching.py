@@ -9,7 +9,7 @@ import typer
 
 from processor.cli.guard import NO, say
 from processor.cli.opened import opened
-from processor.cli.options import Output, OutputOption, examples
+from processor.cli.options import ListOutput, ListOutputOption, examples
 from processor.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def search(  # noqa: PLR0917  a question has as many parameters
     tag: Annotated[str | None, typer.Option("--tag", help="Only what is tagged so: pii, or pii=high.")] = None,
     prefix: Annotated[bool, typer.Option("--prefix", help="The name, or its last part, begins with TEXT.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most to show.")] = 100,
-    output: OutputOption = Output.TABLE,
+    output: ListOutputOption = ListOutput.TABLE,
 ) -> None:
     """Find datasets and jobs, whole names first; exit 1 with what is near if there is none."""
     from processor.index.resolve import near
@@ -65,15 +65,18 @@ def search(  # noqa: PLR0917  a question has as many parameters
         raise typer.Exit(NO)
 
 
-def _print(found: Found, output: Output) -> None:
+def _print(found: Found, output: ListOutput) -> None:
     from processor.render import console
+    from processor.render.csv_lines import SEARCHED, csv_lines
     from processor.render.records import node
     from processor.render.tables import folding_table
     from processor.render.text import plain
 
-    if output is Output.JSON:
+    if output is ListOutput.JSON:
         console.write_json([node(each) for each in found.nodes])
-    elif output is Output.NDJSON:
+    elif output is ListOutput.CSV:
+        console.write_lines(csv_lines(map(node, found.nodes), SEARCHED))
+    elif output is ListOutput.NDJSON:
         console.write_ndjson(map(node, found.nodes))
     elif found.nodes:
         table = folding_table("kind", "name", "namespace")

@@ -66,6 +66,12 @@ def write_json_list(records: Iterable[Any]) -> None:
     _write(b"[]\n" if before == b"[\n" else b"\n]\n")
 
 
+def write_lines(lines: Iterable[str]) -> None:
+    """Print lines, with their ends, as they come."""
+    for line in lines:
+        write_text(line)
+
+
 def write_bytes(data: bytes) -> None:
     """Print bytes as they are."""
     _write(data)
