@@ -281,7 +281,8 @@ def _flatten(fields: Iterable[Part], prefix: str) -> Iterator[Column]:
     for field in fields:
         path = f"{prefix}{field.name}"
         yield Column(path, field.type)
-        yield from _flatten(field.fields or (), f"{path}.")
+        if field.fields:
+            yield from _flatten(field.fields, f"{path}.")
 
 
 def _mapping(facets: Part) -> Mapping | None:

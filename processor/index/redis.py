@@ -23,7 +23,7 @@ from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
 from processor.index.reading import Hashes
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, OutboxEntry, Settle
-from processor.index.wire import pack
+from processor.index.wire import pack, pack_all
 from processor.model.errors import StoreWentBackError
 from processor.model.history import RECENT_RUNS
 
@@ -272,7 +272,7 @@ def _packed(part: BucketBatch, tail: tuple[int, bytes]) -> bytes:
     size, parts = part.parts.packed()
     settles = _settles(part.settles)
     elements = size + len(settles) + tail[0] + 1
-    return b"".join((_ARRAY.pack(_ARRAY_32, elements), parts, *map(pack, settles), tail[1], pack(int(part.is_silent))))
+    return b"".join((_ARRAY.pack(_ARRAY_32, elements), parts, pack_all(settles), tail[1], pack(int(part.is_silent))))
 
 
 def _settles(settles: Sequence[Settle]) -> list[Any]:
@@ -292,4 +292,4 @@ def _tail(covers: Covers, keep: Keep) -> tuple[int, bytes]:
     for partition, covered in covers.items():
         elements += (partition, *covered)
     elements += (RECENT_RUNS, *keep)
-    return len(elements), b"".join(map(pack, elements))
+    return len(elements), pack_all(elements)

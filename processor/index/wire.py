@@ -23,11 +23,21 @@ from processor.index.keys import Key
 Item = tuple[bytes, bytes] | None
 """What stands before and behind the cause in an item."""
 
+_FEW, _MANY = 15, 65_535
+"""Up to so many elements the head of an array takes one byte, or three."""
+
 FIRST, LAST, WRITING = 1, 2, 3
 """Which cause: that of the first event, of the last, of the last that writes."""
 
 pack = msgpack.Packer(use_bin_type=False, autoreset=True).pack
 """One element. Without the types that the script's decoder lacks."""
+
+
+def pack_all(elements: list[Any]) -> bytes:
+    """Several elements, one after the other: as an array of them, without what stands in front of it."""
+    size = len(elements)
+    packed: bytes = pack(elements)
+    return packed[1 if size <= _FEW else 3 if size <= _MANY else 5 :]
 
 
 class Template(NamedTuple):
@@ -84,13 +94,13 @@ def _pack_hash(key: Key, group: Sequence[Template], subject: bytes) -> tuple[int
     for join, name, stem, payload, cause, item in group:
         elements += (join, name, stem, payload, cause)
         elements += item or ()
-    return len(elements), b"".join(map(pack, elements))
+    return len(elements), pack_all(elements)
 
 
 def pack_stems(causes: tuple[bytes, bytes, bytes], stems: Sequence[bytes | None]) -> tuple[int, bytes]:
     """What the events of a batch add: how many elements, and these."""
     elements = [*causes, len(stems), *(False if stem is None else stem for stem in stems)]
-    return len(elements), b"".join(map(pack, elements))
+    return len(elements), pack_all(elements)
 
 
 class Parts:

@@ -108,6 +108,9 @@ def together(one: Mapping, other: Mapping) -> Mapping:
 
 
 def _merged(sources: Iterable[Source]) -> tuple[Source, ...]:
+    sources = tuple(sources)
+    if not sources or (len(sources) == 1 and len(sources[0].transformations) <= 1):
+        return sources  # what most are, and sorted as it is
     together: dict[tuple[str, str, str | None], set[Transformation]] = {}
     for source in sources:
         together.setdefault(source[:3], set()).update(source.transformations)

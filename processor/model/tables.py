@@ -9,6 +9,7 @@ Rules kept here:
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -90,5 +91,6 @@ def _retyped(before: dict[str, str | None], after: dict[str, str | None]) -> lis
     ]
 
 
+@lru_cache(maxsize=4_096)
 def _plain(type_name: str) -> str:
     return "".join(type_name.split()).casefold()
