@@ -11,6 +11,7 @@ Rules kept here:
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -49,7 +50,7 @@ class Names:
             return there
         with self._lock:
             if self._catalog is None or self._age_s <= 0:
-                is_first, self._catalog = self._catalog is None, self._reader.read(view)
+                is_first, self._catalog = self._catalog is None, self._read(view)
                 if is_first and self._age_s > 0:
                     threading.Thread(target=self._keep, name="names", daemon=True).start()
             return self._catalog
@@ -64,10 +65,17 @@ class Names:
             started_s = time.monotonic()
             try:
                 view = view or self._open_view()
-                self._catalog = self._reader.read(view)
+                self._catalog = self._read(view)
             except LineageError as error:  # another version may have taken the index over, and give it back
                 _log.info("the names could not be read", detail=str(error))
             took_s = time.monotonic() - started_s
+
+    def _read(self, view: View) -> Catalog:
+        """What there is. A new catalog is kept from the collector, which would go over all names amid some question."""
+        before, read = self._catalog, self._reader.read(view)
+        if read is not before and self._age_s > 0:
+            gc.freeze()
+        return read
 
 
 class Reader:
