@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tests.bench.cases import large, latency, memory, running, shown, throughput
+from tests.bench.cases import large, latency, memory, reading, running, shown, throughput
 from tests.bench.figures import Findings
 from tests.bench.site import Site
 
@@ -19,7 +19,7 @@ CASES: Final[dict[str, Case]] = {
     "growth": large.growth,
     "latency": latency.latency,
     "memory": memory.memory,
-    "reading": large.reading,
+    "reading": reading.reading,
     "start": running.start,
     "idle": running.idle,
     "scale-out": running.scale_out,
