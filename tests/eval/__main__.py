@@ -72,11 +72,11 @@ def _play(seeds: list[int], work: partial[Scores], processes: int, found: dict[i
         task = progress.add_task("playing histories", total=len(seeds))
         waiting = {pool.submit(work, seed): seed for seed in seeds}
         try:
-            for done in as_completed(waiting):
+            for count, done in enumerate(as_completed(waiting), start=1):
                 found[waiting[done]] = done.result()
                 progress.advance(task)
                 if not console.is_terminal:
-                    console.print(f"history {waiting[done]} played, {len(found)} of {len(seeds)}")
+                    console.print(f"history {waiting[done]} played, {count} of {len(seeds)}")
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -10,6 +10,9 @@ from tests.eval.losses import fresh_job
 from tests.eval.spelling import Engine
 from tests.eval.timing import HOUR_US, MINUTE_US, Rhythm, at
 
+_LAST_RUN_US = 8 * HOUR_US
+"""After so long no run of a job is under way that was stopped: what is written after it was dropped is there again."""
+
 
 def upgrade(cast: Cast, day: float, engine: Engine) -> None:
     """An engine spells its types otherwise from now on."""
@@ -75,7 +78,7 @@ def retire(cast: Cast, day: float) -> None:
         for key in job.outputs:
             table = cast.company.tables[key]
             dropped = {"lifecycleStateChange": "DROP"}
-            later_us = now_us + HOUR_US
+            later_us = now_us + _LAST_RUN_US
             cast.world.deliver(cast.world.emitter.table_event(table, later_us, lifecycleStateChange=dropped), later_us)
 
     cast.world.act(at(day), begin)
