@@ -67,13 +67,20 @@ def learn(times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None)
         return None
     weekends = runs_at_weekends(times)
     counted = tuple(gaps(times if weekends else [working_us(time) for time in times]))
-    is_even = max(counted) <= knobs.irregular * typical(counted)
-    if len(times) < knobs.irregular_runs and not (is_even and _is_pattern(counted)):
+    if len(times) < _least(counted, knobs):
         return None
     limit_us = _limit_us(counted, knobs)
     if not weekends and max(counted) >= _NIGHT_US:
         limit_us = max(limit_us, max(counted) + hours_us(knobs.holiday_hours))
     return Cadence(counted, weekends, limit_us, _retire_us(counted, limit_us, knobs))
+
+
+def _least(gaps_us: tuple[int, ...], knobs: Cadenced) -> int:
+    """How many times it takes to know what has such gaps."""
+    if not _is_pattern(gaps_us):
+        return knobs.patternless_runs
+    is_even = max(gaps_us) <= knobs.irregular * typical(gaps_us)
+    return knobs.min_runs if is_even else knobs.irregular_runs
 
 
 def _is_pattern(gaps_us: tuple[int, ...]) -> bool:

@@ -166,8 +166,9 @@ class Cadenced(Section, frozen=True):
     Limit: the larger of `factor` times the p95 and `max_factor` times the largest of its gaps, never below
     `floor_hours`, nor, for what rests at night and at weekends, below its largest gap plus `holiday_hours`.
     `min_runs` starts that lie at least `known_hours` apart make a cadence; one whose largest gap exceeds
-    `irregular` times its median, or that has no pattern, needs `irregular_runs`. What is silent for `retire_factor`
-    times its p95 gap, at least `retire_days` and at most `retire_max_days` (but twice its limit), counts as retired.
+    `irregular` times its median needs `irregular_runs`, and one without a pattern `patternless_runs`. What is silent
+    for `retire_factor` times its p95 gap, at least `retire_days` and at most `retire_max_days` (but twice its limit),
+    counts as retired.
     """
 
     floor_hours: Hours = 1.0
@@ -178,6 +179,7 @@ class Cadenced(Section, frozen=True):
     known_hours: Hours = 24.0
     irregular: Factor = 1.5
     irregular_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 12
+    patternless_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 12
     retire_factor: Factor = 30.0
     retire_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
     retire_max_days: Annotated[float, msgspec.Meta(gt=0, le=3660)] = 90.0
@@ -186,7 +188,7 @@ class Cadenced(Section, frozen=True):
 class SilentJob(Cadenced, frozen=True):
     """How long a job may not start; see `Cadenced`."""
 
-    irregular_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 20
+    patternless_runs: Annotated[int, msgspec.Meta(ge=3, le=32)] = 20
 
 
 class SilentDataset(Cadenced, frozen=True):

@@ -34,7 +34,8 @@ class Label:
     From `from_us` on it is wrong, and until `until_us` (None: for good); `began_us`: when what may be told beside it
     begins, if earlier. `visible_us`: when the evidence was in the index; `over_us`: when that of the end was.
     `linger_us`: how long after that an alert may go on. From `may_end_us` on an alert may end while it lasts: people
-    have heard of it by then.
+    have heard of it by then. `read`: the table that a witness must still say it reads: what nobody reads is no
+    orphan.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Label:
     may_end_us: int | None = None
     is_each: bool = False
     is_optional: bool = False
+    read: str = ""
 
     @property
     def first_us(self) -> int:

@@ -14,6 +14,7 @@ from tests.eval.timing import DAY_US, HOUR_US, Rhythm, Schedule, at
 
 _LINGER_US = 6 * HOUR_US
 _SIBLINGS = 6
+_ORPHANED = "sibling without writer"
 _NEW_NORMAL_RUNS = 24
 """What so many of the few runs that are remembered have done is what the job does now."""
 _ACCEPTED_DAYS = 20
@@ -80,7 +81,8 @@ def lose_writer(cast: Cast, day: float) -> None:
     label.beside("broken_lineage", job.node)
     label.told_by("silent_dataset", old.node)
     label.may_end_us = at(day)
-    cast.world.label(label, job)
+    label.read = old.key
+    cast.world.label(label, *(each for each in cast.downstream(job) if cast.is_regular(each)))
 
     def begin(_: int) -> None:
         new = type(old)(f"{old.key}_next", old.namespace, f"{old.name}_next", old.engine, dict(old.columns))
@@ -94,13 +96,26 @@ def lose_writer(cast: Cast, day: float) -> None:
 def orphan(cast: Cast, day: float) -> None:
     """A new job reads a table that nobody writes, where all others have a writer."""
     folders = Counter(_folder(table) for table in cast.company.tables.values())
-    model = cast.job(lambda job: folders[_folder(cast.company.tables[job.outputs[0]])] >= _SIBLINGS)
+    model = _model(cast, folders)
+    while _has_orphan(cast, cast.company.tables[model.outputs[0]]):
+        model = _model(cast, folders)
     sibling = cast.company.tables[model.outputs[0]]
     name = f"{_folder(sibling)}by_hand_{cast.chance.randrange(1000)}"
     lost = type(sibling)(f"orphan:{name}", sibling.namespace, name, sibling.engine, {"id": "long", "note": "text"})
     cast.company.tables[lost.key] = lost
     reader = fresh_job(cast, f"reads_by_hand_{cast.chance.randrange(10_000)}", [lost.key, model.outputs[0]], day)
-    cast.world.label(Label("sibling without writer", "orphan_dataset", frozenset({lost.node}), at(day)), reader)
+    cast.world.label(Label(_ORPHANED, "orphan_dataset", frozenset({lost.node}), at(day)), reader)
+
+
+def _model(cast: Cast, folders: Counter[str]) -> Job:
+    """A job that writes to a folder with many tables."""
+    return cast.job(lambda job: folders[_folder(cast.company.tables[job.outputs[0]])] >= _SIBLINGS)
+
+
+def _has_orphan(cast: Cast, sibling: Table) -> bool:
+    """Whether beside it there is one already: each would make the other look less strange."""
+    orphans = (node for label in cast.world.labels if label.name == _ORPHANED for node in label.subjects)
+    return any(each.namespace == sibling.node.namespace and each.name.startswith(_folder(sibling)) for each in orphans)
 
 
 def declare(cast: Cast, day: float, *, is_late: bool) -> None:

@@ -211,7 +211,8 @@ class World:
         arrives_us = self.deliver(self.emitter.event(run, state, now_us), max(now_us, run.held_until_us))
         if state == "COMPLETE":
             for label in self._witnesses.get(run.job.key, ()):
-                _witness(label, now_us, arrives_us)
+                if not label.read or _says_it_reads(run.job, label.read):
+                    _witness(label, now_us, arrives_us)
 
     def _post(self, arrives_us: int, value: bytes) -> None:
         self._count += 1
@@ -221,6 +222,10 @@ class World:
         while self._mail and self._mail[0][0] <= now_us:
             arrives_us, _, value = heappop(self._mail)
             yield Delivery(arrives_us, value)
+
+
+def _says_it_reads(job: Job, table: str) -> bool:
+    return table in job.inputs and table not in job.unseen and not job.hides_inputs
 
 
 def _witness(label: Label, now_us: int, arrives_us: int) -> None:

@@ -276,6 +276,12 @@ class TestSilentJob:
         queued = [finished(n, MONDAY + timedelta(days=n, hours=n % 2), minutes=1) for n in range(5)]
         assert self.is_silent(queued, MONDAY + timedelta(days=9))
 
+    def test_a_holiday_among_them_makes_a_dozen_runs_necessary_and_no_more(self) -> None:
+        days = [0, 1, 2, 3, 4, 7, 8, 9, 11, 14, 15, 16, 17]
+        runs = [finished(day, MONDAY + timedelta(days=day)) for day in days]
+        assert self.is_silent(runs, MONDAY + timedelta(days=23, hours=2))
+        assert not self.is_silent(runs[:11], MONDAY + timedelta(days=21, hours=2))
+
     def test_what_has_no_pattern_is_given_three_times_its_largest_gap(self) -> None:
         hours = [0, 3, 30, 34, 70, 75, 77, 100, 133, 140, 166, 170, 205, 207, 240, 246, 270, 272, 290, 307]
         by_hand = [finished(n, MONDAY + timedelta(hours=hour), minutes=1) for n, hour in enumerate(hours)]
