@@ -50,7 +50,7 @@ _OWNS_BYTES = 1024 * 1024
 class _Stated(NamedTuple):
     """What an event states of its job and datasets. `job`: None where it has none; `many`: its lists of datasets.
 
-    `job_digest` and `digest`: what the two add to the digest of an event. `key`: both, the same for the same content.
+    `job_digest` and `digest`: what the two add to the digest of an event. `key`: the same where the same is stated.
     """
 
     job: Typed
@@ -245,11 +245,13 @@ def _digest(kind: Kind, plain: dict[str, Any], own: ReadNode | None, stated: _St
 
 
 def _digests(job: Typed, many: dict[str, tuple[Any, ...] | None]) -> tuple[bytes, bytes, bytes]:
-    """What job and lists add to a digest, and the two together."""
+    """What job and lists add to a digest; and what is the same where they state the same."""
     parts: list[bytes] = []
+    stated: list[bytes] = []
     for name in sorted(many):
         nodes = many[name]
-        parts.append(b"-" if nodes is None else b"%d:" % len(nodes))
-        parts += (node.digest for node in nodes or ())
-    of_job, of_lists = b"" if job is None else job.digest, b"".join(parts)
-    return of_job, of_lists, of_job + of_lists
+        head = b"-" if nodes is None else b"%d:" % len(nodes)
+        parts += (head, *(node.digest for node in nodes or ()))
+        stated += (head, *(node.stated for node in nodes or ()))
+    of_job = b"" if job is None else job.digest
+    return of_job, b"".join(parts), b"".join((of_job, *stated))

@@ -5,7 +5,9 @@ Rules kept here:
 - a facet that breaks its record, or nests too deep, is dropped and reported, the rest stays;
 - a facet that no schema describes is carried;
 - `{"_deleted": true}` takes a facet of a job or dataset back, whatever else it lacks;
-- a fragment seen before is not decoded again.
+- a fragment seen before is not decoded again;
+- what a run tells of itself beside its input or output (statistics, say) is another each time: a node is known by what
+  it states without it, too.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from processor.decode.facets import AvroType, FacetSet, Typed
 from processor.decode.limits import Limits
 from processor.model.errors import FacetProblem
 from processor.model.memo import Memo
+from processor.model.observation import CHECKS
 from processor.model.text import quoted
 
 DIGEST_BYTES = 16
@@ -32,12 +35,17 @@ canonical_json = msgspec.json.Encoder(order="sorted").encode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder().decode
 _FEW = 16
+_LASTING = {"inputFacets": frozenset({CHECKS}), "outputFacets": frozenset[str]()}
+"""Of the facets that a run tells beside its inputs and outputs: those that normalizing reads."""
+
 _ALIKE = bytes.maketrans(b"[]", b"{}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class ReadNode(NamedTuple):
-    """A run, job or dataset. `value` has the members that the contract names, and `digest` (16 bytes).
+    """A run, job or dataset. `value` has the members that the contract names, and two digests (16 bytes).
+
+    `digest` is equal for equal nodes, `stated` for those that differ only in facets that nobody reads: see `_LASTING`.
 
     Pointers of `problems` are relative to the node.
     """
@@ -91,7 +99,8 @@ class NodeReader:
             name: self._facet_set(container, getattr(carried, name), f"/{name}", problems)
             for name, container in plan.containers.items()
         }
-        return ReadNode(plan.view(**plain, **sets, digest=_digest(plain, sets)), tuple(problems))
+        digest = _digest(plain, sets)
+        return ReadNode(plan.view(**plain, **sets, digest=digest, stated=_stated(plain, sets, digest)), tuple(problems))
 
     def _facet_set(
         self, plan: ContainerPlan, raws: dict[str, msgspec.Raw] | None, at: str, problems: list[FacetProblem]
@@ -195,6 +204,21 @@ def _present(raws: dict[str, msgspec.Raw]) -> Iterable[tuple[str, bytes]]:
 def _digest(plain: dict[str, Any], sets: dict[str, FacetSet]) -> bytes:
     facets = {name: {key: _as_raw(json) for key, json in found.canonical.items()} for name, found in sets.items()}
     return blake2b(canonical_json((plain, facets)), digest_size=DIGEST_BYTES).digest()
+
+
+def _stated(plain: dict[str, Any], sets: dict[str, FacetSet], digest: bytes) -> bytes:
+    """The digest without what is of one run only."""
+    if all(_lasts(name, key) for name, found in sets.items() for key in found.canonical):
+        return digest
+    facets = {
+        name: {key: _as_raw(json) for key, json in found.canonical.items() if _lasts(name, key)}
+        for name, found in sets.items()
+    }
+    return blake2b(canonical_json((plain, facets)), digest_size=DIGEST_BYTES).digest()
+
+
+def _lasts(container: str, name: str) -> bool:
+    return container not in _LASTING or name in _LASTING[container]
 
 
 def _as_raw(json: bytes | None) -> msgspec.Raw | None:

@@ -222,13 +222,13 @@ def _unlisted(explicit: Explicit, listed: set[Node]) -> Iterator[DatasetFact]:
 
 def _fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]) -> DatasetFact:
     """What a dataset's part of an event says; the same part said again is not read again."""
-    known = _known.get(role, part.digest)
+    known = _known.get(role, part.stated)
     if known is not None:
         return known
     before = len(problems)
     fact = _new_fact(part, role, pointer, problems)
     if len(problems) == before:
-        _known.put(role, part.digest, fact, _cost_bytes(part))
+        _known.put(role, part.stated, fact, _cost_bytes(part))
     return fact
 
 
