@@ -185,8 +185,9 @@ class MemoryStore:
             _drop_dominated(there)
         if write is not None and joins.revived(there) not in {b"", undone}:
             news.add(subject, write.item, joins.revived(there))
-        for name in [name for group in grown for name in surplus(there, group, self._keep.versions)]:
-            there.pop(name, None)
+        for group in grown:
+            for name in surplus(there, group, self._keep.versions):
+                del there[name]
 
     def _place(self, settle: Settle, segment: Key, news: _News) -> None:
         run, opened = self.hash(segment), self.hash(Key(segment.bucket, "open", settle.recent.owner))
@@ -329,7 +330,9 @@ def _by_key(bucket: int, part: BucketBatch) -> dict[Key, tuple[bytes, dict[bytes
     found: dict[Key, tuple[bytes, dict[bytes, Join]]] = {}
     for suffix, subject, group in part.parts.hashes():
         record, _, owner = suffix.partition(":")
-        _, ops = found.setdefault(Key(bucket, record, owner), (subject, {}))
+        key = Key(bucket, record, owner)
+        before, ops = found.get(key, (b"", {}))
+        found[key] = before or subject, ops
         for op in group:
             there = ops.get(op.field)
             ops[op.field] = op if there is None else _merged(there, op)

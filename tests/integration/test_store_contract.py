@@ -22,9 +22,24 @@ from processor.model.change import ItemKind
 from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError
 from processor.model.history import HOUR_US, RECENT_HOURS
 from processor.model.identity import Kind
-from processor.model.observation import Place, RunState
+from processor.model.observation import EdgeType, Place, RunState
 from processor.model.tables import ColumnChange, ColumnChangeKind
-from tests.support.events import column_lineage, ds, event, facet, fill, jb, memory, observe, run_id, schema, table, us
+from tests.support.events import (
+    PRODUCER,
+    at,
+    column_lineage,
+    ds,
+    event,
+    facet,
+    fill,
+    jb,
+    memory,
+    observe,
+    run_id,
+    schema,
+    table,
+    us,
+)
 
 HISTORY = [
     event("ingest", "START", 0, run=1, outputs=[table("raw.orders")]),
@@ -200,6 +215,14 @@ def test_a_dropped_column_is_announced_with_what_it_was(store: Store) -> None:
     assert items[0].cause.job == jb("ingest")
 
 
+def test_an_edge_is_announced_though_another_event_of_the_batch_states_only_what_derives_from_it(store: Store) -> None:
+    mapped = {**table("b"), "facets": {"columnLineage": column_lineage({"id": [("a", "id")]})}}
+    derived = {"eventTime": at(0), "producer": PRODUCER, "dataset": mapped}
+    entries = fill(store, derived, event("copy", "COMPLETE", 1, inputs=[table("a")], outputs=[table("b")]))
+    items = [item for entry in entries for item in change_of(entry, store).items]
+    assert {item.edge.type for item in items if item.edge} == {EdgeType.READS, EdgeType.WRITES}
+
+
 def test_a_failed_run_and_one_whose_lineage_differs_are_announced_and_a_like_one_is_not(store: Store) -> None:
     def kinds(*values: dict[str, object]) -> set[ItemKind]:
         changes = (change_of(entry, store) for entry in fill(store, *values))
@@ -224,6 +247,12 @@ def test_an_open_run_is_listed_until_it_ends_even_when_its_start_comes_last(stor
     assert [job for job, _ in View(store).open_runs()] == [jb("nightly")]
     fill(store, event("nightly", "COMPLETE", 9, run=7), event("other", "COMPLETE", 9, run=8))
     fill(store, event("other", "START", 1, run=8))
+    assert list(View(store).open_runs()) == []
+
+
+def test_the_end_of_a_run_that_was_open_for_very_long_closes_it(store: Store) -> None:
+    fill(store, event("train", "START", 0, run=1))
+    fill(store, event("train", "COMPLETE", 90 * 24 * 60, run=1))
     assert list(View(store).open_runs()) == []
 
 
@@ -294,9 +323,9 @@ def test_a_history_keeps_its_newest_versions_and_what_is_current(make_store: Cal
     versions = [schema("id", f"extra_{n}") for n in range(300)]
     first = event("ingest", "COMPLETE", 0, outputs=[table("raw.orders", schema=schema("id"), columnLineage=mapped)])
     future = event("ahead", "COMPLETE", 500 * day, run=1, outputs=[table("raw.orders", schema=schema("id"))])
-    for at, each in enumerate([None, *versions]):
-        made = table("raw.orders", schema=each, columnLineage=column_lineage({"id": [(f"shop.t{at}", "id")]}))
-        value = first if each is None else event("ingest", "COMPLETE", at * 60, run=at, outputs=[made])
+    for hour, each in enumerate([None, *versions]):
+        made = table("raw.orders", schema=each, columnLineage=column_lineage({"id": [(f"shop.t{hour}", "id")]}))
+        value = first if each is None else event("ingest", "COMPLETE", hour * 60, run=hour, outputs=[made])
         fill(store, value)
         fill(twin, value)
     fill(store, future)

@@ -466,8 +466,8 @@ local function settle_run(bucket, settle, keep)
   end
   local open = job.places.open
   if settle.has_ended and not run or run and run.e then
-    -- Of a run of which nothing was kept nothing is open, but for what this batch made so.
-    if run or open[settle.run_field] then open[settle.run_field] = false end
+    -- Even of one of which nothing is kept that could move on: an older segment may have left it open.
+    open[settle.run_field] = false
     settle_ended(settle, run and summarize(run) or settle.place, keep)
   elseif run then
     local entry = struct.pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
@@ -508,6 +508,8 @@ local function entry_of(name, subject)
     entry = new_entry(prefix .. name, subject)
     by_key[name] = entry
     work[#work + 1] = entry
+  elseif entry.subject == '' then
+    entry.subject = subject -- of two statements one may say nothing here that is announced
   end
   return entry
 end
@@ -574,8 +576,9 @@ local function open_job(hex, field)
   local clock = redis.call('HGET', clock_key, field)
   local before = clock and time_of(clock) or 0
   return {
-    field = field, before = before, told = before, settles = 0, fresh = {}, places = { open = {}, recent = {} }, due = prefix .. 'due:' .. hex,
-    open = prefix .. 'open:' .. hex, segments = prefix .. 'r:' .. hex, recent_key = prefix .. 'j:' .. hex,
+    field = field, before = before, told = before, settles = 0, fresh = {}, places = { open = {}, recent = {} },
+    due = prefix .. 'due:' .. hex, open = prefix .. 'open:' .. hex, segments = prefix .. 'r:' .. hex,
+    recent_key = prefix .. 'j:' .. hex,
   }
 end
 
