@@ -19,7 +19,6 @@ _NEW_NORMAL_RUNS = 24
 """What so many of the few runs that are remembered have done is what the job does now."""
 _ACCEPTED_DAYS = 20
 """After so long a loss that nobody took back may be taken for accepted: what runs read is kept for weeks only."""
-_RUNS_A_DAY = {Rhythm.HOURLY: 24, Rhythm.OFFICE: 12, Rhythm.TWICE: 2}
 
 
 def lose_inputs(cast: Cast, day: float, days: float | None) -> None:
@@ -182,12 +181,8 @@ def _namespaces(*nodes: Node) -> set[Node]:
 def _label(cast: Cast, job: Job, kind: str, subjects: frozenset[Node], day: float, days: float | None) -> Label:
     until_us = None if days is None else at(day) + int(days * DAY_US)
     label = Label(kind, kind, subjects, at(day), until_us, linger_us=_LINGER_US)
-    label.may_end_us = at(day + min(_ACCEPTED_DAYS, _NEW_NORMAL_RUNS / _RUNS_A_DAY.get(_rhythm(cast, job), 1)))
+    label.may_end_us, label.habit_runs = at(day + _ACCEPTED_DAYS), _NEW_NORMAL_RUNS
     return cast.world.label(label, job)
-
-
-def _rhythm(cast: Cast, job: Job) -> Rhythm:
-    return cast.unit_of(job).schedule.rhythm
 
 
 def _switch(cast: Cast, job: Job, flag: str, day: float, days: float | None) -> None:

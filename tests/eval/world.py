@@ -231,6 +231,9 @@ def _says_it_reads(job: Job, table: str) -> bool:
 def _witness(label: Label, now_us: int, arrives_us: int) -> None:
     if now_us < label.from_us:
         return
+    label.habit_runs -= 1
+    if label.habit_runs == 0:
+        label.may_end_us = min(label.may_end_us or now_us, now_us)
     if label.until_us is None or now_us < label.until_us:
         label.visible_us = min(label.visible_us or arrives_us, arrives_us)
     else:
