@@ -40,7 +40,7 @@ from processor.model.history import Observer
 from processor.model.identity import ID_BYTES, Kind, Node, hash_parts
 from processor.model.observation import EdgeType, Role
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Version of the stored forms; an index of another version is refused."""
 
 BUCKETS = 64

@@ -119,18 +119,23 @@ def _merged(sources: Iterable[Source]) -> tuple[Source, ...]:
 
 
 def encode_mapping(mapping: Mapping) -> bytes:
-    """Stored form: msgpack [datasets, fields, every]; inputs name their dataset by position."""
-    datasets = sorted({(s.namespace, s.name) for s in mapping.sources()})
-    at = {pair: position for position, pair in enumerate(datasets)}
-    fields = [[out.field, [_packed(s, at) for s in out.sources]] for out in mapping.fields]
-    every = [_packed(s, at) for s in mapping.every]
-    return msgspec.msgpack.encode([datasets, fields, every])
+    """Stored form: msgpack [datasets, ways, fields, every].
+
+    An input is [number] or [number, column], no column where it is that of the output, null where the whole dataset is
+    meant. The number names dataset and transformations (the way) by their places: dataset x ways + way.
+    """
+    datasets = sorted({source[:2] for source in mapping.sources()})
+    ways = sorted({source.transformations for source in mapping.sources()})
+    numbers = {(*pair, way): at * len(ways) + of for at, pair in enumerate(datasets) for of, way in enumerate(ways)}
+    fields = [[output.field, [_packed(s, numbers, output.field) for s in output.sources]] for output in mapping.fields]
+    every = [_packed(source, numbers) for source in mapping.every]
+    return msgspec.msgpack.encode([datasets, ways, fields, every])
 
 
-_PackedTransformation = tuple[bool, str, bool]
-_PackedSource = tuple[int, str | None, tuple[_PackedTransformation, ...]]
+_PackedSource = tuple[int | str | None, ...]
 _Packed = tuple[
     tuple[tuple[str, str], ...],
+    tuple[tuple[tuple[bool, str, bool], ...], ...],
     tuple[tuple[str, tuple[_PackedSource, ...]], ...],
     tuple[_PackedSource, ...],
 ]
@@ -139,18 +144,27 @@ _decoder = msgspec.msgpack.Decoder(_Packed)
 
 def decode_mapping(data: bytes) -> Mapping:
     """Inverse of `encode_mapping`."""
-    datasets, fields, every = _decoder.decode(data)
-    outputs = (OutputField(name, _unpacked(sources, datasets)) for name, sources in fields)
-    return Mapping(tuple(outputs), _unpacked(every, datasets))
+    datasets, packed_ways, fields, every = _decoder.decode(data)
+    ways = [tuple(Transformation(*packed) for packed in way) for way in packed_ways]
+    named = [(*pair, way) for pair in datasets for way in ways]
+    outputs = (OutputField(name, _unpacked(sources, named, name)) for name, sources in fields)
+    return Mapping(tuple(outputs), _unpacked(every, named))
 
 
-def _packed(source: Source, at: dict[tuple[str, str], int]) -> list[object]:
-    position = at[source.namespace, source.name]
-    return [position, source.field, source.transformations]
+_Named = tuple[str, str, tuple[Transformation, ...]]
+"""Namespace and name of a dataset, and how it reaches the output."""
 
 
-def _unpacked(sources: tuple[_PackedSource, ...], datasets: tuple[tuple[str, str], ...]) -> tuple[Source, ...]:
-    return tuple(
-        Source(*datasets[position], field, tuple(Transformation(*t) for t in transformations))
-        for position, field, transformations in sources
-    )
+def _packed(source: Source, numbers: abc.Mapping[_Named, int], output: str | None = None) -> list[int | str | None]:
+    number = numbers[source.namespace, source.name, source.transformations]
+    return [number] if source.field == output and output is not None else [number, source.field]
+
+
+def _unpacked(
+    sources: Iterable[_PackedSource], named: abc.Sequence[_Named], output: str | None = None
+) -> tuple[Source, ...]:
+    found = []
+    for number, *columns in sources:
+        namespace, name, way = named[number]  # type: ignore[index]  # the first of a source is its number
+        found.append(Source(namespace, name, columns[0] if columns else output, way))  # type: ignore[arg-type]
+    return tuple(found)
