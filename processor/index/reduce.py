@@ -1,8 +1,9 @@
 """From observations to joins: what events write, many events in one batch.
 
-`reduce` is where the index's content is decided, with `plan` for what a statement writes. Events that make the same
-statement are folded before it is written; joins of one field are joined here already, so a batch writes each field
-once. Nothing here knows the state of the index, but for what is skipped because it is known to be there (`written`).
+`reduce` is where the index's content is decided, with `plan` for what a statement writes and `runs` for runs. Events
+that make the same statement are folded before it is written; what several statements join into one field the store
+puts together, so a batch writes each field once. Nothing here knows the state of the index, but for what is skipped
+because it is known to be there (`written`).
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def _add_run(runs: dict[RunKey, _Run], fold: _Fold, sourced: Sourced, now_us: in
     if known is None:
         known = runs[key] = _Run(Segment(run.run_id, key[-1]))
     known.segment.add(sourced, told)
-    known.folds.append(fold)
+    known.folds[fold] = None
 
 
 class _Run:
@@ -202,10 +203,10 @@ class _Run:
 
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
-        self.folds: list[_Fold] = []
+        self.folds: dict[_Fold, None] = {}
 
     def write(self, writer: _Writer) -> None:
         members = frozenset[bytes]().union(*(fold.plan.members for fold in self.folds))
-        job = self.folds[0].plan.job
+        job = next(iter(self.folds)).plan.job
         if job is not None:
             writer.at(job.bucket).settles.append(self.segment.settle(job, members))

@@ -9,7 +9,6 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +20,7 @@ from processor.index.layout import bucket_of, key_of, pack_identity
 from processor.index.store import Settle
 from processor.model.change import ItemKind
 from processor.model.identity import Node, run_key
+from processor.model.memo import Memo
 from processor.model.observation import TERMINAL, Observation, Place, RunState
 
 Sourced = tuple[Observation, Place | None]
@@ -28,6 +28,11 @@ Sourced = tuple[Observation, Place | None]
 
 _ITEM = item_around(ItemKind.RUN_DIFFERED)
 _pack = msgspec.msgpack.Encoder().encode
+
+_KNOWN_BYTES = 16 * 1024 * 1024
+_SET_BYTES, _MEMBER_BYTES = 400, 150
+_known: Memo[tuple[list[bytes], bytes]] = Memo(_KNOWN_BYTES)
+"""By the members of runs: see `_counted`. By bytes, for a run may have thousands."""
 
 
 class JobPlace(NamedTuple):
@@ -123,11 +128,14 @@ def _registers(events: Sequence[Sourced]) -> dict[bytes, bytes]:
     return registers
 
 
-@lru_cache(maxsize=16_384)
 def _counted(members: frozenset[bytes]) -> tuple[list[bytes], bytes]:
-    """Members as fields and values, by turns; and what a recent run tells of them."""
-    ordered = sorted(members)
-    return [part for member in ordered for part in (member, b"")], joins.pack_members(ordered)
+    """Members as fields and values, by turns; and what a recent run tells of them. Most sets were met before."""
+    known = _known.get("", members)
+    if known is None:
+        ordered = sorted(members)
+        known = [part for member in ordered for part in (member, b"")], joins.pack_members(ordered)
+        _known.put("", members, known, _SET_BYTES + _MEMBER_BYTES * len(members))
+    return known
 
 
 def _say(registers: dict[bytes, bytes], seen: Observation, stamp: bytes) -> None:
