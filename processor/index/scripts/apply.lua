@@ -589,7 +589,7 @@ local function is_new_run(settle, reach)
   return redis.call('EXISTS', unpack(names)) == 0
 end
 
--- A run of which nothing is kept yet is written as it is.
+-- A run of which nothing is kept yet is written as it is told, unchecked: that is a tenth of what runs cost here.
 local function write_fresh(settle)
   local last = settle.at + 2 * settle.count - 1
   for start = settle.at, last, CHUNK do
