@@ -137,6 +137,20 @@ MUTANTS = (
         "tests/integration/test_store_contract.py",
     ),
     Mutant(
+        "a statement that is silent about a record silences those after it, in Redis",
+        _LUA,
+        "entry.subject = subject -- of",
+        "local _ = subject -- of",
+        "tests/integration/test_store_contract.py",
+    ),
+    Mutant(
+        "a run that was open for very long stays open when it ends, in Redis",
+        _LUA,
+        "    open[settle.run_field] = false\n",
+        "    if run then open[settle.run_field] = false end\n",
+        "tests/integration/test_store_contract.py",
+    ),
+    Mutant(
         "what is known to be written stays known when nobody can know it",
         "processor/index/written.py",
         "        self._doubts += 1\n",
