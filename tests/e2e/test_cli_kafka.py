@@ -62,7 +62,8 @@ def test_keys_on_the_topic_are_those_of_the_real_client(cluster: Lineage) -> Non
         "run": {"runId": "r", "facets": {"parent": {"run": {}, "job": {"namespace": "etl", "name": "daily"}}}},
         "job": {"namespace": "etl", "name": "daily.load"},
     }
-    cluster.ok("load", "--produce", "-", stdin=json.dumps(event).encode())
+    done = cluster("load", "--produce", "-", stdin=json.dumps(event).encode())
+    assert (done.code, "1 of them will be dead letters" in done.err) == (1, True), done.err
     cluster.ok("run", "--role", "indexer", "--until-caught-up")
     [letter] = cluster.ok("dead-letters", "list", "-o", "json").json
     assert cluster.ok("dead-letters", "show", letter["where"], "-o", "json").json["key"] == "run:etl/daily"

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -30,6 +31,8 @@ _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])
 KILLED: Final = -signal.SIGKILL
 P = TypeVar("P")
+_ONE_AT_A_TIME = threading.Lock()
+"""Starting a process asks how all others ended: an end that two threads read is 255 for the second."""
 
 
 def dies_at(point: P, passing: int, by: signal.Signals = signal.SIGKILL) -> Callable[[P], None]:
@@ -48,22 +51,23 @@ def dies_at(point: P, passing: int, by: signal.Signals = signal.SIGKILL) -> Call
 def forked(log: Path, work: Callable[..., None], *arguments: Any) -> int:  # noqa: ANN401  whatever the work wants
     """Run in a process of its own that writes to a log; return its exit code, negative for a signal."""
     with running(log, work, *arguments) as process:
-        process.join(GUARD_S)
-        process.kill()
-        process.join()
-        return process.exitcode or 0
+        connection.wait([process.sentinel], GUARD_S)
+    return process.exitcode or 0
 
 
 @contextmanager
 def running(log: Path, work: Callable[..., None], *arguments: Any) -> Iterator[BaseProcess]:  # noqa: ANN401  as above
     """The same, killed when the block ends."""
     process = _FORKS.Process(target=_logged, args=(log, work, *arguments))
-    process.start()
+    with _ONE_AT_A_TIME:
+        process.start()
     try:
         yield process
     finally:
         process.kill()
-        process.join()
+        connection.wait([process.sentinel])
+        with _ONE_AT_A_TIME:
+            process.join()
 
 
 def _logged(log: Path, work: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401  as above
