@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import gc
 import os
 import signal
 import threading
@@ -20,6 +19,7 @@ from typing import Final, NoReturn, TypeVar
 import structlog
 
 from processor import topics, wiring
+from processor.collector import spare_the_collector
 from processor.indexer.errors import BrokenClientError, StoppedError
 from processor.indexer.patience import Patience
 from processor.indexer.points import Reached, pass_by
@@ -75,7 +75,7 @@ def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False, r
 
 def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: bool, reached: Reached = pass_by) -> int:
     """Index until asked to stop or, if so wished, until what is in the topics now is indexed."""
-    _spare_the_collector()
+    spare_the_collector()
     _give_large_blocks_back()
     health = wiring.indexer_health(settings)
     with ExitStack() as stack:
@@ -133,19 +133,9 @@ def run_api(settings: Settings, stop: threading.Event) -> int:
         listener = server.listen(settings.api.host, settings.api.port)
         _log.info("serving the API", url=f"http://{listener.host}:{listener.port}")
         ending = server.Ending(stop, api.live.stop, settings.shutdown_timeout_s / 2)
-        _spare_the_collector()
+        spare_the_collector()
         server.serve(app.build(api), listener, health, ending)
     return BROKEN if broken.is_set() else 0
-
-
-def _spare_the_collector() -> None:
-    """Look for cycles rarely: a batch makes a hundred thousand objects, none in a cycle (a quarter of the time).
-
-    So does a walk over the graph.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _give_large_blocks_back() -> None:

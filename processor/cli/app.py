@@ -26,6 +26,7 @@ from processor.cli import (
 )
 from processor.cli.guard import Guarded, lost_output
 from processor.cli.options import examples
+from processor.collector import spare_the_collector
 
 __all__ = ["main"]
 
@@ -78,6 +79,7 @@ rebuilding.register(app)
 
 def main() -> None:
     """Run the command that was asked for."""
+    spare_the_collector()
     try:
         code = app(prog_name="lineage")
     except OSError as error:
