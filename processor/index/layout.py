@@ -73,7 +73,12 @@ def key_of(record: str, id_: bytes, buckets: int) -> Key:
 
 def run_key_of(job_id: bytes, run: bytes, epoch: int, buckets: int) -> Key:
     """The key of a run's segment: in the bucket of its job."""
-    return Key(bucket_of(job_id, buckets), "r", f"{job_id.hex()}{run.hex()}{epoch:04x}")
+    return segment_key(bucket_of(job_id, buckets), job_id.hex(), run, epoch)
+
+
+def segment_key(bucket: int, job_hex: str, run: bytes, epoch: int) -> Key:
+    """The same, where its bucket and the job's id in hex are known already."""
+    return Key(bucket, "r", f"{job_hex}{run.hex()}{epoch:04x}")
 
 
 @lru_cache(maxsize=262_144)

@@ -16,7 +16,7 @@ import msgspec
 from processor.index import joins
 from processor.index.items import item_around, pack_cause
 from processor.index.keys import Key
-from processor.index.layout import bucket_of, key_of, pack_identity
+from processor.index.layout import bucket_of, key_of, pack_identity, segment_key
 from processor.index.store import Settle
 from processor.model.change import ItemKind
 from processor.model.identity import Node, run_key
@@ -75,7 +75,7 @@ class Segment:
         registers, (of_members, counted) = _registers(events), _counted(members)
         own = (*_own(self.run_id, events), *registers.items())
         return Settle(
-            run=Key(at.bucket, "r", f"{at.hex}{run.hex()}{self.epoch:04x}"),
+            run=segment_key(at.bucket, at.hex, run, self.epoch),
             recent=at.recent,
             run_field=run,
             item=pack_cause(*_speaker(events)).join(_ITEM),

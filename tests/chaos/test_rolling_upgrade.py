@@ -8,8 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 
@@ -17,6 +15,7 @@ from processor import __version__
 from processor.index.layout import FORMAT_VERSION
 from processor.local import KafkaCluster, Valkey
 from processor.settings_sources import environment_for_child
+from tests.support.answers import status_of
 from tests.support.indexing import Running, World, encoded, pipelines
 from tests.waiting import eventually
 
@@ -138,14 +137,5 @@ def test_who_works_ends_when_a_newer_version_takes_the_index_over(world: World, 
             assert each.wait() == 2, each.text
             assert "newer version" in each.text.splitlines()[-1]
         [serving] = api.logged("serving the API")
-        assert _status(f"{serving['url']}/api/v2/nodes") == 503
+        assert status_of(f"{serving['url']}/api/v2/nodes") == 503
         assert api.get("/livez")[0] == 200
-
-
-def _status(url: str) -> int:
-    try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310  our own
-            return int(answer.status)
-    except HTTPError as error:
-        with error:
-            return error.code

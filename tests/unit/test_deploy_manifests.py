@@ -7,8 +7,6 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
@@ -22,6 +20,7 @@ from processor.roles import Role
 from processor.settings import Settings
 from processor.telemetry.health import Health
 from processor.telemetry.http import HealthServer
+from tests.support.answers import status_of
 from tests.support.manifests import K8S, PLACES, Json, Workload, breaches, built, of_kind, selectors, workloads
 
 ROOT = K8S.parents[1]
@@ -100,17 +99,8 @@ def test_the_code_answers_every_path_that_is_probed_or_scraped() -> None:
     asked |= {end["path"] for each in of_kind(PRODUCTION, "PodMonitor") for end in each["spec"]["podMetricsEndpoints"]}
     assert asked == {"/livez", "/readyz", "/metrics"}
     with HealthServer("127.0.0.1", 0, Health(("assigned",), livez_timeout_s=60)) as server:
-        answers = {path: _status(f"http://127.0.0.1:{server.port}{path}") for path in asked}
+        answers = {path: status_of(f"http://127.0.0.1:{server.port}{path}") for path in asked}
     assert answers == {"/livez": 200, "/readyz": 503, "/metrics": 200}
-
-
-def _status(url: str) -> int:
-    try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310  our own
-            return int(answer.status)
-    except HTTPError as error:
-        with error:
-            return error.code
 
 
 @pytest.mark.parametrize("workload", ROLES, ids=ids(ROLES))
