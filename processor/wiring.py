@@ -18,9 +18,8 @@ from processor.alerter.reconcile import runbooks
 from processor.alerter.redis_state import RedisAlerts
 from processor.alerter.sinks.config import SinksConfig
 from processor.alerter.topic_log import TopicLog
-from processor.decode.decoder import build_decoder
 from processor.decode.limits import Limits
-from processor.decode.observe import Observe, observer
+from processor.decode.observe import Observe, build_observer
 from processor.decode.schemas import SchemaSource, read_schemas
 from processor.decode.sniff import Format
 from processor.index.connect import Client, connect
@@ -124,9 +123,7 @@ def observers(settings: Settings) -> dict[str, Observe]:
     schemas = read_schemas(schemas_dir(), settings.facet_schemas)
     registry = _registry(settings)
     limits = Limits(value_bytes=settings.max_value_bytes)
-    return {
-        each.topic: observer(build_decoder(each.format, schemas, registry, limits)) for each in settings.input_topics
-    }
+    return {each.topic: build_observer(each.format, schemas, registry, limits) for each in settings.input_topics}
 
 
 def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop, reached: Reached = pass_by) -> Indexer:
@@ -263,7 +260,7 @@ def api(settings: Settings, sender: Sender) -> Api:
     def open_observe() -> Observe:
         schemas = read_schemas(schemas_dir(), settings.facet_schemas)
         limits = Limits(value_bytes=settings.max_value_bytes)
-        return observer(build_decoder(Format.OPENLINEAGE, schemas, None, limits))
+        return build_observer(Format.OPENLINEAGE, schemas, None, limits)
 
     def open_one(topic: str) -> AbstractContextManager[KafkaTail]:
         return open_tail(settings, topic)

@@ -12,9 +12,8 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # public, but its stubs do not say so
 
 from processor import wiring
-from processor.decode.decoder import build_decoder
 from processor.decode.limits import Limits
-from processor.decode.observe import Observe, observer
+from processor.decode.observe import Observe, build_observer
 from processor.decode.schemas import read_schemas
 from processor.indexer.publisher import Publisher
 from processor.kafka_config import reader_config
@@ -81,4 +80,4 @@ def open_reader(settings: Settings, **also: Any) -> Iterator[Consumer]:  # noqa:
 def file_observer(settings: Settings) -> Observe:
     """What reads the values of files: any format. Raises `UsageError` for a bad schema of the user's own."""
     schemas = read_schemas(schemas_dir(), settings.facet_schemas)
-    return observer(build_decoder("auto", schemas, None, Limits(value_bytes=settings.max_value_bytes)))
+    return build_observer("auto", schemas, None, Limits(value_bytes=settings.max_value_bytes))

@@ -351,7 +351,7 @@ def _node(schema: dict[str, Any], types: _Types, containers: dict[str, Container
     names = tuple(field["name"] for field in plain)
     carried: list[Any] = [types.field(schema["name"], field) for field in plain]
     carried += [(name, _FACETS_OF_NODE, None) for name in held]
-    shown: list[Any] = [(name, Any) for name in (*names, *held)] + [("digest", bytes), ("stated", bytes)]
+    shown: list[Any] = [(name, Any) for name in (*names, *held)] + [("stated", bytes), ("is_lasting", bool)]
     decoder = msgspec.json.Decoder(_struct(schema, carried))
     return NodePlan(schema, decoder, _struct(schema, shown), names, held)
 

@@ -38,13 +38,16 @@ class Decoder:
 
     Keeps what it has seen (fragments of JSON, schemas), so one decoder serves one thread. Raises
     `DependencyError` when a schema is needed and the registry cannot be asked: the record is fine.
+
+    `contract`: what events are held to; `limits`: how much a record may ask for.
     """
 
     def __init__(self, form: Format, schemas: Schemas, registry: SchemaSource | None, limits: Limits) -> None:
         contract = compile_contract(schemas.event, schemas.facets)
+        self.contract = contract
+        self.limits = limits
         self._form = form
         self._registry = registry
-        self._limits = limits
         self._events = EventReader(contract, limits)
         self._avro = AvroReader(contract, schemas.event, limits)
         for text in schemas.writers:
@@ -64,8 +67,8 @@ class Decoder:
             return _reject(Reason.NULL, "a tombstone: lineage is never taken back by a record without a value")
         if not value:
             return _reject(Reason.EMPTY, "a record without bytes")
-        if len(value) > self._limits.value_bytes:
-            return _reject(Reason.TOO_LARGE, f"{len(value)} bytes are more than {self._limits.value_bytes}")
+        if len(value) > self.limits.value_bytes:
+            return _reject(Reason.TOO_LARGE, f"{len(value)} bytes are more than {self.limits.value_bytes}")
         return self._decode(value, headers)
 
     def _auto(self, value: bytes, headers: Headers) -> Decoded:
@@ -92,8 +95,8 @@ class Decoder:
         return _one(self._events.read(text))
 
     def _container(self, value: bytes, _headers: Headers) -> Decoded:
-        if len(value) > self._limits.avro_bytes:
-            return _reject(Reason.TOO_LARGE, f"{len(value)} bytes are more than {self._limits.avro_bytes} of Avro")
+        if len(value) > self.limits.avro_bytes:
+            return _reject(Reason.TOO_LARGE, f"{len(value)} bytes are more than {self.limits.avro_bytes} of Avro")
         found = [self._from_avro(part) for part in self._avro.read_container(BytesIO(value))]
         return _many(found)
 

@@ -6,19 +6,14 @@ Steps, each of which may reject the event:
 3. the time;
 4. run, job and datasets, each with its facets; a dataset without a name is dropped and reported.
 
-Everything read goes into the event's digest in canonical form, so that equal events have equal
-digests whatever their spelling and transport.
-
-What an event states of its job and datasets is looked up by the very bytes of the three: producers repeat
-themselves, and what was read before is neither decoded, nor held to the contract, nor hashed again.
+What an event states goes into `stated` in canonical form, so that equal statements are equal bytes whatever their
+spelling and transport.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from hashlib import blake2b
-from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -27,55 +22,36 @@ from processor.decode.compile import Contract
 from processor.decode.explain import Breach
 from processor.decode.facets import Typed
 from processor.decode.limits import Limits
-from processor.decode.node import NodeBreakError, NodeReader, ReadNode, canonical_json, first_breach
+from processor.decode.node import NodeBreakError, NodeReader, ReadNode, first_breach
 from processor.decode.rules import MAX_NAME_CHARS, is_name, is_run_id, time_us
 from processor.model.errors import FacetProblem, Reason, Rejected, Stage
-from processor.model.memo import Memo
 from processor.model.text import quoted
 
 Kind: TypeAlias = Literal["run", "job", "dataset"]
 
-DIGEST_BYTES = 8
-
 _ABSENT = b"null"
+_SINGLES: dict[Kind, tuple[str, ...]] = {"run": ("run", "job"), "job": ("job",), "dataset": ("dataset",)}
+"""What an event of each kind has besides lists of datasets."""
 
 _is_json = msgspec.json.Decoder(msgspec.Raw).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
-_READ_FACTOR = 2
-"""What is read of a statement takes about as much again as its JSON."""
-_OWNS_BYTES = 1024 * 1024
-"""Enough for the runs of a batch: a run is spoken of by few events, in close succession."""
-
-
-class _Stated(NamedTuple):
-    """What an event states of its job and datasets. `job`: None where it has none; `many`: its lists of datasets.
-
-    `job_digest` and `digest`: what the two add to the digest of an event. `key`: the same where the same is stated.
-    """
-
-    job: Typed
-    many: dict[str, tuple[Any, ...] | None]
-    problems: tuple[FacetProblem, ...]
-    job_digest: bytes
-    digest: bytes
-    key: bytes
 
 
 class TypedEvent(NamedTuple):
     """One event, typed.
 
     `kind` follows from the structure. `body` has the attributes that the contract names, None where
-    the event has none. `bad_facets`: what was dropped of it. `digest`: 8 bytes, equal for equal
-    events. `event_time_us`: microseconds since 1970-01-01 UTC. `stated`: equal for events that state the same of
-    the same job and datasets.
+    the event has none. `bad_facets`: what was dropped of it. `event_time_us`: microseconds since 1970-01-01 UTC.
+    `stated`: equal for events that state the same of the same job and datasets. `is_lasting`: it is all that the event
+    tells of them; nothing of it is of one run only.
     """
 
     kind: Kind
     body: Typed
     bad_facets: tuple[FacetProblem, ...]
-    digest: bytes
     event_time_us: int
     stated: bytes
+    is_lasting: bool
 
 
 class _RejectError(Exception):
@@ -93,9 +69,6 @@ class EventReader:
         self._plan = contract.event
         self._names = contract.names
         self._nodes = NodeReader(contract, limits)
-        self._stated: Memo[_Stated] = Memo(limits.memo_bytes // 4 * 3)
-        self._owns: Memo[ReadNode] = Memo(min(_OWNS_BYTES, limits.memo_bytes))
-        self._fragments = attrgetter("job", *self._plan.many)
 
     def read(self, value: bytes) -> TypedEvent | Rejected:
         """Read one event from UTF-8 JSON."""
@@ -108,49 +81,30 @@ class EventReader:
 
     def _read(self, value: bytes) -> TypedEvent:
         envelope = self._envelope(value)
-        fragments = tuple(map(bytes, self._fragments(envelope)))
-        stated = self._stated.get("", fragments)
-        lists = self._lists(value, fragments[1:]) if stated is None else {}
-        kind = _structure(envelope, has_job=fragments[0] != _ABSENT)
+        lists = {name: self._items(value, getattr(envelope, name)) for name in self._plan.many}
+        kind = _structure(envelope)
         event_time_us = time_us(envelope.eventTime)
         if event_time_us is None:
             raise _RejectError(Reason.BAD_TIME, "/eventTime", "not an RFC 3339 time that exists")
-        own = self._own(kind, envelope)
-        if stated is None:
-            stated = self._state(fragments, lists)
+        problems: list[FacetProblem] = []
+        single = {name: self._single(name, bytes(getattr(envelope, name)), problems) for name in _SINGLES[kind]}
+        many = {name: self._many(name, raws, problems) for name, raws in lists.items()}
         plain = {name: getattr(envelope, name) for name in self._plan.plain}
-        nodes = (
-            {"job": stated.job, **stated.many} if own is None else {kind: own.value, "job": stated.job, **stated.many}
+        return TypedEvent(
+            kind,
+            self._plan.view(**plain, **single, **many),
+            tuple(problems),
+            event_time_us,
+            _stated(single, many),
+            all(node.is_lasting for nodes in many.values() for node in nodes or ()),
         )
-        problems = stated.problems if own is None else (*own.problems, *stated.problems)
-        digest = _digest(kind, plain, own, stated)
-        return TypedEvent(kind, self._plan.view(**plain, **nodes), problems, digest, event_time_us, stated.key)
 
-    def _own(self, kind: Kind, envelope: Typed) -> ReadNode | None:
-        """What an event has besides a job and lists of datasets: its run, or its dataset."""
-        if kind == "job":
-            return None
-        raw = bytes(getattr(envelope, kind))
-        known = self._owns.get(kind, raw)
-        if known is None:
-            problems: list[FacetProblem] = []
-            known = ReadNode(self._single(kind, raw, problems), tuple(problems))
-            self._owns.put(kind, raw, known)
-        return known
-
-    def _lists(self, value: bytes, fragments: tuple[bytes, ...]) -> dict[str, list[msgspec.Raw] | None]:
+    def _items(self, value: bytes, fragment: msgspec.Raw) -> list[msgspec.Raw] | None:
         try:
-            return {name: _items(raw) for name, raw in zip(self._plan.many, fragments, strict=True)}
+            found: list[msgspec.Raw] | None = _items(fragment)
         except msgspec.ValidationError as error:
             raise self._broken_envelope(value, error) from None
-
-    def _state(self, fragments: tuple[bytes, ...], lists: dict[str, list[msgspec.Raw] | None]) -> _Stated:
-        problems: list[FacetProblem] = []
-        job = None if fragments[0] == _ABSENT else self._single("job", fragments[0], problems)
-        many = {name: self._many(name, raws, problems) for name, raws in lists.items()}
-        stated = _Stated(job, many, tuple(problems), *_digests(job, many))
-        self._stated.put("", fragments, stated, _READ_FACTOR * sum(map(len, fragments)))
-        return stated
+        return found
 
     def _envelope(self, value: bytes) -> Typed:
         try:
@@ -207,13 +161,14 @@ def _not_json(error: Exception) -> _RejectError:
     return _RejectError(Reason.TRAILING_BYTES if is_trailing else Reason.NOT_JSON, "", quoted(error), Stage.DECODE)
 
 
-def _structure(envelope: Typed, *, has_job: bool) -> Kind:
+def _structure(envelope: Typed) -> Kind:
     """What kind of event it is. Source: the `oneOf` of OpenLineage.json 2-0-2."""
     # Seen, not copied: a run may have megabytes of facets.
-    has_run = memoryview(envelope.run) != _ABSENT
+    has_run, has_job, has_dataset = (
+        memoryview(each) != _ABSENT for each in (envelope.run, envelope.job, envelope.dataset)
+    )
     if has_run and has_job:
         return "run"
-    has_dataset = memoryview(envelope.dataset) != _ABSENT
     if has_job and not has_dataset:
         return "job"
     if has_dataset and not has_job:
@@ -238,20 +193,10 @@ def _placed(problems: tuple[FacetProblem, ...], at: str) -> list[FacetProblem]:
     return [replace(problem, pointer=at + problem.pointer) for problem in problems]
 
 
-def _digest(kind: Kind, plain: dict[str, Any], own: ReadNode | None, stated: _Stated) -> bytes:
-    part = b"" if own is None else own.value.digest
-    content = b"".join((canonical_json((kind, plain)), stated.job_digest, part, stated.digest))
-    return blake2b(content, digest_size=DIGEST_BYTES).digest()
-
-
-def _digests(job: Typed, many: dict[str, tuple[Any, ...] | None]) -> tuple[bytes, bytes, bytes]:
-    """What job and lists add to a digest; and what is the same where they state the same."""
-    parts: list[bytes] = []
-    stated: list[bytes] = []
+def _stated(single: dict[str, Typed], many: dict[str, tuple[Any, ...] | None]) -> bytes:
+    """What is the same where the same is stated; the run states nothing of job and datasets."""
+    parts = [single[name].stated for name in ("job", "dataset") if name in single]
     for name in sorted(many):
         nodes = many[name]
-        head = b"-" if nodes is None else b"%d:" % len(nodes)
-        parts += (head, *(node.digest for node in nodes or ()))
-        stated += (head, *(node.stated for node in nodes or ()))
-    of_job = b"" if job is None else job.digest
-    return of_job, b"".join(parts), b"".join((of_job, *stated))
+        parts += (b"-" if nodes is None else b"%d:" % len(nodes), *(node.stated for node in nodes or ()))
+    return b"".join(parts)

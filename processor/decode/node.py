@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,17 +35,18 @@ canonical_json = msgspec.json.Encoder(order="sorted").encode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder().decode
 _FEW = 16
-_LASTING = {"inputFacets": frozenset({CHECKS}), "outputFacets": frozenset[str]()}
-"""Of the facets that a run tells beside its inputs and outputs: those that normalizing reads."""
+_LASTING = {"run": frozenset[str](), "input": frozenset({CHECKS}), "output": frozenset[str]()}
+"""By what they are on, of the facets that belong to a run: those that say something of a job or a dataset."""
 
 _ALIKE = bytes.maketrans(b"[]", b"{}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class ReadNode(NamedTuple):
-    """A run, job or dataset. `value` has the members that the contract names, and two digests (16 bytes).
+    """A run, job or dataset. `value` has the members that the contract names, and two of our own.
 
-    `digest` is equal for equal nodes, `stated` for those that differ only in facets that nobody reads: see `_LASTING`.
+    `stated` is a digest (16 bytes), equal for nodes that differ only in facets that nobody reads: see `_LASTING`.
+    `is_lasting`: the node has none of these.
 
     Pointers of `problems` are relative to the node.
     """
@@ -99,8 +100,10 @@ class NodeReader:
             name: self._facet_set(container, getattr(carried, name), f"/{name}", problems)
             for name, container in plan.containers.items()
         }
-        digest = _digest(plain, sets)
-        return ReadNode(plan.view(**plain, **sets, digest=digest, stated=_stated(plain, sets, digest)), tuple(problems))
+        lasting = {name: _lasting(plan.containers[name], found) for name, found in sets.items()}
+        is_lasting = all(len(lasting[name]) == len(found.canonical) for name, found in sets.items())
+        stated = blake2b(canonical_json((plain, lasting)), digest_size=DIGEST_BYTES).digest()
+        return ReadNode(plan.view(**plain, **sets, stated=stated, is_lasting=is_lasting), tuple(problems))
 
     def _facet_set(
         self, plan: ContainerPlan, raws: dict[str, msgspec.Raw] | None, at: str, problems: list[FacetProblem]
@@ -201,24 +204,10 @@ def _present(raws: dict[str, msgspec.Raw]) -> Iterable[tuple[str, bytes]]:
             yield name, raw
 
 
-def _digest(plain: dict[str, Any], sets: dict[str, FacetSet]) -> bytes:
-    facets = {name: {key: _as_raw(json) for key, json in found.canonical.items()} for name, found in sets.items()}
-    return blake2b(canonical_json((plain, facets)), digest_size=DIGEST_BYTES).digest()
-
-
-def _stated(plain: dict[str, Any], sets: dict[str, FacetSet], digest: bytes) -> bytes:
-    """The digest without what is of one run only."""
-    if all(_lasts(name, key) for name, found in sets.items() for key in found.canonical):
-        return digest
-    facets = {
-        name: {key: _as_raw(json) for key, json in found.canonical.items() if _lasts(name, key)}
-        for name, found in sets.items()
-    }
-    return blake2b(canonical_json((plain, facets)), digest_size=DIGEST_BYTES).digest()
-
-
-def _lasts(container: str, name: str) -> bool:
-    return container not in _LASTING or name in _LASTING[container]
+def _lasting(plan: ContainerPlan, found: FacetSet) -> dict[str, msgspec.Raw | None]:
+    """Its facets that are not of one run only."""
+    kept = _LASTING.get(plan.on, found.canonical)
+    return {name: _as_raw(json) for name, json in found.canonical.items() if name in kept}
 
 
 def _as_raw(json: bytes | None) -> msgspec.Raw | None:

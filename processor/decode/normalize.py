@@ -18,8 +18,8 @@ from typing import NamedTuple
 from processor.decode.checks import checks_of
 from processor.decode.event import TypedEvent
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
-from processor.decode.names import dataset_problems, is_named, job_problems, named_columns, run_problems
-from processor.decode.rules import time_us
+from processor.decode.names import dataset_problems, is_named, job_problems, named_columns
+from processor.decode.runs import RunSaid, begin_digest, event_digest, run_said
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node, dataset, job
 from processor.model.mapping import EMPTY, Mapping, Source, Transformation, normal, together
@@ -44,7 +44,6 @@ KEPT_BYTES = 65_536
 PATHS_CHARS = 8 * 1024 * 1024
 """A path repeats the names above it: a long one over many columns would make terabytes out of a megabyte."""
 
-_ERROR_CHARS = 2_000
 _KNOWN_BYTES = 32 * 1024 * 1024
 _FACT_BYTES = 4_096
 _PARENTS = 16
@@ -54,7 +53,7 @@ _STATES: dict[str | None, RunState] = {None: RunState.OTHER, **{state.value: sta
 _ELSEWHERE = frozenset({"schema", "columnLineage", "lineage"})
 
 
-class _Statement(NamedTuple):
+class Statement(NamedTuple):
     """What the job and the datasets of an event say, whichever run says it. `edges` are without the run's parent.
 
     `under`: the edges with a parent, for those parents that were met: the same events give the same edges.
@@ -68,8 +67,7 @@ class _Statement(NamedTuple):
     under: dict[Node, tuple[Edge, ...]]
 
 
-_statements: Memo[_Statement] = Memo(_KNOWN_BYTES)
-_RUNS_BYTES = 1024 * 1024
+_statements: Memo[Statement] = Memo(_KNOWN_BYTES)
 
 
 def normalize(event: TypedEvent) -> Observation:
@@ -77,22 +75,29 @@ def normalize(event: TypedEvent) -> Observation:
     body = event.body
     if event.kind == "dataset":
         return _dataset_event(event, body, list(event.bad_facets))
-    said = _statement(event)
-    run = _run_said(body.run) if event.kind == "run" else None
+    said = statement_of(event)
+    problems: list[FacetProblem] = []
+    run = run_said(body.run.runId, body.run.facets, problems) if event.kind == "run" else None
     return Observation(
         time_us=event.event_time_us,
-        digest=event.digest,
+        digest=event_digest(begin_digest(event.stated), run, event.event_time_us, body.eventType, body.producer),
         producer=body.producer,
         job=said.job,
         job_facets=said.job_facets,
-        run=None if run is None else _run(run, body.eventType),
+        run=None if run is None else run_fact(run, body.eventType),
         datasets=said.datasets,
-        edges=said.edges if run is None else _with_parent(said, run.parent),
-        problems=(*event.bad_facets, *said.problems, *(run.problems if run else ())),
+        edges=said.edges if run is None else with_parent(said, run.parent),
+        problems=(*event.bad_facets, *said.problems, *problems),
     )
 
 
-def _with_parent(said: _Statement, parent: tuple[Node, str] | None) -> tuple[Edge, ...]:
+def run_fact(said: RunSaid, state: str | None) -> RunFact:
+    """What an event with this `eventType` says of its run."""
+    return RunFact(said.run_id, _STATES[state], said.parent, said.nominal_us, said.error)
+
+
+def with_parent(said: Statement, parent: tuple[Node, str] | None) -> tuple[Edge, ...]:
+    """The edges of a statement, and that of its run's parent."""
     if parent is None or parent[0] == said.job:
         return said.edges
     edges = said.under.get(parent[0])
@@ -103,7 +108,7 @@ def _with_parent(said: _Statement, parent: tuple[Node, str] | None) -> tuple[Edg
     return edges
 
 
-def _statement(event: TypedEvent) -> _Statement:
+def statement_of(event: TypedEvent) -> Statement:
     """The same job with the same datasets says the same: it is not worked out again."""
     known = _statements.get("", event.stated)
     if known is None:
@@ -114,7 +119,7 @@ def _statement(event: TypedEvent) -> _Statement:
     return known
 
 
-def _new_statement(body: Part) -> _Statement:
+def _new_statement(body: Part) -> Statement:
     problems: list[FacetProblem] = []
     own = job(body.job.namespace, body.job.name)
     explicit = explicit_lineage(body.job.facets.lineage, own)
@@ -122,67 +127,19 @@ def _new_statement(body: Part) -> _Statement:
     problems += job_problems(body.job.facets, "/job/facets")
     kept = _kept(body.job.facets, "/job/facets", problems)
     edges = tuple(dict.fromkeys(_edges(body, own, facts, explicit)))
-    return _Statement(own, kept, facts, edges, tuple(problems), {})
+    return Statement(own, kept, facts, edges, tuple(problems), {})
 
 
 def _dataset_event(event: TypedEvent, body: Part, problems: list[FacetProblem]) -> Observation:
     fact = _fact(body.dataset, Role.PRODUCER, "/dataset", problems)
     return Observation(
         time_us=event.event_time_us,
-        digest=event.digest,
+        digest=event_digest(begin_digest(event.stated), None, event.event_time_us, None, body.producer),
         producer=body.producer,
         datasets=(fact,),
         edges=tuple(_alias_edges(body.dataset, fact)),
         problems=tuple(problems),
     )
-
-
-# The run
-
-
-class _RunSaid(NamedTuple):
-    """What an event says of its run, beside the state."""
-
-    run_id: str
-    parent: tuple[Node, str] | None
-    nominal_us: tuple[int, int | None] | None
-    error: str | None
-    problems: tuple[FacetProblem, ...]
-
-
-_runs: Memo[_RunSaid] = Memo(_RUNS_BYTES)
-
-
-def _run(said: _RunSaid, state: str | None) -> RunFact:
-    return RunFact(said.run_id, _STATES[state], said.parent, said.nominal_us, said.error)
-
-
-def _run_said(run: Part) -> _RunSaid:
-    """Few events speak of a run, in close succession, and mostly say the same of it."""
-    known = _runs.get("", run.digest)
-    if known is None:
-        facets = run.facets
-        problems = tuple(run_problems(facets, "/run/facets"))
-        known = _RunSaid(
-            run_id=run.runId.lower(),
-            parent=None if problems else _parent(facets.parent),
-            nominal_us=_nominal(facets.nominalTime),
-            error=facets.errorMessage.message[:_ERROR_CHARS] if facets.errorMessage else None,
-            problems=problems,
-        )
-        _runs.put("", run.digest, known, _FACT_BYTES + len(known.error or ""))
-    return known
-
-
-def _parent(facet: Part) -> tuple[Node, str] | None:
-    return (job(facet.job.namespace, facet.job.name), facet.run.runId.lower()) if facet else None
-
-
-def _nominal(facet: Part) -> tuple[int, int | None] | None:
-    start = time_us(facet.nominalStartTime) if facet and facet.nominalStartTime else None
-    if start is None:
-        return None
-    return start, time_us(facet.nominalEndTime) if facet.nominalEndTime else None
 
 
 # Datasets

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from processor.decode.decoder import Decoded, Decoder
+from processor.decode.decoder import Decoded, Decoder, TypedEvents, build_decoder
+from processor.decode.familiar import Familiar
+from processor.decode.limits import Limits
 from processor.decode.normalize import normalize
-from processor.decode.sniff import Headers
+from processor.decode.schemas import Schemas, SchemaSource
+from processor.decode.sniff import Format, Headers
 from processor.model.errors import LineageError, Reason, Rejected, Stage
 from processor.model.observation import Observation
+
+_OBJECT = b'{"'
+"""How the JSON of nearly every event begins."""
 
 
 class Observed(NamedTuple):
@@ -27,8 +33,8 @@ Observe = Callable[[bytes | None, Headers], Observed]
 """Read one record's value. Raises DependencyError when a schema registry is needed and down."""
 
 
-def observer(decoder: Decoder) -> Observe:
-    """`decoder` followed by `normalize`.
+def observer(decoder: Decoder, familiar: Familiar | None = None) -> Observe:
+    """`decoder` followed by `normalize`; what is familiar needs neither.
 
     A defect of ours that one record brings to light costs that record, with its bytes kept, and not
     the worker: reason `internal`.
@@ -36,7 +42,10 @@ def observer(decoder: Decoder) -> Observe:
 
     def observe(value: bytes | None, headers: Headers) -> Observed:
         try:
-            return _observed(decoder(value, headers))
+            if familiar is None or value is None or headers or not value.startswith(_OBJECT):
+                return _observed(decoder(value, headers))
+            known = familiar.observe(value)
+            return _learned(familiar, value, decoder(value, headers)) if known is None else Observed((known,))
         except LineageError:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of all that untrusted bytes can reach
@@ -44,6 +53,21 @@ def observer(decoder: Decoder) -> Observe:
             return Observed(rejected=(Rejected(Reason.INTERNAL, Stage.NORMALIZE, "", detail),))
 
     return observe
+
+
+def build_observer(
+    form: str, schemas: Schemas, registry: SchemaSource | None = None, limits: Limits | None = None
+) -> Observe:
+    """Reads records of `form`, one of `Format`. Raises `UsageError` for another word or a bad schema."""
+    is_json = form in (Format.AUTO, Format.OPENLINEAGE)
+    decoder = build_decoder(form, schemas, registry, limits)
+    return observer(decoder, Familiar(decoder.contract, decoder.limits) if is_json else None)
+
+
+def _learned(familiar: Familiar, value: bytes, decoded: Decoded) -> Observed:
+    if isinstance(decoded, TypedEvents) and len(decoded.events) == 1:
+        familiar.learn(value, decoded.events[0])
+    return _observed(decoded)
 
 
 def _observed(decoded: Decoded) -> Observed:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from processor.alerter.reconcile import Hooks, react, reconcile
 from processor.alerter.state import MemoryAlerts
 from processor.alerter.sweep.coverage import Seldom
-from processor.decode import build_decoder, read_schemas
-from processor.decode.observe import observer
+from processor.decode import read_schemas
+from processor.decode.observe import build_observer
 from processor.detect.policy import Policy
 from processor.index.announce import change_of
 from processor.index.memory import MemoryStore
@@ -31,7 +31,7 @@ class Product:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._observe = observer(build_decoder("auto", read_schemas(schemas_dir())))
+        self._observe = build_observer("auto", read_schemas(schemas_dir()))
         self._store = MemoryStore()
         self._view = View(self._store)
         self._alerts = MemoryAlerts()

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from processor.decode import Limits, RegisteredSchema, build_decoder, read_schemas
+from processor.decode import Limits, RegisteredSchema, read_schemas
 from processor.decode.keys import message_key
 from processor.decode.limits import MIB
-from processor.decode.observe import Observe, Observed, observer
+from processor.decode.observe import Observe, Observed, build_observer
 from processor.decode.sniff import SCHEMA_ID_HEADER, Headers
 from processor.detect.policy_text import PolicyError, parse_policy
 from processor.index.digest import digest
@@ -60,7 +60,7 @@ class Faces:
         schemas = read_schemas(schemas_dir())
         self._registry = HostileRegistry()
         self._observers: dict[str, Observe] = {
-            form: observer(build_decoder(form, schemas, self._registry, LIMITS))
+            form: build_observer(form, schemas, self._registry, LIMITS)
             for form in ("auto", "openlineage", "avro-container", "avro-single", "confluent")
         }
         self._store = MemoryStore()

@@ -13,7 +13,7 @@ import zstandard
 
 from processor.decode import RegisteredSchema, build_decoder, read_schemas
 from processor.decode.limits import MIB
-from processor.decode.observe import Observed, observer
+from processor.decode.observe import Observed, build_observer
 from processor.detect.policy_text import PolicyError, parse_policy
 from processor.index.memory import MemoryStore
 from processor.index.reduce import reduce
@@ -44,11 +44,11 @@ class Registry:
 
 
 def observed(value: bytes, form: str = "auto") -> Observed:
-    return observer(build_decoder(form, SCHEMAS))(value, ())
+    return build_observer(form, SCHEMAS)(value, ())
 
 
 def framed(writer: object, payload: bytes) -> Observed:
-    return observer(build_decoder("confluent", SCHEMAS, Registry(writer)))(b"\x00\x00\x00\x00\x07" + payload, ())
+    return build_observer("confluent", SCHEMAS, Registry(writer))(b"\x00\x00\x00\x00\x07" + payload, ())
 
 
 def reason(found: Observed) -> str:
@@ -242,7 +242,7 @@ def test_an_array_at_the_bottom_of_a_recursion_ends_too() -> None:
 
 @bounded(seconds=20, mib=512)
 def test_a_writer_of_nonsense_is_refused_as_fast_as_any_other() -> None:
-    decode = observer(build_decoder("confluent", SCHEMAS, Registry("double")))
+    decode = build_observer("confluent", SCHEMAS, Registry("double"))
     for _ in range(5_000):
         assert reason(decode(b"\x00\x00\x00\x00\x07" + bytes(8), ())) == "bad_avro"
 

@@ -23,8 +23,8 @@ from processor import export
 from processor.cli.guard import say
 from processor.cli.letters import letter_table, letter_text, redrive_table
 from processor.deadletters.letter import DeadLetter
-from processor.decode import build_decoder, read_schemas
-from processor.decode.observe import observer
+from processor.decode import read_schemas
+from processor.decode.observe import build_observer
 from processor.index.connect import connect
 from processor.index.digest import digest
 from processor.index.memory import MemoryStore
@@ -338,7 +338,7 @@ def test_no_name_becomes_a_label_of_a_metric() -> None:
         Record(log, at, 0, MARK.encode(), value, [(MARK, MARK.encode())])
         for at, value in enumerate(values + bad + broken)
     ]
-    observe = observer(build_decoder("auto", read_schemas(schemas_dir())))
+    observe = build_observer("auto", read_schemas(schemas_dir()))
     result = sort(records, {"events": observe})
     assert len(result.rejected) >= len(HOSTILE)
     assert any(said.problems for said, _ in result.sourced)
@@ -363,7 +363,7 @@ def test_what_a_condition_waits_for_is_one_json_document() -> None:
 
 @pytest.mark.parametrize("time", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"])
 def test_a_time_that_cannot_be_written_down_again_is_none(time: str) -> None:
-    observe = observer(build_decoder("auto", read_schemas(schemas_dir())))
+    observe = build_observer("auto", read_schemas(schemas_dir()))
     (rejected,) = observe(msgspec.json.encode(event() | {"eventTime": time}), ()).rejected
     assert (rejected.reason, rejected.pointer) == (Reason.BAD_TIME, "/eventTime")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from openlineage.client.serde import Serde
 
-from processor.decode import build_decoder, read_schemas
-from processor.decode.observe import observer
+from processor.decode import read_schemas
+from processor.decode.observe import build_observer
 from processor.demo.company import Beat, Script, beats
 from processor.demo.estate import TABLES, TASKS
 from processor.demo.play import typed
@@ -39,7 +39,7 @@ def test_the_story_is_told_in_order_and_ends_at_its_end(story: list[Beat]) -> No
 
 
 def test_every_event_is_accepted_whole(story: list[Beat]) -> None:
-    observe = observer(build_decoder("auto", read_schemas(schemas_dir(), None)))
+    observe = build_observer("auto", read_schemas(schemas_dir(), None))
     for event in events(story):
         seen = observe(json.dumps(event).encode(), ())
         assert not seen.rejected

@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from processor.decode import build_decoder, read_schemas
 from processor.decode.keys import message_key
-from processor.decode.observe import observer
+from processor.decode.observe import build_observer, observer
 from processor.index.digest import digest
 from processor.index.memory import MemoryStore
 from processor.load import Entry, read
@@ -200,7 +200,7 @@ def avro(schema: Schema, codec: str = "null") -> bytes:
 
 
 def indexed(source: str) -> tuple[str, list[Reason]]:
-    observe = observer(build_decoder("auto", read_schemas(schemas_dir(), None)))
+    observe = build_observer("auto", read_schemas(schemas_dir(), None))
     store, rejected = MemoryStore(), list[Reason]()
 
     def on_rejected(_entry: Entry, why: Rejected) -> None:
