@@ -6,7 +6,7 @@ Rules kept here:
   resolved. So consumers drop what they had by (alert_id, version);
 - it starts when its condition began to hold, in event time, and never before its last end;
 - a finding that reads differently without being graver is kept up to date, unpublished; of one that tells of more and
-  more others, it is published that they are twice as many;
+  more others, it is published that they are twice as many, and that it is over itself and they are not;
 - one that comes and goes fires on until it has been quiet for a while, and says so. Drift does not: its flapping is a
   finding of its own. What the topic alone knows of an alert does not tell how often it came and went: that is learned
   anew;
@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 from processor.detect.kinds import SCHEMA_KINDS
 from processor.detect.knobs import Damping
+from processor.detect.standing import is_outlived
 from processor.detect.stats import hours_us
 from processor.detect.words import lasting
 from processor.model.alert import Alert, AlertKind, Finding, Note, Status
@@ -55,7 +56,7 @@ def fire(known: Alert | None, finding: Finding, runbook_url: str, muted: Note | 
     fresh = replace(known, finding=finding, runbook_url=runbook_url, muted=muted, quiet_since_us=None)
     if fresh == known:
         return None
-    if known.finding.severity is finding.severity and known.muted == muted and not _has_grown(known.finding, finding):
+    if known.muted == muted and not _is_news(known.finding, finding):
         return Step(fresh, known.version, is_published=False)
     return _published(known, fresh)
 
@@ -85,8 +86,9 @@ def hold(known: Alert, knobs: Damping, now_us: int) -> Step | None:
     return Step(replace(known, finding=finding, quiet_since_us=now_us), known.version, is_published=False)
 
 
-def _has_grown(before: Finding, after: Finding) -> bool:
-    return after.member_count.bit_length() > before.member_count.bit_length()
+def _is_news(before: Finding, after: Finding) -> bool:
+    has_grown = after.member_count.bit_length() > before.member_count.bit_length()
+    return has_grown or before.severity is not after.severity or is_outlived(before) is not is_outlived(after)
 
 
 def fold(known: Alert, leader_id: str, now_us: int) -> Step:

@@ -9,7 +9,9 @@ Rules kept here:
   it resolves orphans but opens none, for what their siblings are only a sweep knows;
 - what only a sweep can judge (`kinds.is_for_sweep`) is left to it alone: nobody else moves those alerts;
 - what has one root cause is told together (`detect/grouping.py`), by both paths. A reaction tells what is new with what
-  fires already, and leaves all else to the sweep: that it led what fires by now, and the rest of a storm;
+  fires already, and leaves all else to the sweep: that it led what fires by now, that an alert with members is over,
+  and the rest of a storm;
+- an alert ends because what it told of is mended, not because that is forgotten (`detect/lasting_loss.py`);
 - without a time nothing is judged (see `progress.now_us`);
 - nothing is done on what was read of an index that is not whole (see `progress.is_whole`): that is looked at before
   each time that alerts move.
@@ -28,6 +30,7 @@ from processor.alerter.mutes import Mutes
 from processor.alerter.state import AlertStore
 from processor.alerter.sweep.everything import everything
 from processor.alerter.sweep.jobs import of_jobs
+from processor.alerter.sweep.losses import is_forgotten
 from processor.alerter.sweep.places import excused
 from processor.alerter.sweep.schemas import of_schemas, of_schemas_in_full
 from processor.alerter.together import Together
@@ -111,10 +114,10 @@ def reconcile(
     scope = Scope(view, policy, now_us, hooks.breathe, set(), hooks.survey)
     settling = _Settling(scope, store, hooks)
     together = Together(scope, accepted)
-    told = together.told(everything(scope))
-    settling.fire(before, told.findings)
+    told = together.told(everything(scope), before)
+    settling.fire(before, told.findings, told.over)
     settling.resolve((alert for i, alert in before.items() if i not in settling.held), told.folded)
-    settling.outlive(alert for i, alert in accepted.items() if i not in together.seen)
+    settling.outlive(alert for alert in accepted.values() if not together.is_seen(alert))
     return settling.outcome()
 
 
@@ -143,6 +146,7 @@ def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settli
         alert
         for i, alert in before.items()
         if i not in settling.held
+        and not alert.finding.member_count
         and (_is_of_schema(alert) or (_is_orphan(alert.finding) and alert.finding.subject in over))
     )
 
@@ -152,7 +156,7 @@ def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> N
     histories = scope.view.jobs([job.id for job in jobs])
     settling.fire_some(before, of_jobs(scope, histories.values()))
     judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS and not is_for_sweep(a.finding))
-    settling.resolve(alert for i, alert in judged if i not in settling.held)
+    settling.resolve(a for i, a in judged if i not in settling.held and not a.finding.member_count)
 
 
 def _is_of_schema(alert: Alert) -> bool:
@@ -219,24 +223,24 @@ class _Settling:
         news = Together(self._scope, self.store.accepted()).news(fresh, firing)
         self.fire(firing | before, [*kept, *(f for f in news if f.alert_id not in before)])
 
-    def fire(self, before: dict[str, Alert], findings: Iterable[Finding]) -> None:
-        """Open, or keep up to date, an alert for each finding."""
+    def fire(self, before: dict[str, Alert], findings: Iterable[Finding], over: frozenset[str] = frozenset()) -> None:
+        """Open, or keep up to date, an alert for each finding. `over`: those that go on for their members' sake."""
         iterator = iter(findings)
         while page := list(islice(iterator, _PAGE)):
             _assure(self._scope.view)
             fresh = [finding for finding in page if finding.alert_id not in before]
             known = self.store.get([finding.alert_id for finding in fresh])
-            self._go_on(before, [finding for finding in page if finding.alert_id in before])
+            self._go_on(before, [finding for finding in page if finding.alert_id in before], over)
             self._keep(known, self._in_full(fresh))
 
-    def _go_on(self, before: dict[str, Alert], findings: Sequence[Finding]) -> None:
+    def _go_on(self, before: dict[str, Alert], findings: Sequence[Finding], over: frozenset[str]) -> None:
         """Keep what fires up to date. What is no more by now goes on as it was told, until the next sweep."""
-        drifts = [finding for finding in findings if finding.kind in SCHEMA_KINDS]
+        drifts = [f for f in findings if f.kind in SCHEMA_KINDS and f.alert_id not in over]
         in_full = {finding.alert_id: finding for finding in self._in_full(drifts)}
         for finding in drifts:
             if finding.alert_id not in in_full:
                 self._hold(finding)
-        others = (finding for finding in findings if finding.kind not in SCHEMA_KINDS)
+        others = (f for f in findings if f.kind not in SCHEMA_KINDS or f.alert_id in over)
         self._keep(before, [*in_full.values(), *others])
 
     def _in_full(self, findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -247,7 +251,7 @@ class _Settling:
     def resolve(self, alerts: Iterable[Alert], folded: Mapping[str, str] = _NOBODY) -> None:
         """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on.
 
-        So does what could not be judged. `folded`: those that others tell of from now on.
+        So does what could not be judged, or was forgotten. `folded`: those that others tell of from now on.
         """
         over = list(alerts)
         if over:
@@ -256,15 +260,19 @@ class _Settling:
             leader_id = folded.get(alert.finding.alert_id)
             if leader_id in self.held:
                 self._take(life.fold(alert, leader_id, self._scope.now_us), self._resolved)
-            elif alert.finding.subject.dataset in self._scope.stumbled or (
-                alert.finding.kind in _OF_TIME and self._scope.now_us < alert.started_us
-            ):
+            elif self._may_hold(alert):
                 self._hold(alert.finding)
             elif life.is_restless(alert, self._scope.policy.damping, self._scope.now_us):
                 self._hold(alert.finding)
                 self._take(life.hold(alert, self._scope.policy.damping, self._scope.now_us), self._opened)
             else:
                 self._take(life.resolve(alert, self._scope.now_us), self._resolved)
+
+    def _may_hold(self, alert: Alert) -> bool:
+        """Whether nobody can say that what was told is over."""
+        finding, scope = alert.finding, self._scope
+        has_not_begun = finding.kind in _OF_TIME and scope.now_us < alert.started_us
+        return finding.subject.dataset in scope.stumbled or has_not_begun or is_forgotten(scope, finding)
 
     def outlive(self, alerts: Iterable[Alert]) -> None:
         """What was accepted no longer holds, unless it could not be judged."""

@@ -3,7 +3,8 @@
 Rules kept here:
 - what somebody accepted is told nobody, nor what was told with it when it was accepted: its members, and where those
   are more than were named, whatever belongs to it now and began before it was accepted. Only a sweep knows that, so
-  what single changes bring up of that time waits for it;
+  what single changes bring up of that time waits for it. So it stays for as long as any part of it holds;
+- what an open alert tells of goes on being told by it, whatever became of the rest (`detect/standing.py`);
 - memory is bounded by what is wrong: grouping has to see all of it at once.
 """
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from processor.alerter.kin import kin_of
 from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.schemas import of_schemas
 from processor.detect.grouping import Kin, Told, alone, bounded, dressed, grouped, led, rank
+from processor.detect.standing import standing
 from processor.detect.stats import HOUR_US
 from processor.judging.scope import Scope
 from processor.model.alert import Alert, AlertKind, Finding
@@ -36,12 +39,25 @@ class Together:
         self._accepted = {*accepted, *members}
         self._cut = {i: alert for i, alert in accepted.items() if _is_cut(alert)}
 
-    def told(self, findings: Iterable[Finding]) -> Told:
-        """All that is to be told, of everything that holds."""
+    def told(self, findings: Iterable[Finding], firing: Mapping[str, Alert]) -> Told:
+        """All that is to be told, of everything that holds while these fire."""
         held = list(findings)
-        kin = kin_of(self._scope.view, held, self._scope.breathe)
-        some = self._without_unnamed(held, self._not_accepted(held), kin)
-        return bounded(grouped(some, kin), self._scope.policy)
+        held += self._unknown(held, firing)
+        some = self._not_accepted(held)
+        stands = standing({i: alert.finding for i, alert in firing.items()}, some)
+        kin = kin_of(self._scope.view, [*held, *stands.over.values()], self._scope.breathe)
+        some = self._without_unnamed(held, some, kin)
+        return bounded(grouped(some, kin, stands), self._scope.policy, stands)
+
+    def is_seen(self, accepted: Alert) -> bool:
+        """Whether any of what somebody accepted holds."""
+        return any(i in self.seen for i in (accepted.finding.alert_id, *(m.alert_id for m in accepted.finding.members)))
+
+    def _unknown(self, held: Sequence[Finding], firing: Mapping[str, Alert]) -> list[Finding]:
+        """What fires and tells of others, and could not be judged: nobody knows that it is over."""
+        ids, stumbled = {finding.alert_id for finding in held}, self._scope.stumbled
+        fired = (alert.finding for i, alert in firing.items() if i not in ids and alert.finding.member_count)
+        return [replace(alone(f), members=(), member_count=0) for f in fired if f.subject.dataset in stumbled]
 
     def news(self, fresh: Iterable[Finding], firing: Mapping[str, Alert]) -> list[Finding]:
         """What is to fire anew, and what fires and tells of more now. What may lead what is new is judged with it.
@@ -66,7 +82,8 @@ class Together:
 
     def _without_unnamed(self, held: Sequence[Finding], some: list[Finding], kin: Kin) -> list[Finding]:
         """These findings without the members of accepted alerts that had too many to name them all."""
-        leaders = {finding.alert_id: finding for finding in held if finding.alert_id in self._cut}
+        leaders = {i: alert.finding for i, alert in self._cut.items() if self.is_seen(alert)}
+        leaders |= {finding.alert_id: finding for finding in held if finding.alert_id in self._cut}
         if not leaders:
             return some
         folded = grouped([*leaders.values(), *some], kin).folded

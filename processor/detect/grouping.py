@@ -9,8 +9,10 @@ Rules kept here:
 - a job that is silent or stuck below a parent that is silent or stuck is told with its parent. Jobs below one parent
   that is not, and at least `_SCHEDULER` jobs of one namespace, that fall silent within a day are told with the first;
 - the one that leads is as grave as the gravest of its members. They are named up to `MOST_MEMBERS`, and all counted;
+- what an open alert tells of goes on being told by it (`standing`): nothing that holds is told anew because another
+  part of the same cause is over;
 - of a kind, at most `at_most` alerts that began in one hour are told one by one, the gravest and the first ones; the
-  rest is one `alert_storm`.
+  rest is one `alert_storm`. While that is open, what it tells stays with it, unless it has become graver.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from processor.detect.policy import Policy
+from processor.detect.standing import NOTHING_STANDS, Standing, outlived
 from processor.detect.stats import DAY_US, HOUR_US
 from processor.detect.words import counted
 from processor.model.alert import AlertKind, ColumnDrift, Finding, Member, Severity
@@ -53,10 +56,14 @@ class Kin(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What is to be told. `folded`: by the id of each that is told with another, the id of that one."""
+    """What is to be told. `folded`: by the id of each that is told with another, the id of that one.
+
+    `over`: ids of those that only go on for the sake of their members.
+    """
 
     findings: list[Finding]
     folded: dict[str, str]
+    over: frozenset[str] = frozenset()
 
 
 def rank(finding: Finding | Member) -> tuple[int, int, str]:
@@ -70,37 +77,44 @@ def breaking(finding: Finding) -> Iterator[Node]:
         yield from (finding.subject.column(drift.path) for drift in finding.changes if _breaks(drift))
 
 
-def grouped(findings: Iterable[Finding], kin: Kin) -> Told:
-    """Tell together what has one root cause."""
-    ranked = sorted(findings, key=rank)
-    follows = [*_by_columns(ranked, kin), *_by_parents(ranked, kin), *_by_silence(ranked, kin)]
+def grouped(findings: Iterable[Finding], kin: Kin, standing: Standing = NOTHING_STANDS) -> Told:
+    """Tell together what has one root cause, and what was told together before."""
+    ranked = sorted([*findings, *standing.over.values()], key=rank)
+    telling = list(_by_telling(ranked, standing))
+    directed = list(_free([*_by_columns(ranked, kin, standing), *_by_parents(ranked, kin, standing)], ranked, standing))
+    loose = _free([*_by_silence(ranked, kin, standing), *_by_run(ranked)], ranked, standing)
     sets = _Sets(len(ranked))
-    for pair in (*follows, *_by_run(ranked)):
+    for pair in (*telling, *directed, *loose):
         sets.join(*pair)
-    followers = {follower for _, follower in follows}
-    told = Told([], {})
+    below = {follower for _, follower in (*telling, *directed)}
+    told = Told([], {}, frozenset(standing.over))
     for places in sets.all():
-        leader = min(places, key=lambda place: (place in followers, place))
-        others = [ranked[place] for place in places if place != leader]
-        told.findings.append(led(ranked[leader], others))
-        told.folded.update((each.alert_id, ranked[leader].alert_id) for each in others)
+        first = min(places, key=lambda place: (place in below, ranked[place].alert_id not in standing.open, place))
+        _tell(ranked[first], [ranked[place] for place in places if place != first], told)
     return told
 
 
-def bounded(told: Told, policy: Policy) -> Told:
+def _tell(leader: Finding, others: Sequence[Finding], told: Told) -> None:
+    holding = [each for each in others if each.alert_id not in told.over]
+    told.findings.append(_led_on(leader, holding) if leader.alert_id in told.over else led(leader, holding))
+    told.folded.update((each.alert_id, leader.alert_id) for each in others)
+
+
+def bounded(told: Told, policy: Policy, standing: Standing = NOTHING_STANDS) -> Told:
     """Fold what is too much of a kind in one hour into one alert that counts it."""
-    most = policy.alert_storm.at_most
     hours: dict[tuple[AlertKind, int], list[Finding]] = defaultdict(list)
     for finding in sorted(told.findings, key=rank):
         hours[finding.kind, finding.since_us // HOUR_US].append(finding)
-    bound = Told([], dict(told.folded))
+    bound = Told([], dict(told.folded), told.over)
     for (kind, hour), some in hours.items():
-        storm = _storm(kind, hour, some[most:], most) if len(some) > most else None
+        before = standing.open.get(_storm_id(kind, hour))
+        own, rest = _parted(some, policy.alert_storm.at_most, before, standing)
+        storm = _storm(kind, hour, rest, len(own), before) if rest else None
         if storm is None or not policy.permits(storm.kind, storm.subject):
             bound.findings.extend(some)
             continue
-        bound.findings.extend([*some[:most], storm])
-        bound.folded.update((each.alert_id, storm.alert_id) for each in some[most:])
+        bound.findings.extend([*own, storm])
+        bound.folded.update((each.alert_id, storm.alert_id) for each in rest)
     return bound
 
 
@@ -113,6 +127,13 @@ def led(leader: Finding, others: Sequence[Finding]) -> Finding:
     listed.pop(leader.alert_id, None)
     unlisted = sum(each.member_count - len(each.members) for each in (leader, *others))
     return _with_members(leader, list(listed.values()), len(listed) + unlisted)
+
+
+def _led_on(leader: Finding, others: Sequence[Finding]) -> Finding:
+    """The alert that is over by itself and tells of these others."""
+    bare = replace(leader, severity=Severity.INFO, members=(), member_count=0)
+    told = led(bare, others)
+    return outlived(leader, told.members, told.member_count)
 
 
 def dressed(finding: Finding, told: Finding) -> Finding:
@@ -147,12 +168,29 @@ def _member(finding: Finding) -> Member:
 # Who leads whom
 
 
-def _by_columns(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
+def _by_telling(ranked: Sequence[Finding], standing: Standing) -> Iterator[_Pair]:
+    places = {finding.alert_id: place for place, finding in enumerate(ranked)}
+    yield from ((places[leader], places[member]) for member, leader in standing.leads.items() if member in places)
+
+
+def _free(pairs: Iterable[_Pair], ranked: Sequence[Finding], standing: Standing) -> Iterator[_Pair]:
+    """Those that do not take from an open alert what it tells of: another cause is told by itself."""
+    for first, other in pairs:
+        mine, its = ranked[first].alert_id, ranked[other].alert_id
+        if its not in standing.leads or standing.family_of(mine) == standing.family_of(its):
+            yield first, other
+
+
+def _by_columns(ranked: Sequence[Finding], kin: Kin, standing: Standing) -> Iterator[_Pair]:
+    """What is over leads nothing new but what it told of without a name."""
     broken: dict[Node, list[int]] = defaultdict(list)
     for place, finding in enumerate(ranked):
-        for column in breaking(finding):
-            broken[column].append(place)
+        if finding.alert_id not in standing.over or standing.may_have_unnamed(finding.alert_id):
+            for column in breaking(finding):
+                broken[column].append(place)
     for place, finding in enumerate(ranked):
+        if finding.alert_id in standing.over:
+            continue
         causes = [_causes(column, finding, ranked, broken, kin) for column in breaking(finding)]
         if causes and all(causes):
             first = min({cause for some in causes for cause in some}, key=lambda cause: _age(ranked[cause]))
@@ -175,20 +213,27 @@ def _age(finding: Finding) -> tuple[int, str]:
     return finding.since_us, finding.alert_id
 
 
-def _by_parents(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
+def _by_parents(ranked: Sequence[Finding], kin: Kin, standing: Standing) -> Iterator[_Pair]:
     waiting: dict[Node, int] = {}
-    for place, finding in enumerate(ranked):
-        if finding.kind in WAITING:
-            waiting.setdefault(finding.subject, place)
-    for place, finding in enumerate(ranked):
-        if finding.kind in WAITING:
-            parents = _parents_of(finding, kin) - {finding.subject}
-            yield from ((waiting[parent], place) for parent in sorted(parents & waiting.keys())[:1])
+    for place in _waiting(ranked, standing):
+        waiting.setdefault(ranked[place].subject, place)
+    for place in _waiting(ranked, standing):
+        parents = _parents_of(ranked[place], kin) - {ranked[place].subject}
+        yield from ((waiting[parent], place) for parent in sorted(parents & waiting.keys())[:1])
 
 
-def _by_silence(ranked: Sequence[Finding], kin: Kin) -> Iterator[_Pair]:
-    """Jobs that fell silent together and have no parent that explains it: below one parent, then of one namespace."""
-    waiting = {finding.subject for finding in ranked if finding.kind in WAITING}
+def _waiting(ranked: Sequence[Finding], standing: Standing) -> list[int]:
+    """Those that are waited for still."""
+    places = (place for place, finding in enumerate(ranked) if finding.kind in WAITING)
+    return [place for place in places if ranked[place].alert_id not in standing.over]
+
+
+def _by_silence(ranked: Sequence[Finding], kin: Kin, standing: Standing) -> Iterator[_Pair]:
+    """Jobs that fell silent together and have no parent that explains it: below one parent, then of one namespace.
+
+    One that is back by now fell silent with them all the same.
+    """
+    waiting = {ranked[place].subject for place in _waiting(ranked, standing)}
     silent = [place for place, finding in enumerate(ranked) if finding.kind is AlertKind.SILENT_JOB]
     bare = [place for place in silent if not waiting & (_parents_of(ranked[place], kin) - {ranked[place].subject})]
     firsts = list[int]()
@@ -251,16 +296,33 @@ class _Sets:
 # Storms
 
 
-def _storm(kind: AlertKind, hour: int, rest: Sequence[Finding], told: int) -> Finding:
-    namespaces = {finding.subject.namespace for finding in rest}
+def _parted(
+    ranked: Sequence[Finding], most: int, before: Finding | None, standing: Standing
+) -> tuple[list[Finding], list[Finding]]:
+    """What began in one hour: that which is told one by one, and the rest. `before`: the storm, if it is open."""
+    if before is None:
+        return list(ranked[:most]), list(ranked[most:])
+    grave = _GRAVITY.index(before.severity)
+    own = [one for one in ranked if one.alert_id in standing.open or _GRAVITY.index(one.severity) < grave][:most]
+    told = {one.alert_id for one in own}
+    return own, [one for one in ranked if one.alert_id not in told]
+
+
+def _storm_id(kind: AlertKind, hour: int) -> str:
+    return hash_parts(AlertKind.ALERT_STORM.value, kind.value, str(hour)).hex()
+
+
+def _storm(kind: AlertKind, hour: int, rest: Sequence[Finding], told: int, before: Finding | None) -> Finding:
+    """The rest as one. One that is open keeps its subject, wherever what remains of it is."""
+    first, namespaces = rest[0].subject.namespace, {finding.subject.namespace for finding in rest}
     since = _EPOCH + timedelta(hours=hour)
     storm = Finding(
-        alert_id=hash_parts(AlertKind.ALERT_STORM.value, kind.value, str(hour)).hex(),
+        alert_id=_storm_id(kind, hour),
         kind=AlertKind.ALERT_STORM,
         severity=rest[0].severity,
-        subject=Node(Kind.NAMESPACE, namespaces.pop() if len(namespaces) == 1 else "*", ""),
+        subject=before.subject if before else Node(Kind.NAMESPACE, first if len(namespaces) == 1 else "*", ""),
         summary=f"{counted(len(rest), 'more alert')} of kind {kind.value} began in the hour from"
-        f" {since:%Y-%m-%d %H:%M} UTC; the {told} gravest are told one by one.",
+        f" {since:%Y-%m-%d %H:%M} UTC, beside {told} told one by one.",
         since_us=min(finding.since_us for finding in rest),
     )
     members = tuple(map(_member, rest[:MOST_MEMBERS]))

@@ -84,15 +84,6 @@ def test_what_fired_before_its_cause_was_known_is_resolved_and_says_who_tells_of
     assert f"told with alert {next(iter(world.alerts.firing()))}" in folded.finding.summary
 
 
-def test_when_the_cause_is_taken_back_what_still_holds_is_told_by_itself() -> None:
-    world = World()
-    for number in range(3):
-        world.feel(65, layer(number, 60 + number, *DROPPED))
-    world.feel(71, layer(0, 70, *FULL))
-    world.sweep(72)
-    assert world.told() == {"staging": ["mart"]}
-
-
 def test_judging_one_node_anew_keeps_what_its_alert_tells_of() -> None:
     world = World()
     for number in range(3):
@@ -133,14 +124,33 @@ def test_of_a_storm_single_changes_bring_up_a_few_and_the_sweep_tells_the_rest_a
     assert world.sweep(72, POLICY) == []
 
 
-def test_a_storm_that_has_passed_is_resolved_and_what_remains_is_told() -> None:
+def test_what_a_storm_tells_of_stays_with_it_until_the_last_is_over() -> None:
     world = World()
-    fill(world.store, *(apart(number, minutes, *FULL) for number in range(20) for minutes in (0,)))
+    fill(world.store, *(apart(number, 0, *FULL) for number in range(20)))
     fill(world.store, *(apart(number, 60, *DROPPED) for number in range(20)))
     world.sweep(71, POLICY)
-    fill(world.store, *(apart(number, 80, *FULL) for number in range(16)))
-    world.sweep(81, POLICY)
-    assert sorted(world.told()) == [f"t{number:03}" for number in range(16, 20)]
+    alone = {name for name in world.told() if name}
+    for minutes, back in ((80, range(8)), (81, range(8, 16)), (82, range(16, 20))):
+        fill(world.store, *(apart(number, minutes, *FULL) for number in back))
+        told = world.sweep(minutes + 1, POLICY)
+        assert {alert.status for alert in told} == {Status.RESOLVED}
+        held = {f"t{number:03}" for number in range(back[-1] + 1, 20)}
+        storm = set(world.told().get("", ()))
+        assert (storm, set(world.told()) - {""}) == (held - alone, held & alone)
+    assert not world.alerts.firing()
+
+
+def test_what_turns_graver_than_its_storm_is_told_by_itself() -> None:
+    world = World()
+    fill(world.store, *(apart(number, 0, *FULL) for number in range(20)))
+    fill(world.store, *(apart(number, 60, *DROPPED) for number in range(20)))
+    world.sweep(71, POLICY)
+    in_storm = min(world.told()[""])
+    lineage = column_lineage({"amount": [(in_storm, "amount")]})
+    reads = event("reads", minutes=75, run=9, inputs=[table(in_storm)], outputs=[table("mart", columnLineage=lineage)])
+    fill(world.store, reads)
+    world.sweep(76, POLICY)
+    assert in_storm in world.told()
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9])
