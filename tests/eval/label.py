@@ -35,7 +35,7 @@ class Label:
     begins, if earlier. `visible_us`: when the evidence was in the index; `over_us`: when that of the end was.
     `linger_us`: how long after that an alert may go on. From `may_end_us` on an alert may end while it lasts: people
     have heard of it by then. `read`: the table that a witness must still say it reads: what nobody reads is no
-    orphan. After so many runs of a witness (`habit_runs`, 0 for never) an alert may end as well: backfills count.
+    orphan.
     """
 
     name: str
@@ -55,7 +55,6 @@ class Label:
     is_each: bool = False
     is_optional: bool = False
     read: str = ""
-    habit_runs: int = 0
 
     @property
     def first_us(self) -> int:

@@ -15,10 +15,12 @@ from tests.eval.timing import DAY_US, HOUR_US, Rhythm, Schedule, at
 _LINGER_US = 6 * HOUR_US
 _SIBLINGS = 6
 _ORPHANED = "sibling without writer"
-_NEW_NORMAL_RUNS = 24
-"""What so many of the few runs that are remembered have done is what the job does now."""
-_ACCEPTED_DAYS = 20
-"""After so long a loss that nobody took back may be taken for accepted: what runs read is kept for weeks only."""
+_FEW = 3
+"""Fewer losses in a namespace are told one by one."""
+_LOST_SHARE = 0.05
+"""What the target (95 %) allows a namespace to be without."""
+_ACCEPTED_DAYS = 14
+"""After so long a loss that nobody took back may be taken for accepted."""
 
 
 def lose_inputs(cast: Cast, day: float, days: float | None) -> None:
@@ -36,6 +38,22 @@ def lose_outputs(cast: Cast, day: float, days: float | None) -> None:
     label.beside("silent_dataset", *cast.nodes(job.outputs))
     label.beside("orphan_dataset", *cast.nodes(job.outputs))
     _switch(cast, job, "hides_outputs", day, days)
+
+
+def crowd(cast: Cast) -> None:
+    """Where so many jobs of a namespace lack a side at once that it misses the target, that may be told as well."""
+    lost = [label for label in cast.world.labels if label.kind in ("missing_inputs", "missing_outputs")]
+    jobs = Counter(job.node.namespace for unit in cast.company.units for job in unit.jobs)
+    for label in lost:
+        (namespace,) = {node.namespace for node in label.subjects}
+        there = [one for one in lost if namespace in {node.namespace for node in one.subjects} and _lasts(one, label)]
+        if len(there) >= _FEW and len(there) >= _LOST_SHARE * jobs[namespace]:
+            label.beside("low_coverage", Node(Kind.NAMESPACE, namespace, ""))
+
+
+def _lasts(one: Label, label: Label) -> bool:
+    """Whether one lasts when another begins."""
+    return one.from_us <= label.from_us and (one.until_us is None or label.from_us < one.until_us)
 
 
 def lose_columns(cast: Cast, day: float, days: float | None) -> None:
@@ -181,7 +199,7 @@ def _namespaces(*nodes: Node) -> set[Node]:
 def _label(cast: Cast, job: Job, kind: str, subjects: frozenset[Node], day: float, days: float | None) -> Label:
     until_us = None if days is None else at(day) + int(days * DAY_US)
     label = Label(kind, kind, subjects, at(day), until_us, linger_us=_LINGER_US)
-    label.may_end_us, label.habit_runs = at(day + _ACCEPTED_DAYS), _NEW_NORMAL_RUNS
+    label.may_end_us = at(day + _ACCEPTED_DAYS)
     return cast.world.label(label, job)
 
 

@@ -29,6 +29,7 @@ def world_of(seed: int, *, jobs: int, days: int) -> World:
             day = chance.uniform(days * _LEARNT_DAYS, days * 0.85)
             with suppress(NobodyLeftError):
                 act(cast, day)
+    losses.crowd(cast)
     return world
 
 

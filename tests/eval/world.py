@@ -124,7 +124,6 @@ class World:
         if unit.is_dead:
             self._miss(unit, now_us)
             return
-        self._back(unit, now_us)
         frame = self._begin(unit.frame, now_us, nominal_us, None) if unit.frame else None
         self._next(Started(unit, frame, nominal_us), 0, now_us)
 
@@ -135,9 +134,10 @@ class World:
             label.visible_us = now_us
 
     def _back(self, unit: Unit, now_us: int) -> None:
+        """All of it has been started again: a turn that fails halfway brings back a part of its tasks."""
         label = self.missed.get(id(unit))
         if label is not None and label.until_us is not None and now_us >= label.until_us and label.over_us is None:
-            label.over_us = now_us + int(sum(task.minutes for task in unit.tasks) * 2 * MINUTE_US)
+            label.over_us = now_us + int(2 * unit.tasks[-1].minutes * MINUTE_US)
 
     def _next(self, started: Started, place: int, now_us: int) -> None:
         tasks = started.unit.tasks
@@ -150,6 +150,8 @@ class World:
 
     def _try(self, started: Started, place: int, attempt: int, now_us: int) -> None:
         job = started.unit.tasks[place]
+        if job is started.unit.tasks[-1]:
+            self._back(started.unit, now_us)
         run = self._begin(job, now_us, started.nominal_us, started.frame, attempt)
         if job.key in self.hangs and not attempt:
             self._hang(run)
@@ -231,9 +233,6 @@ def _says_it_reads(job: Job, table: str) -> bool:
 def _witness(label: Label, now_us: int, arrives_us: int) -> None:
     if now_us < label.from_us:
         return
-    label.habit_runs -= 1
-    if label.habit_runs == 0:
-        label.may_end_us = min(label.may_end_us or now_us, now_us)
     if label.until_us is None or now_us < label.until_us:
         label.visible_us = min(label.visible_us or arrives_us, arrives_us)
     else:
