@@ -97,7 +97,8 @@ class MissingSide(Section, frozen=True):
     """`min_runs`: completed runs to learn from. `share`: how many of them must have had the side.
 
     A job with fewer runs is judged by jobs of its integration and jobType: `min_peers` of them that have been learned,
-    of which `peer_share` have the side. `require`: jobs whose runs must have it, whatever was learned.
+    of which `peer_share` have the side. `require`: jobs whose runs must have it, whatever was learned. `settle_days`:
+    how long a loss that lasts is told at least, however few runs are kept (`lasting_loss`).
     """
 
     min_runs: Count = 3
@@ -105,17 +106,19 @@ class MissingSide(Section, frozen=True):
     min_peers: Count = 10
     peer_share: Share = 0.95
     require: tuple[Pattern, ...] = ()
+    settle_days: Days = 14.0
 
 
 class MissingColumnLineage(Section, frozen=True):
     """`min_runs`: completed runs to learn from. `share`: how many of them must have stated an output's columns.
 
-    `require`: datasets each of whose columns must have parents.
+    `require`: datasets each of whose columns must have parents. `settle_days`: see `MissingSide`.
     """
 
     min_runs: Count = 3
     share: Share = 0.8
     require: tuple[Pattern, ...] = ()
+    settle_days: Days = 14.0
 
 
 class UntrackedPipeline(Section, frozen=True):
@@ -139,9 +142,13 @@ class FragmentedNamespace(Section, frozen=True):
 
 
 class BrokenLineage(Section, frozen=True):
-    """`runs`: an edge counts as the job's once this many completed runs in a row had it."""
+    """`runs`: an edge counts as the job's once this many completed runs in a row had it.
+
+    `settle_days`: see `MissingSide`.
+    """
 
     runs: Annotated[int, msgspec.Meta(ge=3, le=31)] = 5
+    settle_days: Days = 14.0
 
 
 class StuckRun(Section, frozen=True):

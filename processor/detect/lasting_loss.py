@@ -3,8 +3,8 @@
 Rules kept here:
 - of a job the newest runs are kept, and what it used to have is learned from those before the loss. Once too few of
   these are left the detectors say nothing more, of an hourly job within a day: that is no reason to end an alert;
-- so what is open goes on while the job's newest completed run still lacks what the first one lacked, for `TOLD_DAYS`:
-  by then who meant to act has acted;
+- so what is open goes on while the job's newest completed run still lacks what the first one lacked, for
+  `settle_days`: by then who meant to act has acted;
 - whatever else ended the finding (a run that has it again, a policy, a dataset that was dropped) ends the alert.
 """
 
@@ -19,7 +19,6 @@ from processor.detect.stats import DAY_US
 from processor.model.alert import AlertKind, Finding
 from processor.model.history import FinishedRun, JobHistory, KnownMapping, RunMembers, RunRecord
 
-TOLD_DAYS = 14
 KINDS = frozenset(
     {
         AlertKind.MISSING_INPUTS,
@@ -37,9 +36,10 @@ def may_be_forgotten(
     own = policy.for_(history.job)
     if not runs or is_endless(history) or not own.permits(finding.kind, finding.subject):
         return False
-    if finding.alert_id == peers_id(finding.kind, history.job) or now_us >= finding.since_us + TOLD_DAYS * DAY_US:
+    least_runs, days = _knobs(finding.kind, own)
+    if finding.alert_id == peers_id(finding.kind, history.job) or now_us >= finding.since_us + int(days * DAY_US):
         return False
-    return sum(run.ended_us < finding.since_us for run in runs) < _least_runs(finding.kind, own)
+    return sum(run.ended_us < finding.since_us for run in runs) < least_runs
 
 
 def lacks_side(finding: Finding, newest: FinishedRun) -> bool:
@@ -59,9 +59,11 @@ def lacks_parents(finding: Finding, mappings: Iterable[KnownMapping]) -> bool:
     return any(known.is_current and known.first_seen_us == finding.since_us for known in mappings)
 
 
-def _least_runs(kind: AlertKind, policy: Policy) -> int:
-    """On how many runs before the loss the detector insists."""
+def _knobs(kind: AlertKind, policy: Policy) -> tuple[int, float]:
+    """On how many runs before the loss the detector insists, and for how many days a loss is told at least."""
     if kind in SIDES:
-        return knobs_of(policy, kind).min_runs
+        side = knobs_of(policy, kind)
+        return side.min_runs, side.settle_days
+    edge, columns = policy.broken_lineage, policy.missing_column_lineage
     is_edge = kind is AlertKind.BROKEN_LINEAGE
-    return policy.broken_lineage.runs if is_edge else policy.missing_column_lineage.min_runs
+    return (edge.runs, edge.settle_days) if is_edge else (columns.min_runs, columns.settle_days)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from processor.alerter.life import acknowledge
 from processor.alerter.reconcile import react, reconcile
 from processor.alerter.state import MemoryAlerts
-from processor.detect.lasting_loss import TOLD_DAYS
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.index.announce import change_of
@@ -212,11 +211,12 @@ def test_a_loss_in_an_hourly_job_is_told_until_it_is_mended(kind: str) -> None:
 @pytest.mark.parametrize("kind", LOSSES)
 def test_a_loss_that_nobody_mends_is_accepted_at_last(kind: str) -> None:
     world = World(*(each for hour in range(40) for each in hour_of(hour)))
-    last = 40 + 24 * (TOLD_DAYS + 2)
+    days, policy = 9, f"{kind}: {{settle_days: 9}}"
+    last = 40 + 24 * (days + 2)
     for hour in range(40, last, 24):
         fill(world.store, *(each for h in range(hour, hour + 24) for each in hour_of(h, **LOSSES[kind])))  # type: ignore[arg-type]
-        world.sweep((hour + 23) * HOUR + 10)
-        assert fires(world, kind) == (hour + 23 - 40 < 24 * TOLD_DAYS), hour
+        world.sweep((hour + 23) * HOUR + 10, policy)
+        assert fires(world, kind) == (hour + 23 - 40 < 24 * days), hour
 
 
 def test_what_the_policy_leaves_out_by_now_is_not_told_on() -> None:
