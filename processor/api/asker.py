@@ -23,6 +23,7 @@ from processor.api.names import Names
 from processor.api.problems import ProblemError
 from processor.index.keys import Key
 from processor.index.past import PastView
+from processor.index.portion import Portion
 from processor.index.resolve import resolve
 from processor.index.search import Catalog
 from processor.index.store import Store
@@ -130,6 +131,11 @@ class _LimitedStore(MeteredStore):
         """See `Store`."""
         self.check()
         return super().fetch(keys)
+
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[dict[bytes, bytes]]]:
+        """See `Store`."""
+        self.check()
+        return super().fetch_records(ids, portions)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """See `Store`."""

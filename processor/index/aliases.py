@@ -54,7 +54,7 @@ def find_aliases(view: View, ids: Iterable[bytes]) -> Aliases:
         links |= found
         frontier = {name for pair in found for name in pair} - met
     neighbors = _neighbors(links)
-    return Aliases({i: _component(i, neighbors) for i in wanted}, links)
+    return Aliases({i: _component(i, neighbors) if i in neighbors else frozenset((i,)) for i in wanted}, links)
 
 
 def symlinked(record: NodeRecord) -> frozenset[bytes]:

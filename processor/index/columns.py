@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from processor.index.aliases import aliases_of
 from processor.index.records import Link
+from processor.index.remembered import WHO
 from processor.index.traverse import DEPTH, EVERYTHING, LIMIT, Direction, Graph, Only, Reached
 from processor.index.view import View, current_columns
 from processor.model.history import KnownEdge, KnownMapping
@@ -160,7 +161,7 @@ def by_name(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, list[N
     for place, together in groupby(sorted(columns), itemgetter(1, 2)):
         wanted.setdefault(Node(Kind.DATASET, *place), []).extend(together)
     ids = sorted(dataset.id for dataset in wanted)
-    view.look_ahead(ids, "n", "o", "i")
+    view.look_ahead(ids, WHO, "o", "i")
     names = live_names(view, ids)
     named: dict[bytes, dict[str, list[Node]]] = {}
     for dataset, of_one in wanted.items():

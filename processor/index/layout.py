@@ -87,12 +87,12 @@ def pack_identity(node: Node) -> bytes:
     return msgspec.msgpack.encode([node.kind.value, node.namespace, node.name])
 
 
-_identity = msgspec.msgpack.Decoder(tuple[Kind, str, str])
+_identity = msgspec.msgpack.Decoder(Node)
 
 
 def unpack_identity(data: bytes) -> Node:
     """Inverse of `pack_identity`."""
-    return Node(*_identity.decode(data))
+    return _identity.decode(data)
 
 
 @lru_cache(maxsize=65_536)

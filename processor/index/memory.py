@@ -12,7 +12,8 @@ from processor.index import joins
 from processor.index.expiry import EPOCH_DIGITS, JOB_DIGITS, KEEP, SWEEP, Keep, epoch_of, epoch_of_segment, surplus
 from processor.index.items import frame
 from processor.index.keys import Key
-from processor.index.layout import BUCKETS, INDEX_RECORDS
+from processor.index.layout import BUCKETS, INDEX_RECORDS, key_of
+from processor.index.portion import Portion
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, OutboxEntry, Settle
 from processor.index.wire import Join
 from processor.model.errors import StoreWentBackError
@@ -69,6 +70,10 @@ class MemoryStore:
     def fetch(self, keys: Sequence[Key]) -> list[Hash]:
         """Whole hashes, in the order of `keys`."""
         return [dict(self._hashes.get(key, {})) for key in keys]
+
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[Hash]]:
+        """Portions of the records of these nodes, for each portion in the order of `ids`."""
+        return [[portion.of(self._record(portion.record, i)) for i in ids] for portion in portions]
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""
@@ -133,6 +138,9 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+    def _record(self, record: str, id_: bytes) -> Hash:
+        return self._hashes.get(key_of(record, id_, self._buckets), {})
 
     def has(self, key: Key) -> bool:
         """Whether there is such a hash."""

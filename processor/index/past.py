@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from processor.index.records import Standing
+from processor.index.remembered import WHO
 from processor.index.store import Store
 from processor.index.view import Link, View
 from processor.model.history import HOUR_US, JobHistory, KnownMapping, Lane, NodeRecord, OpenRun, SchemaVersion
@@ -26,6 +27,10 @@ class PastView(View):
     def __init__(self, store: Store, at_us: int, breathe: Callable[[], None] = lambda: None) -> None:
         super().__init__(store, breathe)
         self._at_us = at_us
+
+    def look_ahead(self, ids: Sequence[bytes], *records: str) -> None:
+        """See `View`; whether a node was dropped is in the whole of its record."""
+        super().look_ahead(ids, *("n" if record == WHO else record for record in records))
 
     def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:
         """See `View`."""
@@ -42,6 +47,11 @@ class PastView(View):
     def in_links(self, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
         """See `View`."""
         return {i: self._by_then(links) for i, links in super().in_links(ids).items()}
+
+    def symlinks(self, ids: Sequence[bytes]) -> tuple[dict[bytes, list[Link]], dict[bytes, list[Link]]]:
+        """See `View`."""
+        out, into = ({i: self._by_then(links) for i, links in found.items()} for found in super().symlinks(ids))
+        return out, into
 
     def lanes_of(self, datasets: Sequence[Node]) -> dict[Node, list[Lane]]:
         """See `View`."""

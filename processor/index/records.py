@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 
@@ -33,7 +32,7 @@ ROLE_ORDER = {Role.WRITER: 0, Role.PRODUCER: 1, Role.READER: 2}
 """Whose word on a schema counts more."""
 
 
-class Link(NamedTuple):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """One link of a node. `owner`: for `derives`, the job (or dataset) whose mapping states it.
 
     On an input dataset a `derives` link's `other` is the output; on an output dataset it is the owner.
@@ -47,7 +46,7 @@ class Link(NamedTuple):
     last_us: int
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """Who a node is, and whether it is dropped."""
 
     node: Node
@@ -67,36 +66,52 @@ def links_in(record: str, there: Hash) -> list[Link]:
 
 def link_of(record: str, name: bytes, value: bytes) -> Link:
     """One link of a node's out or in record."""
-    first_us, hour, evidence = joins.unpack_span(value)
-    type_, last_us = LINK_TYPES[name[:1]], max(hour * HOUR_US, first_us)
-    first, second = name[1:_ONE_ID], name[_ONE_ID:]
-    if record == "o" and type_ is EdgeType.DERIVES:
-        return Link(type_, second, first, evidence, first_us, last_us)
-    return Link(type_, first, None, evidence, first_us, last_us)
+    first, hour, bits = joins.span_of(value)
+    first_us = int(first)
+    type_, seen_us = LINK_TYPES[name[:1]], hour * HOUR_US
+    last_us = seen_us if seen_us > first_us else first_us  # noqa: FURB136  a walk makes thousands, and a call costs more
+    if type_ is EdgeType.DERIVES and record == "o":
+        return Link(type_, name[_ONE_ID:], name[1:_ONE_ID], joins.evidence_of(bits), first_us, last_us)
+    return Link(type_, name[1:_ONE_ID], None, joins.evidence_of(bits), first_us, last_us)
 
 
 def standing_of(there: Hash) -> Standing:
     """Who a node is, and whether it is dropped: what a walk asks of each that it meets."""
-    change = there.get(b"d")
-    return Standing(unpack_identity(there[b"i"]), change is not None and node_record(there).dropped)
+    return Standing(unpack_identity(there[b"i"]), b"d" in there and _is_dropped(there))
+
+
+def _is_dropped(there: Hash) -> bool:
+    change, last_write_us = _change(there), _last_write_us(there)
+    is_over = change is not None and (last_write_us is None or last_write_us <= change.time_us)
+    return is_over and _state(change) == "DROP"
+
+
+def _change(there: Hash) -> joins.Stamped | None:
+    return joins.unpack_stamped(there[b"d"]) if b"d" in there else None
+
+
+def _state(change: joins.Stamped | None) -> str | None:
+    return change.payload[1 : 1 + change.payload[0]].decode() if change else None
+
+
+def _last_write_us(there: Hash) -> int | None:
+    return joins.unpack_time(there[b"w"]) if b"w" in there else None
 
 
 def node_record(there: Hash) -> NodeRecord:
     """A node's record."""
     span = joins.unpack_span(there[b"t"])
-    last_write = joins.unpack_time(there[b"w"]) if b"w" in there else None
-    change = joins.unpack_stamped(there[b"d"]) if b"d" in there else None
-    state = change.payload[1 : 1 + change.payload[0]].decode() if change else None
-    is_over = change is not None and (last_write is None or last_write <= change.time_us)
+    change = _change(there)
+    state = _state(change)
     return NodeRecord(
         node=unpack_identity(there[b"i"]),
         first_seen_us=span.first_us,
         last_seen_us=span.last_us,
         facets=_facets(there),
-        last_write_us=last_write,
+        last_write_us=_last_write_us(there),
         lifecycle=Lifecycle(state) if state else None,
         lifecycle_us=change.time_us if change else None,
-        dropped=state == "DROP" and is_over,
+        dropped=_is_dropped(there),
         written_hours=joins.unpack_hours(there[b"h"]).hours if b"h" in there else (),
     )
 

@@ -21,6 +21,7 @@ from processor.index.generations import Generation, Generations, literally
 from processor.index.keys import Key
 from processor.index.layout import BUCKETS, INDEX_RECORDS
 from processor.index.pipeline import run, run_all
+from processor.index.portion import Portion
 from processor.index.reading import Hashes
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, OutboxEntry, Settle
 from processor.index.wire import pack, pack_all
@@ -116,6 +117,11 @@ class RedisStore:
         before, behind = f"{self._prefix}:{{b", f"}}:g{self.generation}:"
         names = [f"{before}{bucket}{behind}{record}{':' if owner else ''}{owner}" for bucket, record, owner in keys]
         return self._hashes.fetch(names, [key[0] for key in keys])
+
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[dict[bytes, bytes]]]:
+        """Portions of the records of these nodes, for each portion in the order of `ids`."""
+        around = (f"{self._prefix}:{{b", f"}}:g{self.generation}:")
+        return self._hashes.fetch_records(ids, portions, around, self.buckets)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""

@@ -7,16 +7,20 @@ two; where explicit lineage governs one of them, the job's newest statement for 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+import msgspec
+
+from processor.index.remembered import WHO
 from processor.index.view import Link, View
 from processor.model.observation import EdgeType, Evidence
 
 _READ = Evidence.INPUTS_OUTPUTS | Evidence.COLUMN | Evidence.DECLARED
 _WRITTEN = Evidence.INPUTS_OUTPUTS | Evidence.DECLARED
+_Links = dict[bytes, list[Link]]
+"""Links of one type, by node."""
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """From one dataset to the next.
 
     `job` is None where a dataset derives from another without one; `target` is None where the job
@@ -32,22 +36,23 @@ class Step(NamedTuple):
 def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     """Who reads these datasets, and what those jobs write."""
     out = view.out_links(datasets)
-    jobs = sorted({link.other for links in out.values() for link in _of(links, EdgeType.READS)})
-    view.look_ahead(jobs, "n", "o")
-    written = view.out_links(jobs)
+    reads = {i: _of(links, EdgeType.READS) for i, links in out.items()}
+    jobs = sorted({link.other for links in reads.values() for link in links})
+    view.look_ahead(jobs, WHO, "o")
+    writes = {i: _of(links, EdgeType.WRITES) for i, links in view.out_links(jobs).items()}
     alone = {link.other for links in out.values() for link in links if link.owner == link.other}
-    sources = _Sources(view, _governed(out, EdgeType.READS) | _governing(written, EdgeType.WRITES) | alone)
+    sources = _Sources(view, _governed(reads, _READ) | _governing(writes, _WRITTEN) | alone)
     for origin in datasets:
-        for read in _of(out[origin], EdgeType.READS):
-            writes = _of(written[read.other], EdgeType.WRITES)
+        for read in reads[origin]:
+            job, written = read.other, writes[read.other]
             yield from (
-                Step(origin, read.other, write.other, (read, write))
-                for write in writes
-                if _infers(read, write) or origin in sources.stated(read.other, write.other)
+                Step(origin, job, write.other, (read, write))
+                for write in written
+                if _infers(read, write) or origin in sources.stated(job, write.other)
             )
-            if not writes:
-                yield Step(origin, read.other, None, (read,))
-        for link in _of(out[origin], EdgeType.DERIVES):
+            if not written:
+                yield Step(origin, job, None, (read,))
+        for link in out[origin]:
             if link.owner == link.other != origin and origin in sources.stated(link.other, link.other):
                 yield Step(origin, None, link.other, (link,))
 
@@ -55,16 +60,16 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
 def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     """Who writes these datasets, and what those jobs read."""
     into = view.in_links(datasets)
-    jobs = sorted({link.other for links in into.values() for link in _of(links, EdgeType.WRITES)})
-    view.look_ahead(jobs, "n", "i")
-    read = view.in_links(jobs)
+    writes = {i: _of(links, EdgeType.WRITES) for i, links in into.items()}
+    jobs = sorted({link.other for links in writes.values() for link in links})
+    view.look_ahead(jobs, WHO, "i")
+    reads = {i: _of(links, EdgeType.READS) for i, links in view.in_links(jobs).items()}
     alone = {i for i, links in into.items() if any(link.other == i for link in _of(links, EdgeType.DERIVES))}
-    sources = _Sources(view, _governed(into, EdgeType.WRITES) | _governing(read, EdgeType.READS) | alone)
+    sources = _Sources(view, _governed(writes, _WRITTEN) | _governing(reads, _READ) | alone)
     for origin in datasets:
-        for write in _of(into[origin], EdgeType.WRITES):
+        for write in writes[origin]:
             stated = sources.stated(write.other, origin)
-            reads = _of(read[write.other], EdgeType.READS)
-            leading = [r for r in reads if _infers(r, write) or r.other in stated]
+            leading = [r for r in reads[write.other] if _infers(r, write) or r.other in stated]
             yield from (Step(origin, write.other, r.other, (r, write)) for r in leading)
             if not leading:
                 yield Step(origin, write.other, None, (write,))
@@ -78,24 +83,19 @@ def _infers(read: Link, write: Link) -> bool:
     return _shares(read.evidence, _READ) and _shares(write.evidence, _WRITTEN)
 
 
-def _is_explicit(link: Link, type_: EdgeType) -> bool:
-    inferring = _READ if type_ is EdgeType.READS else _WRITTEN
-    return link.type is type_ and not _shares(link.evidence, inferring)
-
-
 def _shares(one: Evidence, other: Evidence) -> bool:
     """As integers: each flag that an enum makes costs a walk as much as the link it stands on."""
     return bool(int.__and__(one, other))
 
 
-def _governed(links: dict[bytes, list[Link]], type_: EdgeType) -> set[bytes]:
+def _governed(links: _Links, inferring: Evidence) -> set[bytes]:
     """The jobs at the far end of links that only explicit lineage states."""
-    return {link.other for found in links.values() for link in found if _is_explicit(link, type_)}
+    return {link.other for found in links.values() for link in found if not _shares(link.evidence, inferring)}
 
 
-def _governing(links: dict[bytes, list[Link]], type_: EdgeType) -> set[bytes]:
+def _governing(links: _Links, inferring: Evidence) -> set[bytes]:
     """The jobs that have links that only explicit lineage states."""
-    return {job for job, found in links.items() if any(_is_explicit(link, type_) for link in found)}
+    return {job for job, found in links.items() if any(not _shares(link.evidence, inferring) for link in found)}
 
 
 class _Sources:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from processor.index.expiry import Keep
 from processor.index.keys import Key
+from processor.index.portion import Portion
 from processor.index.wire import Parts
 
 
@@ -111,6 +112,12 @@ class Store(Protocol):
 
     def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
         """Whole hashes, in the order of `keys`; an absent one is empty. Few round trips."""
+
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[dict[bytes, bytes]]]:
+        """Portions of the records of these nodes, for each portion in the order of `ids`; an absent one is empty.
+
+        One round trip, whatever is asked for.
+        """
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""

@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 from processor.index import steps
 from processor.index.aliases import find_aliases
 from processor.index.records import Link, Standing
+from processor.index.remembered import WHO, aliases
 from processor.index.steps import Step
 from processor.index.view import View
 from processor.model.history import KnownEdge
@@ -28,7 +30,6 @@ from processor.model.observation import EdgeType, Evidence
 
 DEPTH = 20
 LIMIT = 10_000
-_LINKS = ("o", "i")
 
 
 class Direction(StrEnum):
@@ -62,6 +63,8 @@ class Only:
 
 
 EVERYTHING = Only()
+_EdgeKey = tuple[EdgeType, bytes, bytes]
+"""What an edge is, and the ids of its ends."""
 
 
 class Reached(NamedTuple):
@@ -108,18 +111,23 @@ class _Walk:
     only: Only
     depths: dict[bytes, int] = field(default_factory=dict)
     records: dict[bytes, Standing] = field(default_factory=dict)
-    edges: dict[tuple[EdgeType, bytes, bytes], Link] = field(default_factory=dict)
+    edges: dict[_EdgeKey, Link] = field(default_factory=dict)
     truncated: bool = False
+
+    @property
+    def links(self) -> tuple[str, str]:
+        """What the next step asks of a dataset: its links that way, and by which other names it goes."""
+        return ("o", aliases("i")) if self.direction is Direction.DOWN else ("i", aliases("o"))
 
     def begin(self, start: Node) -> set[bytes]:
         """Where the walk starts; a job's first step is to its own outputs or inputs."""
-        self.reach({start.id}, 0, *_LINKS)
+        self.reach({start.id}, 0, *self.links)
         if start.kind is Kind.DATASET:
             return self.aliased({start.id}, 0)
         links = [link for link in self.beside(start.id) if self.only.carries(start.id, link.evidence)]
         for link in links:
             self.note_job(start.id, link)
-        return self.aliased(self.reach({link.other for link in links}, 1, *_LINKS), 1)
+        return self.aliased(self.reach({link.other for link in links}, 1, *self.links), 1)
 
     def beside(self, job: bytes) -> list[Link]:
         if self.direction is Direction.DOWN:
@@ -134,7 +142,7 @@ class _Walk:
         steps_there = walk(self.view, sorted(frontier))
         found = [s for s in steps_there if self.only.carries(s.job, *(link.evidence for link in s.links))]
         self.reach({step.job for step in found if step.job}, depth)
-        fresh = self.reach({step.target for step in found if step.target}, depth, *_LINKS)
+        fresh = self.reach({step.target for step in found if step.target}, depth, *self.links)
         for step in found:
             self.note(step)
         return self.aliased(fresh, depth)
@@ -145,7 +153,7 @@ class _Walk:
         room = max(0, self.limit - len(self.depths))
         self.truncated = self.truncated or len(fresh) > room
         taken = fresh[:room]
-        self.view.look_ahead(taken, "n", *also)
+        self.view.look_ahead(taken, WHO, *also)
         self.records |= self.view.standing(taken)
         alive = [i for i in taken if i in self.records and (not depth or self.is_wanted(self.records[i]))]
         self.depths |= dict.fromkeys(alive, depth)
@@ -158,11 +166,13 @@ class _Walk:
         """The datasets with all their other names, which are as far away as they are."""
         if not datasets:
             return datasets
-        aliases = find_aliases(self.view, datasets)
-        for (source, target), link in aliases.links.items():
+        found = find_aliases(self.view, datasets)
+        if not found.links:
+            return datasets
+        for (source, target), link in found.links.items():
             self.edges[EdgeType.SYMLINK, source, target] = link
-        every = {name for names in aliases.names.values() for name in names}
-        return datasets | self.reach(every - datasets, depth, *_LINKS)
+        every = {name for names in found.names.values() for name in names}
+        return datasets | self.reach(every - datasets, depth, *self.links)
 
     def note(self, step: Step) -> None:
         if step.job is None and step.target is not None:
@@ -189,17 +199,23 @@ class _Walk:
         self.edges[EdgeType.DERIVES, src, dst] = link
 
     def graph(self) -> Graph:
-        reached = (Reached(self.records[i].node, depth) for i, depth in self.depths.items())
-        edges = (self.known(*key, link) for key, link in self.edges.items() if self.both(*key[1:]))
+        """Sorted by names; of edges the places of their ends are compared, which cost less."""
+        place = {i: at for at, i in enumerate(sorted(self.depths, key=lambda i: self.records[i].node[:3]))}
+        edges = (key for key in self.edges if key[1] in place and key[2] in place)
         return Graph(
-            nodes=tuple(sorted(reached, key=lambda r: (r.depth, r.node[:3]))),
-            edges=tuple(sorted(edges, key=lambda e: (e.type, e.src[:3], e.dst[:3]))),
+            nodes=tuple(
+                Reached(self.records[i].node, self.depths[i]) for i in sorted(place, key=self.depths.__getitem__)
+            ),
+            edges=tuple(map(self.known, sorted(edges, key=lambda key: (key[0], place[key[1]], place[key[2]])))),
             truncated=self.truncated,
         )
 
-    def both(self, src: bytes, dst: bytes) -> bool:
-        return src in self.depths and dst in self.depths
+    def nearest(self, place: Iterable[bytes]) -> list[tuple[bytes, int]]:
+        """Nodes with their depths, those first that are nearer; of these as they come."""
+        return sorted(((i, self.depths[i]) for i in place), key=itemgetter(1))
 
-    def known(self, type_: EdgeType, src: bytes, dst: bytes, link: Link) -> KnownEdge:
-        nodes = (self.records[src].node, self.records[dst].node)
-        return KnownEdge(type_, *nodes, link.evidence, link.first_us, link.last_us)
+    def known(self, key: _EdgeKey) -> KnownEdge:
+        (type_, src, dst), link = key, self.edges[key]
+        return KnownEdge(
+            type_, self.records[src].node, self.records[dst].node, link.evidence, link.first_us, link.last_us
+        )

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 from processor.index import joins
 from processor.index.expiry import epoch_of
 from processor.index.keys import Key
-from processor.index.layout import LINK_LETTERS, bucket_of, key_of, run_key_of
+from processor.index.layout import bucket_of, run_key_of
 from processor.index.progress import Clock, Progress, decode_progress, is_whole, now_us
 from processor.index.records import (
     ROLE_ORDER,
@@ -33,6 +33,7 @@ from processor.index.records import (
     run_record,
     standing_of,
 )
+from processor.index.remembered import WHO, Records, aliases, remember
 from processor.index.store import Store
 from processor.model.history import (
     FinishedRun,
@@ -46,26 +47,21 @@ from processor.model.history import (
 )
 from processor.model.identity import ID_BYTES, Kind, Node, run_key
 from processor.model.mapping import EMPTY, Mapping, decode_mapping, together
-from processor.model.observation import EdgeType
 from processor.model.tables import Columns
 
 __all__ = ["Link", "View", "current_columns", "current_of"]
 
 _PAGE = 500
-_SYMLINK = LINK_LETTERS[EdgeType.SYMLINK]
-_MOST_REMEMBERED = 50_000
 _MAPPINGS_BYTES = 16 * 1024 * 1024
 """Of mappings as they are stored; decoded they take several times that."""
 
-_K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
 @dataclass(slots=True)
 class _Memo:
-    """What a walk has read: as it is stored, and what that says."""
+    """What is known to a walk of what it has read."""
 
-    hashes: dict[tuple[str, bytes], Hash] = field(default_factory=dict)
     records: dict[bytes, NodeRecord] = field(default_factory=dict)
     standings: dict[bytes, Standing] = field(default_factory=dict)
     links: dict[tuple[str, bytes], list[Link]] = field(default_factory=dict)
@@ -78,6 +74,7 @@ class View:
         """`breathe` is called now and then by who computes much between two reads; what it raises ends that."""
         self._store = store
         self.breathe = breathe
+        self._records = Records(store)
         self._memo: _Memo | None = None
         self._mappings: dict[bytes, Mapping] = {}
         self._mappings_bytes = 0
@@ -89,13 +86,15 @@ class View:
         if self._memo is not None:
             return self
         view = copy(self)
-        view._memo = _Memo()  # noqa: SLF001  it is of this class
+        view._memo, view._records = _Memo(), Records(self._store, is_walk=True)  # noqa: SLF001  it is of this class
         return view
 
-    def look_ahead(self, ids: Iterable[bytes], *records: str) -> None:
-        """Read in one round trip what a walk asks for next (`n`: nodes, `o`, `i`: links); nothing if it is no walk."""
-        if self._memo is not None:
-            self._remembered(self._memo, [(record, i) for i in ids for record in records])
+    def look_ahead(self, ids: Sequence[bytes], *records: str) -> None:
+        """Read in one round trip what a walk asks for next; nothing if it is no walk.
+
+        `n`: nodes; `WHO`: their standing only; `o`, `i`: links; `aliases` of one of these: its alias links only.
+        """
+        self._records.load(ids, records)
 
     # Nodes
 
@@ -105,15 +104,15 @@ class View:
 
     def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:
         """The known ones among these datasets and jobs, by id."""
-        return self._of_nodes(ids, node_record, None if self._memo is None else self._memo.records)
+        return self._of_nodes("n", ids, node_record, None if self._memo is None else self._memo.records)
 
     def standing(self, ids: Iterable[bytes]) -> dict[bytes, Standing]:
         """Who the known ones among these are, by id, and whether they are dropped: `nodes` for who needs no more."""
-        return self._of_nodes(ids, standing_of, None if self._memo is None else self._memo.standings)
+        return self._of_nodes(WHO, ids, standing_of, None if self._memo is None else self._memo.standings)
 
     def facet_times(self, ids: Sequence[bytes]) -> dict[bytes, dict[str, int]]:
         """When each facet of these datasets and jobs was stated last, by id and name."""
-        return {i: facet_times(there) for i, there in zip(ids, self._fetch("n", ids), strict=True) if there}
+        return {i: facet_times(there) for i, there in zip(ids, self._records.fetch("n", ids), strict=True) if there}
 
     def all_nodes(self, kind: Kind) -> Iterator[NodeRecord]:
         """Every dataset or every job, streamed in pages, in no order."""
@@ -155,8 +154,7 @@ class View:
 
     def symlinks(self, ids: Sequence[bytes]) -> tuple[dict[bytes, list[Link]], dict[bytes, list[Link]]]:
         """The alias links that begin, and those that end, at those of these nodes that have any."""
-        out, into = (self._having("o", ids), self._having("i", ids))
-        return _aliases(self.out_links(out)), _aliases(self.in_links(into))
+        return self._alias_links("o", ids), self._alias_links("i", ids)
 
     # Schemas
 
@@ -166,7 +164,7 @@ class View:
 
     def lanes_of(self, datasets: Sequence[Node]) -> dict[Node, list[Lane]]:
         """`lanes` of many datasets in few round trips."""
-        hashes = self._fetch("s", [dataset.id for dataset in datasets])
+        hashes = self._records.fetch("s", [dataset.id for dataset in datasets])
         return {d: lanes_in(d, there) for d, there in zip(datasets, hashes, strict=True)}
 
     def columns(self, dataset: Node) -> Columns:
@@ -177,7 +175,7 @@ class View:
 
     def mappings(self, owners: Sequence[bytes]) -> dict[bytes, list[KnownMapping]]:
         """Every mapping that these owners ever stated, by owner id."""
-        hashes = self._fetch("m", owners)
+        hashes = self._records.fetch("m", owners)
         return self._named({o: there for o, there in zip(owners, hashes, strict=True) if there})
 
     def _named(self, stated: dict[bytes, Hash]) -> dict[bytes, list[KnownMapping]]:
@@ -191,7 +189,7 @@ class View:
 
     def remapped(self, owners: Sequence[bytes]) -> dict[bytes, list[KnownMapping]]:
         """`mappings` of those outputs only of which an owner ever stated several."""
-        hashes = self._fetch("m", owners)
+        hashes = self._records.fetch("m", owners)
         found = {owner: _several(there) for owner, there in zip(owners, hashes, strict=True) if there}
         return self._named({owner: there for owner, there in found.items() if there})
 
@@ -200,8 +198,8 @@ class View:
     def jobs(self, ids: Sequence[bytes]) -> dict[bytes, JobHistory]:
         """The known ones among these jobs with their finished and open runs, by id."""
         records = {i: r for i, r in self.nodes(ids).items() if r.node.kind is Kind.JOB}
-        recents = self._fetch("j", list(records))
-        opened = self._fetch("open", list(records))
+        recents = self._records.fetch("j", list(records))
+        opened = self._records.fetch("open", list(records))
         return {
             i: job_history(record, recent, map(open_run, there.values()))
             for (i, record), recent, there in zip(records.items(), recents, opened, strict=True)
@@ -265,36 +263,23 @@ class View:
 
     def found_by_any(self, words: Sequence[bytes]) -> dict[bytes, list[bytes]]:
         """`found_by` of many words in one round trip, by word."""
-        return {word: [name[1:] for name in there] for word, there in zip(words, self._fetch("w", words), strict=True)}
+        return {
+            word: [name[1:] for name in there]
+            for word, there in zip(words, self._records.fetch("w", words), strict=True)
+        }
 
     # Inside
 
-    def _fetch(self, record: str, ids: Sequence[bytes]) -> list[Hash]:
-        if self._memo is not None:
-            return self._remembered(self._memo, [(record, i) for i in ids])
-        buckets = self._store.buckets
-        return self._store.fetch([key_of(record, i, buckets) for i in ids])
-
-    def _remembered(self, memo: _Memo, names: Sequence[tuple[str, bytes]]) -> list[Hash]:
-        known, buckets = memo.hashes, self._store.buckets
-        missing = [name for name in dict.fromkeys(names) if name not in known]
-        if not missing:
-            return [known[name] for name in names]
-        fetched = self._store.fetch([key_of(*name, buckets) for name in missing])
-        fresh = dict(zip(missing, fetched, strict=True))
-        found = [fresh[name] if name in fresh else known[name] for name in names]
-        _remember(known, fresh)
-        return found
-
     def _of_nodes(
-        self, ids: Iterable[bytes], decode: Callable[[Hash], _V], known: dict[bytes, _V] | None
+        self, record: str, ids: Iterable[bytes], decode: Callable[[Hash], _V], known: dict[bytes, _V] | None
     ) -> dict[bytes, _V]:
         """What the records of the known ones among these say, and what of it is known already."""
         wanted, known = list(dict.fromkeys(ids)), {} if known is None else known
         missing = [i for i in wanted if i not in known] if known else wanted
-        fresh = {i: decode(there) for i, there in zip(missing, self._fetch("n", missing), strict=True) if there}
+        hashes = zip(missing, self._records.fetch(record, missing), strict=True)
+        fresh = {i: decode(there) for i, there in hashes if there}
         found = {i: known.get(i) or fresh[i] for i in wanted if i in known or i in fresh} if known else fresh
-        _remember(known, fresh)
+        remember(known, fresh)
         return found
 
     def _all_ids(self, kind: Kind) -> Iterator[list[bytes]]:
@@ -309,18 +294,16 @@ class View:
         known = self._memo.links
         fresh = self._read_links(record, [i for i in ids if (record, i) not in known])
         found = {i: fresh[i] if i in fresh else known[record, i] for i in ids}
-        _remember(known, {(record, i): links for i, links in fresh.items()})
+        remember(known, {(record, i): links for i, links in fresh.items()})
         return found
 
-    def _having(self, record: str, ids: Sequence[bytes]) -> list[bytes]:
-        """Those of which some link is an alias: of others not one link need be read."""
-        hashes = zip(ids, self._fetch(record, ids), strict=True)
-        return [i for i, there in hashes if any(name[:1] == _SYMLINK for name in there)]
+    def _alias_links(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
+        hashes = zip(ids, self._records.fetch(aliases(record), ids), strict=True)
+        return {i: links_in(record, there) for i, there in hashes if there}
 
     def _read_links(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
-        return {
-            i: links_in(record, there) if there else [] for i, there in zip(ids, self._fetch(record, ids), strict=True)
-        }
+        hashes = zip(ids, self._records.fetch(record, ids), strict=True)
+        return {i: links_in(record, there) if there else [] for i, there in hashes}
 
     def _known(self, names: dict[bytes, Standing], owner: bytes, there: Hash) -> Iterator[KnownMapping]:
         current = {name[1:]: _current_marks(name[1:], there) for name in there if name[:1] == b"c"}
@@ -351,12 +334,6 @@ class View:
         return self._mappings[mark]
 
 
-def _remember(known: dict[_K, _V], fresh: dict[_K, _V]) -> None:
-    """Keep what was read, of each sort as much as `_MOST_REMEMBERED`."""
-    if len(known) + len(fresh) <= _MOST_REMEMBERED:
-        known.update(fresh)
-
-
 def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
     """The mapping that holds for each output: what one run stated explicitly, in parts, is one."""
     found: dict[bytes, KnownMapping] = {}
@@ -365,10 +342,6 @@ def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
             there = found.get(one.output.id)
             found[one.output.id] = replace(one, mapping=together(there.mapping, one.mapping)) if there else one
     return found
-
-
-def _aliases(links: dict[bytes, list[Link]]) -> dict[bytes, list[Link]]:
-    return {i: [link for link in found if link.type is EdgeType.SYMLINK] for i, found in links.items()}
 
 
 def _several(there: Hash) -> Hash:

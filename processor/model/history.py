@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from processor.model.identity import Node
 from processor.model.mapping import Mapping
 from processor.model.observation import EdgeType, Evidence, Lifecycle, Role, RunState
@@ -144,8 +146,7 @@ class NodeRecord:
     written_hours: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KnownEdge:
+class KnownEdge(msgspec.Struct, frozen=True, gc=False):
     """An edge of the index. `job` is set where a job carries a column edge; `direct` likewise."""
 
     type: EdgeType

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from processor.index.expiry import Keep
 from processor.index.keys import Key
+from processor.index.portion import Portion
 from processor.index.store import NOTHING_COVERED, Batch, Covers, OutboxEntry, Store
 from processor.model.errors import DependencyError
 from processor.telemetry import metrics
@@ -58,6 +59,11 @@ class MeteredStore:
         """See `Store`."""
         with _measured("fetch"):
             return self._inside.fetch(keys)
+
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[dict[bytes, bytes]]]:
+        """See `Store`."""
+        with _measured("fetch_records"):
+            return self._inside.fetch_records(ids, portions)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """See `Store`."""

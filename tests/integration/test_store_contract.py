@@ -13,6 +13,7 @@ from processor.index.digest import digest
 from processor.index.keys import Key
 from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
+from processor.index.portion import Portion
 from processor.index.redis import RedisStore
 from processor.index.reduce import reduce
 from processor.index.store import Covered, Store
@@ -116,6 +117,34 @@ def test_many_hashes_are_fetched_in_order_absent_ones_as_empty(store: Store) -> 
     assert [store.fetch([key])[0] for key in wanted[:5]] == found[:5]
     assert found[-3:] == found[:3]
     assert {each.node.name for each in View(store).nodes(ds(name).id for name in names).values()} == set(names)
+
+
+def test_portions_of_the_records_of_many_nodes_are_what_is_in_the_whole_of_them(store: Store) -> None:
+    names = [f"t{number}" for number in range(600)]
+    fill(store, event("wide", outputs=[table(name) for name in names]))
+    ids = [ds(name).id for name in (*names, "absent", *names[:3])]
+    portions = [
+        Portion("o"),
+        Portion("n", fields=(b"i", b"d", b"t")),
+        Portion("n", fields=(b"w",)),
+        Portion("i", prefix=b"w"),
+        Portion("i", prefix=b"*"),
+        Portion("n", prefix=b"T"),
+    ]
+    for some in (ids, ids[:1], ids[600:]):
+        found = store.fetch_records(some, portions)
+        whole = {of: store.fetch([key_of(of, i, store.buckets) for i in some]) for of in "oni"}
+        assert found == [[portion.of(there) for there in whole[portion.record]] for portion in portions]
+    assert len(store.fetch_records(ids, portions)[2][0]) == 1
+    assert store.fetch_records([], portions) == [[] for _ in portions]
+
+
+def test_a_portion_of_a_large_record_is_all_of_it(store: Store) -> None:
+    fill(store, event("wide", outputs=[table(f"t{number}") for number in range(2500)]))
+    writes, others = store.fetch_records(
+        [jb("wide").id, ds("t1").id], [Portion("o", prefix=b"w"), Portion("o", prefix=b"r")]
+    )
+    assert (len(writes[0]), writes[1], others) == (2500, {}, [{}, {}])
 
 
 def test_how_many_there_are_by_bucket_and_which(store: Store) -> None:

@@ -14,10 +14,13 @@ from processor.index.items import unframe
 from processor.index.keys import Key
 from processor.index.layout import bucket_of
 from processor.index.memory import MemoryStore
+from processor.index.portion import Portion
 from processor.index.redis import RedisStore
 from processor.index.store import OutboxEntry
+from processor.index.view import View
 from processor.local import Valkey
 from processor.model.errors import DependencyError
+from processor.model.identity import Kind
 from tests.support.events import column_lineage, ds, event, facet, fill, memory, schema, table
 from tests.support.proxy import Mode, Proxy
 from tests.waiting import eventually
@@ -161,9 +164,16 @@ def test_a_server_that_lets_go_of_scripts_is_read_all_the_same(redis_url: str, m
     def packed() -> int:
         return int(store.client.info("commandstats").get("cmdstat_evalsha_ro", {}).get("calls", 0))
 
+    ids = [i for kind in (Kind.DATASET, Kind.JOB) for i in View(twin).ids(kind)]
+    portions = [Portion("o"), Portion("n", fields=(b"i", b"d", b"w")), Portion("i", prefix=b"w")]
+
     monkeypatch.setattr(store.client, "script_load", forgetful)
     assert store.fetch(keys) == twin.fetch(keys)
+    assert store.fetch_records(ids, portions) == twin.fetch_records(ids, portions)
     monkeypatch.undo()
     before = packed()
     assert store.fetch(keys) == twin.fetch(keys)
     assert packed() > before, "each hash is asked for by itself for good"
+    before = packed()
+    assert store.fetch_records(ids, portions) == twin.fetch_records(ids, portions)
+    assert packed() > before

@@ -12,8 +12,8 @@ from processor.alerter.state import MemoryAlerts
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.index.announce import change_of
-from processor.index.keys import Key
 from processor.index.memory import MemoryStore
+from processor.index.portion import Portion
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Note, Status
 from tests.support.events import Json, column_lineage, event, fill, schema, table, us
@@ -207,9 +207,9 @@ class CountingStore(MemoryStore):
 
     asked = 0
 
-    def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[dict[bytes, bytes]]]:
         self.asked += 1
-        return super().fetch(keys)
+        return super().fetch_records(ids, portions)
 
 
 def derived(name: str, *sources: str, minutes: float) -> Json:

@@ -13,7 +13,6 @@ import pytest
 from processor.alerter.life import fire
 from processor.alerter.state import MemoryAlerts
 from processor.api import forms
-from processor.index.keys import Key
 from processor.index.memory import MemoryStore
 from processor.index.view import View
 from processor.judging.verdicts import Impacted
@@ -245,9 +244,9 @@ def test_alerts_are_listed_the_gravest_first_and_told_one_by_one() -> None:
 class Slow(MemoryStore):
     """A store that takes its time."""
 
-    def fetch(self, keys: Any) -> Any:  # noqa: ANN401  as the store has it
+    def fetch_records(self, ids: Any, portions: Any) -> Any:  # noqa: ANN401  as the store has it
         time.sleep(0.3)
-        return super().fetch(keys)
+        return super().fetch_records(ids, portions)
 
 
 class Away(MemoryStore):
@@ -256,8 +255,8 @@ class Away(MemoryStore):
     def sizes(self, record: str) -> Any:  # noqa: ANN401  as the store has it
         raise DependencyError("Redis", f"no answer for {record}, password=secret")
 
-    def fetch(self, keys: list[Key]) -> Any:  # type: ignore[override]  # noqa: ANN401  as the store has it
-        raise DependencyError("Redis", f"no answer for {len(keys)}, password=secret")
+    def fetch_records(self, ids: Any, portions: Any) -> Any:  # noqa: ANN401  as the store has it
+        raise DependencyError("Redis", f"no answer for {len(ids)} and {len(portions)}, password=secret")
 
 
 def test_a_question_that_takes_too_long_ends_and_its_thread_answers_the_next() -> None:

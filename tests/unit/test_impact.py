@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
 from processor.index.columns import column_lineage as walk_columns
 from processor.index.impact import impact
-from processor.index.keys import Key
 from processor.index.memory import MemoryStore
+from processor.index.portion import Portion
 from processor.index.view import View
 from processor.model.alert import Affected
 from processor.model.identity import Node
@@ -235,11 +235,10 @@ class _Counted(MemoryStore):
         self.trips = 0
         self.schemas = 0
 
-    def fetch(self, keys: Iterable[Key]) -> list[dict[bytes, bytes]]:
-        wanted = list(keys)
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[dict[bytes, bytes]]]:
         self.trips += 1
-        self.schemas += sum(key.record == "s" for key in wanted)
-        return super().fetch(wanted)
+        self.schemas += sum(len(ids) for portion in portions if portion.record == "s")
+        return super().fetch_records(ids, portions)
 
 
 def wide(store: MemoryStore, outputs: int, columns: int) -> View:

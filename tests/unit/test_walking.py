@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.index import view as viewing
+from processor.index import remembered as remembering
 from processor.index.keys import Key
+from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
 from processor.index.past import PastView
+from processor.index.portion import Portion
+from processor.index.remembered import WHO, aliases
 from processor.index.traverse import lineage
 from processor.index.view import View
 from processor.model.identity import Kind
@@ -28,10 +31,10 @@ class Counted(MemoryStore):
         self.trips = 0
         self.reads = Counter[Key]()
 
-    def fetch(self, keys: Sequence[Key]) -> list[dict[bytes, bytes]]:
+    def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[dict[bytes, bytes]]]:
         self.trips += 1
-        self.reads.update(keys)
-        return super().fetch(keys)
+        self.reads.update(key_of(portion.record, i, self.buckets) for portion in portions for i in ids)
+        return super().fetch_records(ids, portions)
 
 
 def chain(length: int) -> list[Json]:
@@ -60,11 +63,14 @@ def test_what_a_walk_is_told_is_what_the_view_tells(values: list[Json], when: st
     view = View(store) if when == "now" else PastView(store, us(90))
     ids = [i for kind in (Kind.DATASET, Kind.JOB) for i in view.ids(kind)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewing, "_MOST_REMEMBERED", remembered)
+        patch.setattr(remembering, "MOST_REMEMBERED", remembered)
         walk = view.walking()
         walk.look_ahead(ids[::2], "n", "o")
+        walk.look_ahead(ids[::3], WHO, "i", aliases("o"))
         for _ in range(2):
             assert walk.nodes(ids) == view.nodes(ids)
+            assert walk.standing(ids) == view.standing(ids)
+            assert walk.symlinks(ids) == view.symlinks(ids)
             assert walk.out_links(ids) == view.out_links(ids)
             assert walk.in_links(ids) == view.in_links(ids)
             assert walk.mappings(ids) == view.mappings(ids)

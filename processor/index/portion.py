@@ -1,0 +1,23 @@
+"""How much of a node's record is read: all of it, some fields by their names, or those whose names begin alike."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Portion"]
+
+Hash = dict[bytes, bytes]
+
+
+class Portion(NamedTuple):
+    """Of a `record`: `fields`, those of these names; `prefix`, those that begin so; all where neither is given."""
+
+    record: str
+    fields: tuple[bytes, ...] = ()
+    prefix: bytes = b""
+
+    def of(self, whole: Hash) -> Hash:
+        """What is in this portion of a hash."""
+        if self.fields:
+            return {name: whole[name] for name in self.fields if name in whole}
+        return {name: value for name, value in whole.items() if name.startswith(self.prefix)}
