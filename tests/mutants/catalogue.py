@@ -118,8 +118,8 @@ MUTANTS = (
     Mutant(
         "a write does not revive what was dropped",
         "processor/index/records.py",
-        "(last_write is None or last_write <= change.time_us)",
-        "(last_write is None or last_write > 0)",
+        "(last_write_us is None or last_write_us <= change.time_us)",
+        "(last_write_us is None or last_write_us > 0)",
         _ORACLE,
     ),
     Mutant(
