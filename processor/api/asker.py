@@ -53,7 +53,9 @@ class Index:
 
     def resolve(self, text: str, view: View | None = None) -> Node:
         """The node that somebody means. Raises `UnknownNodeError` with what is near, or `AmbiguousNodeError`."""
-        return resolve(view or self.view, text, lambda _, wanted: self.catalog().near(wanted))
+        return resolve(
+            view or self.view, text, lambda _, wanted: self.catalog().near(wanted, breathe=self.view.breathe)
+        )
 
     def catalog(self) -> Catalog:
         """Every name."""

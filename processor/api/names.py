@@ -5,7 +5,8 @@ Rules kept here:
   their ids are read, and of those the records that were not met yet. Owners and tags do change: some records are read
   again each time, in turn;
 - a thread of its own reads, every `age_s` or twenty times as long as it took, whichever is longer: no question waits
-  for it but the first. With an age of 0 each question reads anew;
+  for it but the first, and that no longer than any question may, while the reading goes on. With an age of 0 each
+  question reads anew;
 - another generation of the index is read from its beginning.
 """
 
@@ -29,6 +30,7 @@ __all__ = ["Names"]
 _PAGE: Final = 500
 _AGAIN: Final = 1_000
 _REST: Final = 20
+_LOOK_S: Final = 0.05
 _log = structlog.get_logger(__name__)
 
 
@@ -38,37 +40,62 @@ class Names:
     def __init__(self, age_s: float, open_view: Callable[[], View]) -> None:
         self._age_s = age_s
         self._open_view = open_view
-        self._lock = threading.Lock()
+        self._news = threading.Condition()
         self._reader = Reader()
         self._catalog: Catalog | None = None
+        self._wrong: LineageError | None = None
+        self._tries = 0
+        self._thread: threading.Thread | None = None
+        self._wanted = threading.Event()
         self._closing = threading.Event()
 
     def catalog(self, view: View) -> Catalog:
-        """All names. Raises DependencyError where they are read for the first time."""
-        there = self._catalog
-        if there is not None and self._age_s > 0:
-            return there
-        with self._lock:
-            if self._catalog is None or self._age_s <= 0:
-                is_first, self._catalog = self._catalog is None, self._read(view)
-                if is_first and self._age_s > 0:
-                    threading.Thread(target=self._keep, name="names", daemon=True).start()
-            return self._catalog
+        """All names. Raises DependencyError where they are read for the first time, and what `view.breathe` does."""
+        if self._age_s <= 0:
+            with self._news:
+                return self._read(view)
+        return self._catalog or self._first(view)
 
     def close(self) -> None:
         """Read no more."""
         self._closing.set()
+        self._wanted.set()
+
+    def _first(self, view: View) -> Catalog:
+        """The catalog, once there is one. Whoever waits no longer leaves the reading to go on."""
+        with self._news:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep, name="names", daemon=True)
+                self._thread.start()
+            tries = self._tries
+            self._wanted.set()
+            while self._catalog is None:
+                if self._wrong is not None and self._tries > tries:
+                    raise self._wrong
+                view.breathe()
+                self._news.wait(_LOOK_S)
+            return self._catalog
 
     def _keep(self) -> None:
         view, took_s = None, 0.0
-        while not self._closing.wait(max(self._age_s, _REST * took_s)):
-            started_s = time.monotonic()
+        while not self._closing.is_set():
+            started_s, wrong = time.monotonic(), None
+            self._wanted.clear()
             try:
                 view = view or self._open_view()
                 self._catalog = self._read(view)
             except LineageError as error:  # another version may have taken the index over, and give it back
                 _log.info("the names could not be read", detail=str(error))
+                wrong = error
             took_s = time.monotonic() - started_s
+            with self._news:
+                self._wrong, self._tries = wrong, self._tries + 1
+                self._news.notify_all()
+            self._pause(max(self._age_s, _REST * took_s))
+
+    def _pause(self, pause_s: float) -> None:
+        """Until names are to be read again; somebody who has none yet does not wait for that."""
+        (self._wanted if self._catalog is None else self._closing).wait(pause_s)
 
     def _read(self, view: View) -> Catalog:
         """What there is. A new catalog is kept from the collector, which would go over all names amid some question."""

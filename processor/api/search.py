@@ -15,7 +15,7 @@ from processor.api.pages import page
 from processor.api.params import Cursor, Limit
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
-from processor.index.search import KINDS, Query
+from processor.index.search import KINDS, Query, breathing
 from processor.model.alert import Alert, AlertKind, Severity, Status
 from processor.model.identity import Kind
 from processor.render.alerts import alert_record, in_order
@@ -68,8 +68,8 @@ async def search(  # noqa: PLR0913, PLR0917  as above
 
     def question(index: Index) -> Record:
         catalog = index.catalog()
-        found = catalog.search(wanted, limit, offset)
-        near = catalog.near(q) if q and not found.total else ()
+        found = catalog.search(wanted, limit, offset, index.view.breathe)
+        near = catalog.near(q, breathe=index.view.breathe) if q and not found.total else ()
         return {
             "nodes": [node(each) for each in found.nodes],
             "total": found.total,
@@ -86,7 +86,7 @@ async def list_namespaces(request: AnyRequest, api: TheApi) -> Response[bytes]:
 
     def question(index: Index) -> Record:
         counts: dict[str, dict[str, int]] = {}
-        for each in index.catalog().nodes:
+        for each in breathing(index.catalog().nodes, index.view.breathe):
             of = counts.setdefault(each.namespace, {"datasets": 0, "jobs": 0})
             of["datasets" if each.kind is Kind.DATASET else "jobs"] += 1
         return {"namespaces": [{"name": name, **counts[name]} for name in sorted(counts)]}
@@ -109,7 +109,7 @@ async def list_alerts(  # noqa: PLR0913, PLR0917  as above
 
     def question(index: Index) -> Record:
         about = None if subject is None else index.resolve(subject).dataset
-        known = index.alerts.all() if every else iter(index.alerts.firing().values())
+        known = breathing(index.alerts.all() if every else index.alerts.firing().values(), index.view.breathe)
         found = [
             alert
             for alert in in_order(known)

@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -26,16 +26,26 @@ from processor.index.view import View
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node, canonical_namespace
 
-__all__ = ["Catalog", "Entry", "Found", "Query", "catalog_of", "entries", "entry_of", "pick"]
+__all__ = ["Catalog", "Entry", "Found", "Query", "breathing", "catalog_of", "entries", "entry_of", "pick"]
 
 KINDS: Final = (Kind.DATASET, Kind.JOB)
-_COMPARED: Final = 5_000
-_BESIDE: Final = 1_000
+_COMPARED: Final = 500
+_BESIDE: Final = 200
+_LIKE: Final = 0.6
+_LONGEST: Final = 200
+"""So much of a name is compared: what that costs grows with the square of it."""
+_AT_ONCE: Final = 10_000
 _DENSE: Final = 16
 """Of so many one has to hold a text, or else it is quicker to look at none by itself."""
 _BETWEEN: Final = "\0"
 _Places = dict[str, list[int]]
+Breathe = Callable[[], None]
+_T = TypeVar("_T")
 _EXACT, _WORD, _START, _WITHIN = range(4)
+
+
+def _go_on() -> None:
+    """What needs no breath."""
 
 
 class _Tag(msgspec.Struct):
@@ -180,33 +190,33 @@ class Catalog:
         """Those of a kind, and of a namespace."""
         return self.nodes[self._range(kind, namespace)]
 
-    def namespaces(self, kind: Kind | None = None) -> dict[str, int]:
+    def namespaces(self, kind: Kind | None = None, breathe: Breathe = _go_on) -> dict[str, int]:
         """Every namespace (of a kind) by name, and when it was first seen, in microseconds since 1970."""
         since: dict[str, int] = {}
-        for entry in self.entries:
+        for entry in breathing(self.entries, breathe):
             if kind in (None, entry.node.kind):
                 namespace, seen_us = entry.node.namespace, entry.first_seen_us
                 since[namespace] = min(since.get(namespace, seen_us), seen_us)
         return dict(sorted(since.items()))
 
-    def search(self, query: Query, limit: int, offset: int = 0) -> Found:
-        """What is looked for, whole names first."""
-        hits = self._hits(query)
-        part = islice(self._in_order(hits, query), offset, offset + limit)
+    def search(self, query: Query, limit: int, offset: int = 0, breathe: Breathe = _go_on) -> Found:
+        """What is looked for, whole names first. `breathe` is called now and then; what it raises ends this."""
+        hits = self._hits(query, breathe)
+        part = islice(self._in_order(hits, query, breathe), offset, offset + limit)
         return Found(tuple(self.nodes[i] for i in part), len(hits))
 
-    def _hits(self, query: Query) -> list[int]:
+    def _hits(self, query: Query, breathe: Breathe) -> list[int]:
         """Places of all that fit, in their order."""
         ranges, wanted = self._ranges(query), query.text.casefold()
         if not wanted:
             found = [i for places in ranges for i in places]
         elif query.prefix:
-            found = self._beginning(wanted, ranges)
+            found = self._beginning(wanted, ranges, breathe)
         else:
-            found = [i for places in ranges for i in self._holding(wanted, places)]
+            found = [i for places in ranges for i in self._holding(wanted, places, breathe)]
         if query.owner is not None or query.tag is not None:
             fits = _fitting(query)
-            found = [i for i in found if fits(self.entries[i])]
+            found = [i for i in breathing(found, breathe) if fits(self.entries[i])]
         return found
 
     def _ranges(self, query: Query) -> list[range]:
@@ -217,24 +227,33 @@ class Catalog:
         kinds = KINDS if query.kind is None else (query.kind,)
         return [every[self._range(kind, query.namespace)] for kind in kinds]
 
-    def _holding(self, wanted: str, places: range) -> list[int]:
+    def _holding(self, wanted: str, places: range, breathe: Breathe) -> list[int]:
         """Those that hold a text: sought in all texts as one, until it turns out that there are very many."""
-        found: list[int] = []
-        begin, end = self.begins[places.start], self.begins[places.stop]
-        while self.text and len(found) * _DENSE <= len(places) and _BETWEEN not in wanted:
-            at = self.text.find(wanted, begin, end)
-            if at < 0:
+        few, found = len(places) // _DENSE + 1, list[int]()
+        if self.text and _BETWEEN not in wanted:
+            found = list(islice(self._sought(wanted, self.begins[places.start], self.begins[places.stop]), few + 1))
+            if len(found) <= few:
                 return found
-            found.append(bisect_right(self.begins, at) - 1)
-            begin = self.begins[found[-1] + 1]
         left = places[found[-1] + 1 - places.start :] if found else places
-        return found + [i for i, text in zip(left, self.texts[left.start : left.stop], strict=True) if wanted in text]
+        for start in range(left.start, left.stop, _AT_ONCE):
+            breathe()
+            texts = self.texts[start : min(start + _AT_ONCE, left.stop)]
+            found += [i for i, text in enumerate(texts, start) if wanted in text]
+        return found
 
-    def _beginning(self, wanted: str, ranges: Iterable[range]) -> list[int]:
+    def _sought(self, wanted: str, begin: int, end: int) -> Iterator[int]:
+        """Places of those whose text holds it, in a part of all texts as one."""
+        while (at := self.text.find(wanted, begin, end)) >= 0:
+            place = bisect_right(self.begins, at) - 1
+            yield place
+            begin = self.begins[place + 1]
+
+    def _beginning(self, wanted: str, ranges: Iterable[range], breathe: Breathe) -> list[int]:
         """Those whose name, or its last part, begins so."""
         names, words = (_begun(spelled, wanted) for spelled in self.spelled)
-        found = {i for name in names for i in self.names[name]} | {i for word in words for i in self.words[word]}
-        return sorted(i for i in found if any(i in places for places in ranges))
+        found = {i for name in breathing(names, breathe) for i in self.names[name]}
+        found |= {i for word in breathing(words, breathe) for i in self.words[word]}
+        return sorted(i for i in breathing(found, breathe) if any(i in places for places in ranges))
 
     def _range(self, kind: Kind, namespace: str | None) -> slice:
         """Where those of a kind, and of a namespace, stand."""
@@ -243,14 +262,14 @@ class Catalog:
         name = canonical_namespace(namespace)
         return slice(bisect_left(self.nodes, (kind, name)), bisect_left(self.nodes, (kind, f"{name}\0")))
 
-    def _in_order(self, hits: Sequence[int], query: Query) -> Iterator[int]:
+    def _in_order(self, hits: Sequence[int], query: Query, breathe: Breathe) -> Iterator[int]:
         """Lazily, for hardly anybody asks for the last of many."""
         wanted = query.text.casefold()
         if not wanted:
             yield from hits
             return
         told = set[int]()
-        for i in chain(self._called(wanted, _fitting(query)), self._starting(hits, wanted), hits):
+        for i in chain(self._called(wanted, _fitting(query)), self._starting(hits, wanted, breathe), hits):
             if i not in told:
                 told.add(i)
                 yield i
@@ -260,37 +279,61 @@ class Catalog:
         for places in (self.names.get(wanted, ()), self.words.get(wanted, ())):
             yield from (i for i in places if fits(self.entries[i]))
 
-    def _starting(self, hits: Sequence[int], wanted: str) -> Iterable[int]:
+    def _starting(self, hits: Sequence[int], wanted: str, breathe: Breathe) -> Iterable[int]:
         """Those among the hits whose name begins so: by their names where these are few, else as they come."""
         names, entries = _begun(self.spelled[0], wanted), self.entries
         if len(names) * _DENSE > len(hits):
-            return (i for i in hits if entries[i].name.startswith(wanted))
+            return (i for i in breathing(hits, breathe) if entries[i].name.startswith(wanted))
         named = sorted(i for name in names for i in self.names[name])
         return (i for i in named if hits[min(bisect_left(hits, i), len(hits) - 1)] == i)
 
-    def near(self, text: str, count: int = 5) -> tuple[Node, ...]:
-        """Those whose names look like the text, likeliest first."""
+    def near(self, text: str, count: int = 5, breathe: Breathe = _go_on) -> tuple[Node, ...]:
+        """Those whose names look like the text, likeliest first. `breathe`: as in `search`."""
         wanted = text.rpartition(":")[2].casefold()
         by_name: dict[str, Node] = {}
-        for entry in self._alike(wanted):
+        for entry in self._alike(wanted, breathe):
             by_name.setdefault(entry.name, entry.node)
             by_name.setdefault(entry.word, entry.node)
-        matches = difflib.get_close_matches(wanted, by_name, n=count * 2, cutoff=0.6)
+        matches = _closest(wanted, by_name, count * 2, breathe)
         return tuple(dict.fromkeys(by_name[match] for match in matches))[:count]
 
-    def _alike(self, wanted: str) -> Iterable[Entry]:
-        """Of very many names only those are compared in full that share most of the beginning, or the end."""
+    def _alike(self, wanted: str, breathe: Breathe) -> Iterable[Entry]:
+        """Of many names only those are compared in full that share most of the beginning, or the end."""
         if len(self.entries) <= _COMPARED:
             return self.entries
-        return (self.entries[i] for i in self._sharing(wanted))
+        return (self.entries[i] for i in self._sharing(wanted, breathe))
 
-    def _sharing(self, wanted: str) -> list[int]:
-        for length in (len(wanted) * 3 // 4, len(wanted) // 2, 2):
+    def _sharing(self, wanted: str, breathe: Breathe) -> list[int]:
+        for length in dict.fromkeys((max(2, len(wanted) * 3 // 4), max(2, len(wanted) // 2))):
             head, tail = wanted[:length], wanted[-length:]
-            found = [i for i, text in enumerate(self.texts) if head in text or text.endswith(tail)]
+            if self.text:
+                begins, ends = (self._sought(part, 0, len(self.text)) for part in (head, tail + _BETWEEN))
+                found = {*islice(begins, _BESIDE), *islice(ends, _BESIDE)}
+            else:
+                texts = enumerate(breathing(self.texts, breathe))
+                found = set(islice((i for i, text in texts if head in text or text.endswith(tail)), _BESIDE))
             if found:
-                return found[:_BESIDE]
+                return sorted(found)
         return []
+
+
+def _closest(wanted: str, names: Iterable[str], count: int, breathe: Breathe) -> list[str]:
+    """Those that look most like it, the likeliest first: what `difflib.get_close_matches` finds, but interruptible."""
+    matcher, scored = difflib.SequenceMatcher(b=wanted[:_LONGEST]), list[tuple[float, str]]()
+    for name in names:
+        breathe()
+        matcher.set_seq1(name[:_LONGEST])
+        if matcher.real_quick_ratio() >= _LIKE and matcher.quick_ratio() >= _LIKE and matcher.ratio() >= _LIKE:
+            scored.append((matcher.ratio(), name))
+    return [name for _, name in heapq.nlargest(count, scored)]
+
+
+def breathing(items: Iterable[_T], breathe: Breathe) -> Iterator[_T]:
+    """The items, with a breath now and then."""
+    for at, item in enumerate(items):
+        if at % _AT_ONCE == 0:
+            breathe()
+        yield item
 
 
 def catalog_of(there: dict[bytes, Entry], before: Catalog = Catalog()) -> Catalog:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -112,6 +114,46 @@ def test_near_names_are_found_among_very_many() -> None:
     assert Catalog().near("anything") == ()
 
 
+@pytest.mark.parametrize("odd", ["", "\0"], ids=["as one text", "each by itself"])
+@pytest.mark.parametrize("wanted", ["orderz", "0rders", "od", "x" * 500 + "orders", "n:orderz"])
+def test_near_names_are_those_that_difflib_finds_and_of_many_the_likeliest_at_least(wanted: str, odd: str) -> None:
+    names = ["orders", "orders_by_day", "order", "customers", "borders", f"odd{odd}"]
+    few = catalog_of({name.encode(): _entry(name) for name in names})
+    padding = {f"{i}".encode(): _entry("zzz") for i in range(600)}
+    many = catalog_of({name.encode(): _entry(name) for name in names} | padding)
+    known = dict.fromkeys(names)
+    alike = difflib.get_close_matches(wanted.rpartition(":")[2], known, n=5, cutoff=0.6)
+    assert [node.name for node in few.near(wanted)] == alike
+    found = [node.name for node in many.near(wanted)]
+    assert (found[:1], set(found) - set(alike)) == (alike[:1], set())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda catalog, breathe: catalog.search(Query("table"), 9, 0, breathe),
+        lambda catalog, breathe: catalog.search(Query("able", kind=Kind.DATASET), 9, 0, breathe),
+        lambda catalog, breathe: catalog.search(Query("ta", prefix=True), 9, 0, breathe),
+        lambda catalog, breathe: catalog.search(Query(owner="ml"), 9, 0, breathe),
+        lambda catalog, breathe: catalog.near("tible_1", breathe=breathe),
+        lambda catalog, breathe: catalog.namespaces(breathe=breathe),
+    ],
+    ids=["of most", "within", "prefix", "owner", "near", "namespaces"],
+)
+def test_what_goes_over_many_names_ends_when_its_time_is_over(
+    asked: Callable[[Catalog, Callable[[], None]], Any],
+) -> None:
+    entry = _entry("table_1")
+    catalog = catalog_of({f"{i}".encode(): entry for i in range(600)})
+    assert asked(catalog, lambda: None)
+
+    def over() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        asked(catalog, over)
+
+
 def _entry(name: str) -> Entry:
     [entry] = [e for e in entries(View(memory(event("j", outputs=[table(name)])))) if e.node.kind is Kind.DATASET]
     return entry
@@ -157,6 +199,44 @@ def test_no_question_but_the_first_waits_for_names_to_be_read() -> None:
         kept.close()
 
 
+def test_who_waits_no_longer_leaves_the_first_reading_to_go_on() -> None:
+    store, stops = _Waiting(), threading.Event()
+    fill(store, *WORLD)
+    store.gate.clear()
+
+    def breathe() -> None:
+        if stops.wait(0.02):
+            raise TimeoutError
+
+    kept = Names(60, lambda: View(store))
+    try:
+        stops.set()
+        with pytest.raises(TimeoutError):
+            kept.catalog(View(store, breathe))
+        stops.clear()
+        store.gate.set()
+        assert len(kept.catalog(View(store, breathe)).nodes) == 7
+        assert store.asked == 2, "of datasets and of jobs, once"
+    finally:
+        store.gate.set()
+        kept.close()
+
+
+def test_a_first_reading_that_fails_is_told_and_tried_again_by_who_asks_next() -> None:
+    store = _TakenOver()
+    fill(store, *WORLD)
+    store.is_taken = True
+    kept = Names(60, lambda: View(store))
+    try:
+        for _ in range(2):
+            with pytest.raises(IndexVersionError):
+                kept.catalog(View(store))
+        store.is_taken = False
+        assert len(kept.catalog(View(store)).nodes) == 7
+    finally:
+        kept.close()
+
+
 def test_names_are_read_again_once_another_version_has_given_the_index_back() -> None:
     store = _TakenOver()
     fill(store, *WORLD)
@@ -189,8 +269,10 @@ class _Waiting(MemoryStore):
         super().__init__()
         self.gate = threading.Event()
         self.gate.set()
+        self.asked = 0
 
     def sizes(self, record: str) -> list[int]:
+        self.asked += 1
         self.gate.wait()
         return super().sizes(record)
 

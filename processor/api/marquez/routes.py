@@ -78,7 +78,7 @@ async def namespaces(request: AnyRequest, api: TheApi, limit: _Limit = 100, offs
     """All of them."""
 
     def question(index: Index) -> Record:
-        since = index.catalog().namespaces()
+        since = index.catalog().namespaces(breathe=index.view.breathe)
         return {"namespaces": [_namespace(name, since[name]) for name in list(since)[offset : offset + limit]]}
 
     return answer(request, await api.asker.ask(question))
@@ -90,7 +90,7 @@ async def namespace(request: AnyRequest, api: TheApi, namespace: _Part) -> Respo
     name = canonical_namespace(given_node(namespace))
 
     def question(index: Index) -> Record:
-        since = index.catalog().namespaces()
+        since = index.catalog().namespaces(breathe=index.view.breathe)
         if name not in since:
             raise _not_found("Namespace", name)
         return _namespace(name, since[name])
@@ -103,7 +103,7 @@ async def sources(request: AnyRequest, api: TheApi, limit: _Limit = 100, offset:
     """Where datasets are: their namespaces."""
 
     def question(index: Index) -> Record:
-        found = index.catalog().namespaces(Kind.DATASET)
+        found = index.catalog().namespaces(Kind.DATASET, index.view.breathe)
         part = list(found)[offset : offset + limit]
         return {"sources": [_source(name, found[name]) for name in part], "totalCount": len(found)}
 
@@ -116,7 +116,7 @@ async def source(request: AnyRequest, api: TheApi, namespace: _Part) -> Response
     name = canonical_namespace(given_node(namespace))
 
     def question(index: Index) -> Record:
-        found = index.catalog().namespaces(Kind.DATASET)
+        found = index.catalog().namespaces(Kind.DATASET, index.view.breathe)
         if name not in found:
             raise _not_found("Source", name)
         return _source(name, found[name])
@@ -264,7 +264,7 @@ async def search(
 
     def question(index: Index) -> Record:
         wanted = Query(q, None if only is None else _SEARCHED[only], namespace)
-        found = index.catalog().search(wanted, limit)
+        found = index.catalog().search(wanted, limit, 0, index.view.breathe)
         return {"totalCount": found.total, "results": [_result(r) for r in _records(index, found.nodes)]}
 
     return answer(request, await api.asker.ask(question))

@@ -46,7 +46,7 @@ async def totals(request: AnyRequest, api: TheApi, what: _What, period: _Period 
     def question(index: Index) -> list[Record]:
         catalog, kind = index.catalog(), Kind.JOB if what == "jobs" else Kind.DATASET
         if what == "sources":
-            return counted(catalog.namespaces(Kind.DATASET).values(), period, now_us)
+            return counted(catalog.namespaces(Kind.DATASET, index.view.breathe).values(), period, now_us)
         return counted((catalog.by_id[node.id].first_seen_us for node in catalog.of(kind)), period, now_us)
 
     return answer(request, await api.asker.ask(question))
