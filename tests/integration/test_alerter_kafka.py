@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from processor.local import KafkaCluster, Valkey
 from processor.model.alert import AlertKind, Severity, Status
 from processor.model.codec import encode_change
 from tests.support.alerting import DROPPED, FULL, LARGEST, Plant, ingest, stage
-from tests.support.events import ds, fill, us
+from tests.support.events import Json, ds, event, fill, schema, table, us
 from tests.support.indexing import World
 from tests.waiting import eventually
 
@@ -153,6 +153,33 @@ def test_of_several_alerters_each_alert_comes_once(plant: Plant) -> None:
         plant.wait(lambda: len({a.finding.subject.name for a in plant.published()}) == 12)
         plant.wait(lambda: plant.alerts.pending(1) == [])
     assert sorted(a.finding.subject.name for a in plant.published()) == sorted(names)
+
+
+def load(minutes: int, names: Sequence[str], *columns: str) -> Json:
+    """One run that writes all of these."""
+    return event("load", minutes=minutes, run=minutes, outputs=[table(name, schema=schema(*columns)) for name in names])
+
+
+def test_one_cause_is_one_alert_until_all_of_it_is_mended_whoever_dies(plant: Plant) -> None:
+    names = [f"public.t{number}" for number in range(4)]
+    fill(plant.store, load(0, names, *FULL))
+    with plant.alerter(sweep_every_s=0.5) as first, plant.alerter(sweep_every_s=0.5), plant.alerter(sweep_every_s=0.5):
+        plant.index(load(60, names, *DROPPED))
+        plant.wait(lambda: [a.finding.member_count for a in plant.alerts.firing().values()] == [3])
+        (alert,) = plant.alerts.firing().values()
+        leader = alert.finding.subject.name
+        plant.index(load(70, [leader], *FULL))
+        plant.wait(lambda: "is over, but not 3 findings" in plant.published()[-1].finding.summary)
+        first.send_signal(signal.SIGKILL)
+        plant.lose_alerts()
+        left = [name for name in names if name != leader]
+        plant.index(load(80, left[:1], *FULL))
+        plant.wait(lambda: [a.finding.member_count for a in plant.alerts.firing().values()] == [2])
+        plant.index(load(90, left[1:], *FULL))
+        plant.wait(lambda: plant.published()[-1].status is Status.RESOLVED and plant.alerts.pending(1) == [])
+    told = plant.published()
+    assert {a.finding.alert_id for a in told} == {alert.finding.alert_id}
+    assert [a.status for a in told].count(Status.RESOLVED) == 1
 
 
 @pytest.fixture
