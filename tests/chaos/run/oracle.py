@@ -81,6 +81,17 @@ def consult(settings: Settings) -> Oracle:
     )
 
 
+def pass_over(oracle: Oracle, firing: dict[str, Alert]) -> dict[str, Alert]:
+    """What fires after one more pass over what the oracle knows, if this fired before."""
+    alerts = MemoryAlerts()
+    alerts.begin("oracle")
+    for number, alert in enumerate(firing.values(), 1):
+        alerts.restore("oracle", number, alert)
+    alerts.finish("oracle", len(firing), {})
+    reconcile(View(oracle.store), alerts, Policy(), oracle.now_us)
+    return alerts.firing()
+
+
 def news_of(change: Change) -> Iterator[News]:
     """What a change adds."""
     for item in change.items:
