@@ -273,7 +273,7 @@ def open_tail(settings: Settings, topic: str) -> AbstractContextManager[KafkaTai
     """Open a topic to read it from where one likes, as no member of any group."""
     from processor.api.tail import tail  # noqa: PLC0415  as above
 
-    return tail(_consumer(api_reader_config(settings)), topic)
+    return tail(lambda on_error: _consumer({**api_reader_config(settings), "error_cb": on_error}), topic)
 
 
 def _topic_for_json(settings: Settings) -> str:

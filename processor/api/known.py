@@ -56,4 +56,6 @@ def _choices(schema: dict[str, Any], document: dict[str, Any]) -> list[str]:
     if "$ref" in schema:
         return _choices(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
     inner = [*schema.get("oneOf", ()), *([schema["items"]] if "items" in schema else [])]
-    return [str(each) for each in schema.get("enum", ())] + [each for one in inner for each in _choices(one, document)]
+    return [str(each) for each in schema.get("enum", ()) if each is not None] + [
+        each for one in inner for each in _choices(one, document)
+    ]

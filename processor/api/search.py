@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from litestar import Response, get
 from litestar.params import PathParameter, QueryParameter
@@ -23,7 +23,7 @@ from processor.render.records import Record, node
 
 __all__ = ["ROUTES"]
 
-_Kind = Annotated[Kind | None, QueryParameter(description="`dataset` or `job`; both without it")]
+_Kind = Annotated[Literal["dataset", "job"] | None, QueryParameter(description="Only these; both without it")]
 _Namespace = Annotated[str | None, QueryParameter(description="Only of this namespace")]
 
 
@@ -37,7 +37,7 @@ async def list_nodes(
     cursor: Cursor = None,
 ) -> Response[bytes]:
     """List datasets and jobs, by kind, namespace and name."""
-    kinds = KINDS if (only := _checked(kind)) is None else (only,)
+    kinds = KINDS if kind is None else (Kind(kind),)
 
     def question(index: Index) -> Record:
         catalog = index.catalog()
@@ -64,7 +64,7 @@ async def search(  # noqa: PLR0913, PLR0917  as above
     """Find datasets and jobs by a part of their name or namespace, whole names first; by owner, or by tag."""
     if not q and owner is None and tag is None:
         raise bad_parameter("q", "it is missing; name a text, an owner or a tag")
-    wanted = Query(q, _checked(kind), namespace, owner, tag, prefix)
+    wanted = Query(q, None if kind is None else Kind(kind), namespace, owner, tag, prefix)
 
     def question(index: Index) -> Record:
         catalog = index.catalog()
@@ -146,12 +146,6 @@ def _place(alert: Alert) -> tuple[int, int, int, str]:
     finding = alert.finding
     is_over = int(alert.status is Status.RESOLVED)
     return is_over, _SEVERITIES.index(finding.severity), -alert.started_us, finding.alert_id
-
-
-def _checked(kind: Kind | None) -> Kind | None:
-    if kind not in (None, *KINDS):
-        raise bad_parameter("kind", "it is `dataset` or `job`")
-    return kind
 
 
 ROUTES: Final = (list_nodes, search, list_namespaces, list_alerts, get_alert)

@@ -10,7 +10,7 @@ from processor.cli import muting
 from processor.cli.alert_store import alerts_of, let_go, one_of
 from processor.cli.guard import say
 from processor.cli.opened import found, now_us, opened
-from processor.cli.options import Output, OutputOption, examples
+from processor.cli.options import ListOutput, ListOutputOption, Output, OutputOption, examples
 from processor.model.alert import Alert, AlertKind, Severity
 from processor.model.errors import UsageError
 
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "lineage alerts",
             "lineage alerts --severity critical -o json",
+            "lineage alerts --all -o csv > alerts.csv                   for spreadsheets",
             "lineage alerts --follow --severity critical -o ndjson      as they fire and resolve",
             "lineage alerts --all --subject raw.orders      with those that are over",
             "lineage alerts show 5f0c                       all about one",
@@ -48,20 +49,20 @@ def alerts(  # noqa: PLR0917  a question has as many parameters
     after: Annotated[
         str | None, typer.Option("--after", metavar="PLACE", help="With --follow: go on where another one ended.")
     ] = None,
-    output: OutputOption = Output.TABLE,
+    output: ListOutputOption = ListOutput.TABLE,
 ) -> None:
     """List the alerts that fire, the gravest first."""
     if ctx.invoked_subcommand is not None:
         return
     if after is not None and not follow:
         raise UsageError("--after goes with --follow")
-    if follow and output is Output.JSON:
-        raise UsageError("--follow has no end, and so is no JSON document: take -o ndjson")
+    if follow and output in (ListOutput.JSON, ListOutput.CSV):
+        raise UsageError("--follow has no end, and so is no document: take -o ndjson")
     with opened() as index:
         wanted = _Wanted(kind, severity, found(index.view, subject).dataset if subject else None)
         store = alerts_of(index)
         if follow:
-            _follow(index, store, wanted, after, output)
+            _follow(index, store, wanted, after, Output(output.value))
             return
         known = list(store.all() if every else store.firing().values())
     print_alerts([alert for alert in known if wanted.has(alert)], output)
@@ -135,19 +136,22 @@ def reconcile(
         judged_us, hooks = now_us(index) if asked_us is None else asked_us, Hooks(runbooks(index.settings.runbooks_url))
         outcome = reconcile_once(index.view, store, policy, judged_us, hooks)
         let_go(index, store)
-    print_alerts(list(outcome.transitions), output)
+    print_alerts(list(outcome.transitions), ListOutput(output.value))
     say(f"{len(outcome.opened)} opened, {len(outcome.resolved)} resolved, {outcome.firing} firing")
 
 
-def print_alerts(alerts: list[Alert], output: Output) -> None:
+def print_alerts(alerts: list[Alert], output: ListOutput) -> None:
     """Print a list of alerts."""
     from processor.render import console
     from processor.render.alerts import alert_record, alert_table, in_order
+    from processor.render.csv_lines import ALERTS, csv_lines
 
     ordered = in_order(alerts)
-    if output is Output.JSON:
+    if output is ListOutput.JSON:
         console.write_json([alert_record(alert) for alert in ordered])
-    elif output is Output.NDJSON:
+    elif output is ListOutput.CSV:
+        console.write_lines(csv_lines(map(alert_record, ordered), ALERTS))
+    elif output is ListOutput.NDJSON:
         console.write_ndjson(alert_record(alert) for alert in ordered)
     elif ordered:
         console.print_out(alert_table(ordered))

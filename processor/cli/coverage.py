@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from processor.cli.guard import NO, NotFoundError, say
 from processor.cli.opened import opened
-from processor.cli.options import Output, OutputOption, examples
+from processor.cli.options import ListOutput, ListOutputOption, examples
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
             "lineage coverage",
             "lineage coverage --namespace bigquery --fail-under 95",
             "lineage coverage -o json",
+            "lineage coverage -o csv > coverage.csv        for spreadsheets",
         )
     )(coverage)
 
@@ -36,7 +38,7 @@ def coverage(
         float | None,
         typer.Option("--fail-under", metavar="PERCENT", min=0, max=100, help="Exit 1 if a share is below this."),
     ] = None,
-    output: OutputOption = Output.TABLE,
+    output: ListOutputOption = ListOutput.TABLE,
 ) -> None:
     """Show how much of the lineage is known, by namespace, the worst first, and what is missing."""
     from processor.judging.coverage_gate import coverage_verdict
@@ -70,16 +72,20 @@ def answer(verdict: CoverageVerdict) -> None:
         raise typer.Exit(NO)
 
 
-def _print(overall: list[Coverage], namespaces: list[Coverage], output: Output) -> None:
+def _print(overall: list[Coverage], namespaces: list[Coverage], output: ListOutput) -> None:
     from processor.judging.coverage_gate import coverage_of
     from processor.render import console
+    from processor.render.csv_lines import COVERAGE, csv_lines
 
-    if output is Output.TABLE:
+    records = map(coverage_of, [*overall, *namespaces])
+    if output is ListOutput.TABLE:
         console.print_out(coverage_table([*overall, *namespaces]))
-    elif output is Output.JSON:
-        console.write_json(list(map(coverage_of, [*overall, *namespaces])))
+    elif output is ListOutput.JSON:
+        console.write_json(list(records))
+    elif output is ListOutput.CSV:
+        console.write_lines(csv_lines(map(msgspec.to_builtins, records), COVERAGE))
     else:
-        console.write_ndjson(map(coverage_of, [*overall, *namespaces]))
+        console.write_ndjson(records)
 
 
 def coverage_table(rows: list[Coverage]) -> Table:

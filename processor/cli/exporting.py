@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -16,6 +16,7 @@ from processor.model.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from processor.index.view import View
     from processor.render.records import Record
 
 
@@ -58,55 +59,44 @@ def export(
     if at is not None and what is Exported.ALERTS:
         raise UsageError("--at: alerts are kept as they are now; each tells when it began and ended")
     with written_to(to), opened(at) as index:
+        form = _forms()[what]
         if output is ListOutput.TABLE:
-            console.print_out(_table(index, what))
+            console.print_out(form.table(index))
         elif output is ListOutput.JSON:
-            console.write_json_list(_records(index, what))
+            console.write_json_list(form.records(index))
         elif output is ListOutput.CSV:
-            console.write_lines(csv_lines(_records(index, what), _columns(what)))
+            console.write_lines(csv_lines(form.records(index), form.columns))
         else:
-            console.write_ndjson(_records(index, what))
+            console.write_ndjson(form.records(index))
 
 
-def _records(index: Opened, what: Exported) -> Iterator[Record]:
+class _Form(NamedTuple):
+    """How one sort of thing is printed. `columns`: of CSV."""
+
+    records: Callable[[Opened], Iterator[Record]]
+    table: Callable[[Opened], Table]
+    columns: Sequence[str]
+
+
+def _forms() -> dict[Exported, _Form]:
     from processor import export as exporting
     from processor.cli.alert_store import alerts_of
-    from processor.render.alerts import alert_record, in_order
-
-    if what is Exported.ALERTS:
-        return map(alert_record, in_order(alerts_of(index).all()))
-    of = {
-        Exported.NODES: exporting.node_records,
-        Exported.EDGES: exporting.edge_records,
-        Exported.SCHEMAS: exporting.schema_records,
-        Exported.RUNS: exporting.run_records,
-    }
-    return of[what](index.view)
-
-
-def _columns(what: Exported) -> Sequence[str]:
     from processor.render import csv_lines
+    from processor.render.alerts import alert_record, alert_table, in_order
+
+    def of_view(
+        records: Callable[[View], Iterator[Record]], table: Callable[[View], Table], columns: Sequence[str]
+    ) -> _Form:
+        return _Form(lambda index: records(index.view), lambda index: table(index.view), columns)
 
     return {
-        Exported.NODES: csv_lines.NODES,
-        Exported.EDGES: csv_lines.EDGES,
-        Exported.SCHEMAS: csv_lines.SCHEMAS,
-        Exported.RUNS: csv_lines.RUNS,
-        Exported.ALERTS: csv_lines.ALERTS,
-    }[what]
-
-
-def _table(index: Opened, what: Exported) -> Table:
-    from processor import export as exporting
-    from processor.cli.alert_store import alerts_of
-    from processor.render.alerts import alert_table, in_order
-
-    if what is Exported.ALERTS:
-        return alert_table(in_order(alerts_of(index).all()))
-    of = {
-        Exported.NODES: exporting.node_table,
-        Exported.EDGES: exporting.edge_table,
-        Exported.SCHEMAS: exporting.schema_table,
-        Exported.RUNS: exporting.run_table,
+        Exported.NODES: of_view(exporting.node_records, exporting.node_table, csv_lines.NODES),
+        Exported.EDGES: of_view(exporting.edge_records, exporting.edge_table, csv_lines.EDGES),
+        Exported.SCHEMAS: of_view(exporting.schema_records, exporting.schema_table, csv_lines.SCHEMAS),
+        Exported.RUNS: of_view(exporting.run_records, exporting.run_table, csv_lines.RUNS),
+        Exported.ALERTS: _Form(
+            lambda index: map(alert_record, in_order(alerts_of(index).all())),
+            lambda index: alert_table(in_order(alerts_of(index).all())),
+            csv_lines.ALERTS,
+        ),
     }
-    return of[what](index.view)

@@ -72,7 +72,7 @@ def follow_topic(settings: Settings, follower: Follower, after: str | None, know
             absent = _Absent("Kafka")
             while True:
                 page = list(tail.read())
-                absent.note(tail.away, is_back=bool(page))
+                absent.note(tail.away)
                 for heard in page:
                     positions[heard.partition] = heard.offset + 1
                     if heard.value is not None:
@@ -113,9 +113,9 @@ def follow_store(store: RedisAlerts, follower: Follower) -> None:
             try:
                 for alert in store.all():
                     follower.tell(alert)
-                absent.note("", is_back=True)
+                absent.note("")
             except DependencyError as error:
-                absent.note(error.detail, is_back=False)
+                absent.note(error.detail)
             time.sleep(_LOOK_S)
 
 
@@ -126,13 +126,13 @@ class _Absent:
         self._name = name
         self._is_away = False
 
-    def note(self, why: str, *, is_back: bool) -> None:
-        """Take note of what is wrong, if anything, or that it answered."""
-        if is_back and self._is_away:
-            say(f"{self._name} answers again")
-        elif why and not self._is_away:
+    def note(self, why: str) -> None:
+        """Take note of what is wrong; of nothing, once it answers."""
+        if why and not self._is_away:
             say(f"{self._name} does not answer ({why}); waiting for it; Ctrl-C ends it")
-        self._is_away = bool(why) and not is_back if why or is_back else self._is_away
+        elif self._is_away and not why:
+            say(f"{self._name} answers again")
+        self._is_away = bool(why)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import typer
 from processor.cli.alert_store import alerts_of, let_go, one_of
 from processor.cli.guard import NotFoundError, say
 from processor.cli.opened import opened
-from processor.cli.options import Output, OutputOption, examples
+from processor.cli.options import ListOutput, Output, OutputOption, examples
 from processor.model.alert import Alert, AlertKind, Note, Status
 from processor.model.errors import UsageError
 
@@ -138,7 +138,7 @@ def _each(ids: list[str] | None, make: Callable[[Alert], Step | None], output: O
             raise NotFoundError(f"no longer fires: {', '.join(over)}")
         done = [_step(store, alert_id, make) for alert_id in chosen]
         let_go(index, store)
-    print_alerts(done, output)
+    print_alerts(done, ListOutput(output.value))
 
 
 def _step(store: RedisAlerts, alert_id: str, make: Callable[[Alert], Step | None]) -> Alert:

@@ -19,7 +19,7 @@ import msgspec
 from processor.model.text import visible
 from processor.render.records import Record
 
-__all__ = ["ALERTS", "EDGES", "NODES", "RUNS", "SCHEMAS", "SEARCHED", "csv_lines"]
+__all__ = ["ALERTS", "COVERAGE", "EDGES", "NODES", "RUNS", "SCHEMAS", "SEARCHED", "csv_lines"]
 
 _SEEN: Final = ("first_seen", "last_seen")
 SEARCHED: Final = ("kind", "namespace", "name")
@@ -46,6 +46,11 @@ RUNS: Final = ("job.namespace", "job.name", "state", "run_id", "started", "ended
 ALERTS: Final = (
     *("alert_id", "kind", "severity", "status", "subject.kind", "subject.namespace", "subject.name", "subject.field"),
     *("summary", "started_at", "ends_at", "runbook_url"),
+)
+_SHARE: Final = ("ratio", "having", "total", "missing")
+COVERAGE: Final = (
+    *("namespace", *(f"{measure}.{name}" for measure in ("datasets", "runs", "columns") for name in _SHARE)),
+    *("depth.average", "depth.max"),
 )
 
 

@@ -6,12 +6,21 @@ import pytest
 
 from processor.local import KafkaCluster, Valkey
 from tests.support.command import Lineage
+from tests.support.story import story_lines
 
 
 @pytest.fixture
 def lineage(tmp_path: Path) -> Lineage:
     """The command with nothing set: it keeps its index in an embedded Valkey under the folder."""
     return Lineage(tmp_path, {})
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
+    """An index that has the story of the sample company, up to `END`."""
+    told = Lineage(tmp_path_factory.mktemp("company"), {})
+    told.ok("load", "--strict", "-", stdin=story_lines())
+    return told
 
 
 @pytest.fixture

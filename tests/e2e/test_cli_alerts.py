@@ -1,25 +1,22 @@
 """The sample company's whole story from a file: what the alerts say of it, at a time that is given."""
 
+import csv
+import io
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from processor.demo.company import beats
 from tests.support.command import Lineage
-
-END = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
+from tests.support.story import END
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    """An index that has the story, and its alerts as of the story's end."""
-    lineage = Lineage(tmp_path_factory.mktemp("company"), {})
-    lines = [json.dumps(beat.event) for beat in beats(END) if beat.event is not None]
-    lineage.ok("load", "--strict", "-", stdin="\n".join(lines).encode())
-    lineage.ok("reconcile", "--now", END.isoformat())
-    return lineage
+def company(company: Lineage) -> Lineage:
+    """With the alerts, too, as of the story's end."""
+    company.ok("reconcile", "--now", END.isoformat())
+    return company
 
 
 def firing(lineage: Lineage, *arguments: str) -> list[dict[str, Any]]:
@@ -84,6 +81,13 @@ def test_why_of_what_is_not_there_and_of_nothing_that_went_wrong(company: Lineag
     assert company("why", "raw.orders", "--since", "yesterday").code == 2
     calm = company.ok("why", "raw.orders", "--at", "2020-01-01T00:00:00Z")
     assert "nothing that is known went wrong" in calm.err
+
+
+def test_alerts_as_csv_are_the_same_alerts_in_the_same_order(company: Lineage) -> None:
+    rows = list(csv.DictReader(io.StringIO(company.ok("alerts", "-o", "csv").out)))
+    told = [(alert["alert_id"], alert["severity"], alert["subject"]["name"]) for alert in firing(company)]
+    assert [(row["alert_id"], row["severity"], row["subject.name"]) for row in rows] == told
+    assert company("alerts", "--follow", "-o", "csv").code == 2
 
 
 def test_a_person_reads_a_table_the_gravest_first(company: Lineage) -> None:

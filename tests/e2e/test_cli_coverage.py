@@ -1,29 +1,18 @@
 """`lineage coverage` and guarded datasets on the sample company, through the command as people run it."""
 
+import csv
+import io
 import json
-from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
-from processor.demo.company import beats
 from tests.support.command import Lineage
+from tests.support.story import END
 
-END = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
 GUARDED = """
 guarded:
 - match: ["*:acme.marts.daily_revenue"]
   allowed: ["nowhere"]
 """
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    """An index that has the story of the sample company."""
-    lineage = Lineage(tmp_path_factory.mktemp("company"), {})
-    lines = [json.dumps(beat.event) for beat in beats(END) if beat.event is not None]
-    lineage.ok("load", "--strict", "-", stdin="\n".join(lines).encode())
-    return lineage
 
 
 def test_coverage_is_told_over_all_and_by_namespace_the_worst_first(company: Lineage) -> None:
@@ -36,6 +25,15 @@ def test_coverage_is_told_over_all_and_by_namespace_the_worst_first(company: Lin
     rows = company.ok("coverage").out.splitlines()
     assert rows[0].split() == ["namespace", "datasets", "runs", "columns", "depth", "missing"]
     assert rows[1].split()[0] == "all"
+
+
+def test_coverage_as_csv_has_a_line_for_all_and_for_each_namespace(company: Lineage) -> None:
+    records = company.ok("coverage", "-o", "json").json
+    rows = list(csv.DictReader(io.StringIO(company.ok("coverage", "-o", "csv").out)))
+    assert [row["namespace"] for row in rows] == [record["namespace"] or "" for record in records]
+    assert [int(row["datasets.total"]) for row in rows] == [record["datasets"]["total"] for record in records]
+    assert [json.loads(row["columns.missing"]) for row in rows] == [record["columns"]["missing"] for record in records]
+    assert float(rows[0]["depth.average"]) > 0
 
 
 def _worst(record: dict[str, Any]) -> float:

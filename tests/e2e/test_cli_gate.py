@@ -3,16 +3,14 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from processor.demo.company import beats
 from tests.support.command import Lineage, environment
 from tests.support.dbt import manifest, model
+from tests.support.story import END
 
-END = datetime(2026, 3, 6, 9, 30, tzinfo=UTC)
 NOW = END.isoformat()
 FEATURES = "customer_features"
 POLICY = """
@@ -26,15 +24,6 @@ from processor import gate
 gate.require_trusted("churn_model", allow=["bigquery:acme.raw.*"])
 print("trained")
 """
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    """An index that has the story of the sample company."""
-    lineage = Lineage(tmp_path_factory.mktemp("company"), {})
-    lines = [json.dumps(beat.event) for beat in beats(END) if beat.event is not None]
-    lineage.ok("load", "--strict", "-", stdin="\n".join(lines).encode())
-    return lineage
 
 
 def test_a_feature_table_is_refused_by_name_of_the_source_and_the_way(company: Lineage) -> None:

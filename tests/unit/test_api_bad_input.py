@@ -32,6 +32,7 @@ def problem(api: Served, path: str, status: int = 400) -> dict[str, Any]:
     [
         ("nodes/raw.orders/downstream?depth=abc", "depth", "give a whole number, not a text"),
         ("nodes/raw.orders/downstream?depth=0", "depth", "give a whole number of at least 1"),
+        ("nodes?kind=column", "kind", "'column' is none of dataset, job"),
         ("nodes/raw.orders/downstream?columns=maybe", "columns", "give true or false, not a text"),
         (
             "nodes/raw.orders/upstream?evidence=x",

@@ -10,10 +10,11 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
-from processor.api.answers import AnyRequest, answer
+from processor.api.answers import AnyRequest
 from processor.api.asker import Index
 from processor.api.marquez import graph, things
 from processor.api.marquez.ids import asked_node, node_id
+from processor.api.marquez.strict import answer
 from processor.api.params import given_node
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter

@@ -1,0 +1,80 @@
+"""Answers for a client that refuses whatever it does not know.
+
+The `marquez-java` that Maven's repository has (0.4.3-rc.1, of 2020) fails on any member that Marquez has added since,
+and so on Marquez 0.51's own answers. It says who it is, and is told what it knows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar import Response
+
+from processor.api import answers
+from processor.api.answers import AnyRequest
+
+__all__ = ["answer", "known_to_java"]
+
+_CLIENT: Final = "marquez-java/0.4"
+_Form = dict[str, Any]
+"""Members that are known; of an object, or of each in a list, which of its own."""
+
+
+def _of(*members: str, **nested: _Form) -> _Form:
+    return {**dict.fromkeys(members), **nested}
+
+
+_NAMED: Final = ("name", "createdAt", "updatedAt", "description")
+_ID: Final = _of("namespace", "name")
+_RUN: Final = _of(
+    *("id", "createdAt", "updatedAt", "nominalStartTime", "nominalEndTime", "state", "startedAt", "endedAt"),
+    *("durationMs", "args"),
+)
+_FIELD: Final = _of("name", "type", "tags", "description")
+_JOB: Final = _of(*_NAMED, "type", "namespace", "location", "context", id=_ID, inputs=_ID, outputs=_ID, latestRun=_RUN)
+_DATASET: Final = _of(
+    *(*_NAMED, "type", "physicalName", "namespace", "sourceName", "tags", "lastModifiedAt"), id=_ID, fields=_FIELD
+)
+_NAMESPACE: Final = _of(*_NAMED, "ownerName")
+_SOURCE: Final = _of(*_NAMED, "type", "connectionUrl")
+_LISTS: Final = {
+    "namespaces": _NAMESPACE,
+    "sources": _SOURCE,
+    "datasets": _DATASET,
+    "jobs": _JOB,
+    "runs": _RUN,
+    "tags": _of("name", "description"),
+}
+_TOLD_BY: Final = {
+    "ownerName": _NAMESPACE,
+    "connectionUrl": _SOURCE,
+    "physicalName": _DATASET,
+    "simpleName": _JOB,
+    "durationMs": _RUN,
+}
+"""The member by which a form that stands alone is told from the others."""
+
+
+def answer(request: AnyRequest, content: object) -> Response[bytes]:
+    """As `answers.answer`, in the words of whoever asks."""
+    is_strict = request.headers.get("user-agent", "").startswith(_CLIENT)
+    return answers.answer(request, known_to_java(content) if is_strict else content)
+
+
+def known_to_java(content: object) -> object:
+    """What the client knows of an answer; all of one that it does not ask for."""
+    if not isinstance(content, dict):
+        return content
+    alone = next((member for member in _TOLD_BY if member in content), None)
+    if alone is not None:
+        return _known(content, _TOLD_BY[alone])
+    listed = {name: _known(content[name], form) for name, form in _LISTS.items() if name in content}
+    return listed or content
+
+
+def _known(content: Any, form: _Form | None) -> Any:  # noqa: ANN401  any JSON
+    if isinstance(content, list):
+        return [_known(each, form) for each in content]
+    if form is None or not isinstance(content, dict):
+        return content
+    return {name: _known(value, form[name]) for name, value in content.items() if name in form}
