@@ -74,18 +74,18 @@ class Segment:
         run = run_key(at.job, self.run_id)
         registers, (of_members, counted) = _registers(events), _counted(members)
         own = (*_own(self.run_id, events), *registers.items())
-        return Settle(
-            run=segment_key(at.bucket, at.hex, run, self.epoch),
-            recent=at.recent,
-            run_field=run,
-            item=pack_cause(*_speaker(events)).join(_ITEM),
-            epoch=self.epoch,
-            newest_us=self.told_us,
-            events=len(events),
-            subject=at.subject,
-            has_ended=b"e" in registers,
-            place=self._place(events[0][0].time_us, registers, counted),
-            fields=[*(part for field in own for part in field), *of_members],
+        return Settle(  # by position, as it has them: a batch has thousands
+            segment_key(at.bucket, at.hex, run, self.epoch),
+            at.recent,
+            run,
+            pack_cause(*_speaker(events)).join(_ITEM),
+            self.epoch,
+            self.told_us,
+            len(events),
+            at.subject,
+            b"e" in registers,
+            self._place(events[0][0].time_us, registers, counted),
+            [*(part for field in own for part in field), *of_members],
         )
 
     def _place(self, first_us: int, registers: Mapping[bytes, bytes], counted: bytes) -> bytes:
@@ -121,10 +121,28 @@ def _own(run_id: str, events: Sequence[Sourced]) -> Sequence[tuple[bytes, bytes]
 
 
 def _registers(events: Sequence[Sourced]) -> dict[bytes, bytes]:
-    """What is kept with a time of what events say of their run. `events` are in order."""
+    """What is kept with a time of what events say of their run. `events` are in order: the last that says it counts."""
     registers: dict[bytes, bytes] = {}
+    parent = nominal = error = None
     for seen, _ in events:
-        _say(registers, seen, joins.pack_stamped(seen.time_us, seen.digest))
+        run = seen.run
+        if run is None:
+            continue
+        stamp, state = joins.pack_stamped(seen.time_us, seen.digest), run.state
+        if state is RunState.START:
+            registers.setdefault(b"b", stamp)
+        if state is not RunState.OTHER:
+            registers[b"e" if state in TERMINAL else b"q"] = stamp + state.value.encode()
+        parent = parent if run.parent is None else (stamp, run.parent)
+        nominal = nominal if run.nominal_us is None else (stamp, run.nominal_us)
+        error = error if run.error is None else (stamp, run.error)
+    if parent is not None:
+        node, run_id = parent[1]
+        registers[b"p"] = parent[0] + _pack((node.namespace, node.name, run_id))
+    if nominal is not None:
+        registers[b"n"] = nominal[0] + _pack(nominal[1])
+    if error is not None:
+        registers[b"x"] = error[0] + error[1].encode()
     return registers
 
 
@@ -136,22 +154,3 @@ def _counted(members: frozenset[bytes]) -> tuple[list[bytes], bytes]:
         known = [part for member in ordered for part in (member, b"")], joins.pack_members(ordered)
         _known.put("", members, known, _SET_BYTES + _MEMBER_BYTES * len(members))
     return known
-
-
-def _say(registers: dict[bytes, bytes], seen: Observation, stamp: bytes) -> None:
-    """What an event says of its run that is kept with a time; it is later than those before."""
-    run = seen.run
-    if run is None:
-        return
-    state = run.state
-    if state is RunState.START:
-        registers.setdefault(b"b", stamp)
-    if state is not RunState.OTHER:
-        registers[b"e" if state in TERMINAL else b"q"] = stamp + state.value.encode()
-    if run.parent is not None:
-        node, run_id = run.parent
-        registers[b"p"] = stamp + _pack((node.namespace, node.name, run_id))
-    if run.nominal_us is not None:
-        registers[b"n"] = stamp + _pack(run.nominal_us)
-    if run.error is not None:
-        registers[b"x"] = stamp + run.error.encode()

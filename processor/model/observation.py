@@ -7,10 +7,12 @@ Times are integers, microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntFlag, StrEnum
 from functools import cached_property
 from typing import NamedTuple
+
+import msgspec
 
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node
@@ -152,11 +154,25 @@ class Observation(NamedTuple):
     problems: tuple[FacetProblem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a record was read. `received_us`: its own timestamp, None where the broker keeps none."""
+class Place(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """Where a record was read.
+
+    `received_us`: its own timestamp, None where the broker keeps none; it is no part of the place.
+    """
 
     topic: str
     partition: int
     offset: int
-    received_us: int | None = field(default=None, compare=False)
+    received_us: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same record."""
+        return isinstance(other, Place) and self._record == other._record
+
+    def __hash__(self) -> int:
+        """That of the record."""
+        return hash(self._record)
+
+    @property
+    def _record(self) -> tuple[str, int, int]:
+        return self.topic, self.partition, self.offset
