@@ -232,7 +232,7 @@ class Settings(BaseSettings):
         le=100_000,
         description="most records in one batch; fewer where they take longer than about a second",
     )
-    batch_wait_s: float = Field(0.1, gt=0, le=10, description="longest wait for a batch to fill")
+    batch_wait_s: float = Field(0.1, gt=0, le=10, description="longest wait for a record; a fifth of it for more")
     batch_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="about the most bytes of records in one batch, at least one record"
     )

@@ -32,6 +32,7 @@ __all__ = ["MOST_BYTES", "Fetched", "MakeConsumer", "Source", "headers_of", "rec
 
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Bytes of a batch where nothing else is said."""
+_FILLING: Final = 0.2
 # Taken for the size of a record before the first was seen: a rather large one.
 _FIRST_MEAN_BYTES: Final = 256 * 1024.0
 _POLL_S: Final = 0.1
@@ -110,8 +111,9 @@ class Source:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def fetch(self, count: int, wait_s: float, most_bytes: int = MOST_BYTES) -> Fetched:
-        """Return up to `count` records of about `most_bytes` together, waiting at most that long for them.
+        """Return up to `count` records of about `most_bytes` together, waiting at most that long for one.
 
+        Once there is one, it waits for more for a fifth of that.
         There may be more bytes by what one look at the queue brings: as many records as would fit by the mean size
         of those before, so at most what the client holds fetched.
         Raises `BrokenClientError` when this consumer cannot go on.
@@ -130,11 +132,9 @@ class Source:
 
     def _consume(self, count: int, wait_s: float, most_bytes: int) -> None:
         """Add to what is carried: should a partition go meanwhile, it is taken out there."""
-        deadline_s, left, size = time.monotonic() + wait_s, count, 0
+        deadline_s, left, size, asked = time.monotonic() + wait_s, count, 0, 1
         while left > 0 and size < most_bytes:
-            fitting = max(1, int((most_bytes - size) / self._mean_bytes))
-            left_s = max(0.0, deadline_s - time.monotonic())
-            found = self._consumer.consume(min(left, fitting), left_s)
+            found = self._consumer.consume(min(left, asked), max(0.0, deadline_s - time.monotonic()))
             found_bytes = sum(map(len, found))
             if found:
                 self._mean_bytes = max(1.0, found_bytes / len(found))
@@ -143,6 +143,9 @@ class Source:
             size += found_bytes
             if time.monotonic() >= deadline_s:
                 break
+            if found and size == found_bytes:  # the first that came
+                deadline_s = time.monotonic() + wait_s * _FILLING
+            asked = max(1, int((most_bytes - size) / self._mean_bytes))
 
     def hold(self, delay_s: float) -> None:
         """Wait without reading on; the next `fetch` reads on."""
