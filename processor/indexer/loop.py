@@ -164,7 +164,7 @@ class Indexer:
         return Fetched()
 
     def _take(self, fetched: Fetched) -> None:
-        begun_s = time.monotonic()
+        begun_s, behind_s = time.monotonic(), _behind_s(fetched.records)
         offsets = next_offsets(fetched.records, fetched.ends)
         covers = self._chores.covers(offsets)
         result = self._index(fetched.records, covers) if fetched.records or covers else Sorted()
@@ -173,7 +173,7 @@ class Indexer:
             measured.counts = bool(fetched.records)
         self._reached(Point.COMMITTING)
         self._judge(fetched.records, result)
-        self._pace.took(len(fetched.records), time.monotonic() - begun_s)
+        self._pace.took(len(fetched.records), time.monotonic() - begun_s, behind_s)
         self._steadily(lambda: self._chores.count_overtaken(fetched))
         self._chores.note(fetched, result)
 
@@ -251,3 +251,9 @@ class Indexer:
             settle(self._policy.close_timeout_s)
         except DependencyError as error:
             _log.warning("stopped without the last commit; those records will be read again", error=str(error))
+
+
+def _behind_s(records: Sequence[Record]) -> float | None:
+    """How old the oldest of them is, by the times that Kafka keeps of them."""
+    oldest_us = min((record.timestamp_us for record in records if record.timestamp_us is not None), default=None)
+    return None if oldest_us is None else (wall_us() - oldest_us) / 1e6

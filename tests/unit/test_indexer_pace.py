@@ -46,3 +46,13 @@ def test_it_is_never_more_than_the_most_however_small_that_is() -> None:
     assert pace.count == 20
     pace.took(20, 0.0)
     assert pace.count == 20
+
+
+def test_who_keeps_up_takes_less_at_once_than_who_is_behind() -> None:
+    counts = {}
+    for behind_s in (0.1, 60.0, None):
+        pace = Pace(8_000)
+        for _ in range(20):
+            pace.took(pace.count, pace.count / 4_000, behind_s)
+        counts[behind_s] = pace.count
+    assert counts[0.1] * 4 <= counts[60.0] == counts[None] <= 8_000
