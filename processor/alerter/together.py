@@ -47,6 +47,7 @@ class Together:
         stands = standing({i: alert.finding for i, alert in firing.items()}, some)
         kin = kin_of(self._scope.view, [*held, *stands.over.values()], self._scope.breathe)
         some = self._without_unnamed(held, some, kin)
+        stands = stands.among(some)
         return bounded(grouped(some, kin, stands), self._scope.policy, stands)
 
     def is_seen(self, accepted: Alert) -> bool:

@@ -30,6 +30,13 @@ class Standing:
     leads: Mapping[str, str] = field(default_factory=dict)
     over: Mapping[str, Finding] = field(default_factory=dict)
 
+    def among(self, findings: Iterable[Finding]) -> Standing:
+        """What of it stands where only these are to be told."""
+        told = {finding.alert_id for finding in findings}
+        leads = {i: leader for i, leader in self.leads.items() if i in told and (leader in told or leader in self.over)}
+        leading = frozenset(leads.values())
+        return Standing(self.open, leads, {i: finding for i, finding in self.over.items() if i in leading})
+
     def family_of(self, alert_id: str) -> str:
         """The open alert that something is told with, or it itself."""
         return self.leads.get(alert_id, alert_id)

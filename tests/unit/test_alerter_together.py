@@ -202,6 +202,45 @@ def test_who_accepts_an_alert_accepts_all_of_its_members_however_many_there_are(
     assert (news.finding.subject.name, news.finding.member_count) == ("t140", 9)
 
 
+def one(name: str, minutes: float, *columns: str, source: str = "") -> Json:
+    """A run that writes one table, whose amount comes from that of another."""
+    facets: Json = {"schema": schema(*columns)}
+    if source:
+        facets["columnLineage"] = column_lineage({"amount": [(source, "amount")]})
+    return event(f"write {name}", minutes=minutes, run=int(minutes), outputs=[table(name, **facets)])
+
+
+def accepted_beside() -> tuple[World, str]:
+    """An accepted drift of more tables than were named, and one of its own beside it; and a table of the first."""
+    world = World()
+    for minutes, columns in ((30, FULL), (60, DROPPED)):
+        outputs = [table(f"t{number:03}", schema=schema(*columns)) for number in range(140)]
+        fill(world.store, event("load", minutes=minutes, run=minutes, outputs=outputs))
+        fill(world.store, one("side", minutes + 1, *columns), one("below", minutes + 2, *columns, source="side"))
+    world.sweep(65)
+    wide = max(world.alerts.firing().values(), key=lambda alert: alert.finding.member_count)
+    assert world.alerts.step(acknowledge(wide, Note("sam", us(70))))
+    assert world.told() == {"side": ["below"]}
+    return world, wide.finding.subject.name
+
+
+def test_what_turns_out_to_be_a_part_of_what_was_accepted_leaves_what_it_led_to_be_told() -> None:
+    world, root = accepted_beside()
+    fill(world.store, one("late", 73, *FULL, source="side"), one("late", 80, *DROPPED))
+    world.sweep(81)
+    assert world.told() == {"side": ["below", "late"]}
+    fill(world.store, one("side", 90, *DROPPED, source=root))
+    world.sweep(91)
+    assert world.told() == {"late": []}
+
+
+def test_what_is_over_ends_where_what_it_led_turns_out_to_be_a_part_of_what_was_accepted() -> None:
+    world, root = accepted_beside()
+    fill(world.store, one("side", 85, *FULL), one("below", 90, *DROPPED, source=root))
+    world.sweep(91)
+    assert world.told() == {}
+
+
 class CountingStore(MemoryStore):
     """Counts how often it is asked."""
 
