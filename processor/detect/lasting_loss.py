@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from processor.detect.batch import is_endless
-from processor.detect.missing_lineage import SIDES, knobs_of, peers_id
+from processor.detect.missing_lineage import SIDES, is_required, knobs_of, peers_id
 from processor.detect.policy import Policy
 from processor.detect.stats import DAY_US
 from processor.model.alert import AlertKind, Finding
@@ -37,7 +37,8 @@ def may_be_forgotten(
     if not runs or is_endless(history) or not own.permits(finding.kind, finding.subject):
         return False
     least_runs, days = _knobs(finding.kind, own)
-    if finding.alert_id == peers_id(finding.kind, history.job) or now_us >= finding.since_us + int(days * DAY_US):
+    is_learned = finding.alert_id != peers_id(finding.kind, history.job) and not is_required(finding)
+    if not is_learned or now_us >= finding.since_us + int(days * DAY_US):
         return False
     return sum(run.ended_us < finding.since_us for run in runs) < least_runs
 

@@ -33,6 +33,8 @@ SIDES: dict[AlertKind, Count] = {
     AlertKind.MISSING_OUTPUTS: lambda run: run.outputs,
 }
 """How many datasets of the side in question a run has."""
+_WITHOUT = "completed without"
+_REQUIRED = "the policy requires some"
 
 
 class Peers(NamedTuple):
@@ -91,6 +93,12 @@ def peers_id(kind: AlertKind, job: Node) -> str:
     return hash_parts(kind.value, job.namespace, job.name, "peers").hex()
 
 
+def is_required(finding: Finding) -> bool:
+    """Whether it holds because the policy says so, and not by what was learned."""
+    said = finding.summary.rpartition(_WITHOUT)[2]  # what follows names nobody
+    return finding.kind in SIDES and f"; {_REQUIRED}" in said
+
+
 def _detect(history: JobHistory, policy: Policy, kind: AlertKind) -> list[Finding]:
     knobs = knobs_of(policy, kind)
     runs = history.completed()
@@ -109,7 +117,7 @@ def _basis(job: Node, had: Sequence[bool], knobs: MissingSide) -> str | None:
     is_learned = len(usual) >= knobs.min_runs and sum(usual) >= knobs.share * len(usual)
     if is_learned and habit.is_unusual(had):
         return f"{sum(usual)} of {counted(len(usual), 'earlier completed run')} had some"
-    return "the policy requires some" if matches(knobs.require, job) else None
+    return _REQUIRED if matches(knobs.require, job) else None
 
 
 def _finding(
@@ -123,7 +131,7 @@ def _finding(
         kind=kind,
         severity=severity,
         subject=job,
-        summary=f"Run {shown(newest.run_id)} of job {node_words(job)} completed without {side}{more}; {basis}.",
+        summary=f"Run {shown(newest.run_id)} of job {node_words(job)} {_WITHOUT} {side}{more}; {basis}.",
         since_us=first.ended_us,
         cause=Cause(job=job, run_id=first.run_id),
     )

@@ -228,3 +228,13 @@ def test_what_the_policy_leaves_out_by_now_is_not_told_on() -> None:
     assert fires(world, "missing_outputs")
     world.sweep(90 * HOUR + 1, "missing_outputs: {ignore: ['*hourly']}")
     assert not fires(world, "missing_outputs")
+
+
+@pytest.mark.parametrize("kind", ["missing_inputs", "missing_outputs"])
+def test_what_the_policy_no_longer_requires_is_not_told_on(kind: str) -> None:
+    bare = {"inputs": "", "has_outputs": False, "is_mapped": False}
+    world = World(*(each for hour in range(40) for each in hour_of(hour, **bare)))  # type: ignore[arg-type]
+    world.sweep(40 * HOUR, f"{kind}: {{require: ['*hourly']}}")
+    assert fires(world, kind)
+    world.sweep(40 * HOUR + 1)
+    assert not fires(world, kind)
