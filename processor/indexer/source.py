@@ -143,7 +143,7 @@ class Source:
             size += found_bytes
             if time.monotonic() >= deadline_s:
                 break
-            if found and size == found_bytes:  # the first that came
+            if found and left + len(found) == count:  # the first that came
                 deadline_s = time.monotonic() + wait_s * _FILLING
             asked = max(1, int((most_bytes - size) / self._mean_bytes))
 

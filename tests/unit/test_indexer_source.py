@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -71,6 +72,27 @@ def test_a_batch_is_bounded_in_records_and_in_bytes(size: int, records: int) -> 
     source.fetch(1, 60.0)
     fetched = source.fetch(2000, 60.0, 16 * MIB)
     assert len(fetched.records) == records
+
+
+class Drip:
+    """A client that has one record without a value at a time, each just before the wait for it is over."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def consume(self, _count: int, wait_s: float) -> list[Message]:
+        self.now_s += wait_s * 0.9
+        return [Message(0)]
+
+    def assignment(self) -> list[object]:
+        return []
+
+
+def test_records_without_a_value_do_not_keep_a_batch_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    drip = Drip()
+    monkeypatch.setattr("processor.indexer.source.time", SimpleNamespace(monotonic=lambda: drip.now_s))
+    Source(lambda _: cast("Any", drip), ["events"]).fetch(300, 10.0)
+    assert drip.now_s < 13
 
 
 def test_a_topic_that_may_not_be_read_is_named_until_it_may() -> None:
