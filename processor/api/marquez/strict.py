@@ -15,7 +15,7 @@ from processor.api.answers import AnyRequest
 
 __all__ = ["answer", "known_to_java"]
 
-_CLIENT: Final = "marquez-java/0.4"
+_CLIENT: Final = "marquez-java/0.4."
 _Form = dict[str, Any]
 """Members that are known; of an object, or of each in a list, which of its own."""
 
