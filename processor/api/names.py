@@ -43,7 +43,7 @@ class Names:
         self._news = threading.Condition()
         self._reader = Reader()
         self._catalog: Catalog | None = None
-        self._wrong: LineageError | None = None
+        self._wrong: Exception | None = None
         self._tries = 0
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
@@ -77,21 +77,29 @@ class Names:
             return self._catalog
 
     def _keep(self) -> None:
-        view, took_s = None, 0.0
+        view: View | None = None
         while not self._closing.is_set():
-            started_s, wrong = time.monotonic(), None
+            started_s = time.monotonic()
             self._wanted.clear()
-            try:
-                view = view or self._open_view()
-                self._catalog = self._read(view)
-            except LineageError as error:  # another version may have taken the index over, and give it back
-                _log.info("the names could not be read", detail=str(error))
-                wrong = error
+            view, wrong = self._tried(view)
             took_s = time.monotonic() - started_s
             with self._news:
                 self._wrong, self._tries = wrong, self._tries + 1
                 self._news.notify_all()
             self._pause(max(self._age_s, _REST * took_s))
+
+    def _tried(self, view: View | None) -> tuple[View | None, Exception | None]:
+        """Read once; the view, and what went wrong."""
+        try:
+            view = view or self._open_view()
+            self._catalog = self._read(view)
+        except LineageError as error:  # another version may have taken the index over, and give it back
+            _log.info("the names could not be read", detail=str(error))
+            return view, error
+        except Exception as error:  # noqa: BLE001 - the edge of this thread: who asks is told, and it goes on
+            _log.exception("the names could not be read")
+            return view, error
+        return view, None
 
     def _pause(self, pause_s: float) -> None:
         """Until names are to be read again; somebody who has none yet does not wait for that."""

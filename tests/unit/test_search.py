@@ -222,15 +222,16 @@ def test_who_waits_no_longer_leaves_the_first_reading_to_go_on() -> None:
         kept.close()
 
 
-def test_a_first_reading_that_fails_is_told_and_tried_again_by_who_asks_next() -> None:
-    store = _TakenOver()
+@pytest.mark.parametrize("wrong", [IndexVersionError("a newer version wrote it"), ValueError("a record is damaged")])
+def test_a_first_reading_that_fails_is_told_and_tried_again_by_who_asks_next(wrong: Exception) -> None:
+    store = _TakenOver(wrong)
     fill(store, *WORLD)
     store.is_taken = True
     kept = Names(60, lambda: View(store))
     try:
         for _ in range(2):
-            with pytest.raises(IndexVersionError):
-                kept.catalog(View(store))
+            with pytest.raises(type(wrong)):
+                kept.catalog(View(store, _patient(50)))
         store.is_taken = False
         assert len(kept.catalog(View(store)).nodes) == 7
     finally:
@@ -252,15 +253,26 @@ def test_names_are_read_again_once_another_version_has_given_the_index_back() ->
         kept.close()
 
 
+def _patient(times: int) -> Callable[[], None]:
+    """A breath that may be drawn so often."""
+    left = iter(range(times))
+
+    def breathe() -> None:
+        if next(left, None) is None:
+            raise TimeoutError
+
+    return breathe
+
+
 class _TakenOver(MemoryStore):
-    def __init__(self) -> None:
+    def __init__(self, wrong: Exception | None = None) -> None:
         super().__init__()
-        self.is_taken, self.refused = False, 0
+        self.is_taken, self.refused, self._wrong = False, 0, wrong or IndexVersionError("a newer version wrote it")
 
     def refresh(self) -> bool:
         if self.is_taken:
             self.refused += 1
-            raise IndexVersionError("a newer version wrote it")
+            raise self._wrong
         return super().refresh()
 
 
