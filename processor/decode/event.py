@@ -194,8 +194,11 @@ def _placed(problems: tuple[FacetProblem, ...], at: str) -> list[FacetProblem]:
 
 
 def _stated(single: dict[str, Typed], many: dict[str, tuple[Any, ...] | None]) -> bytes:
-    """What is the same where the same is stated; the run states nothing of job and datasets."""
-    parts = [single[name].stated for name in ("job", "dataset") if name in single]
+    """What is the same where the same is stated; the run states nothing of job and datasets.
+
+    A job and a dataset of one name, with facets alike, are not the same.
+    """
+    parts = [name.encode() + single[name].stated for name in ("job", "dataset") if name in single]
     for name in sorted(many):
         nodes = many[name]
         parts += (b"-" if nodes is None else b"%d:" % len(nodes), *(node.stated for node in nodes or ()))

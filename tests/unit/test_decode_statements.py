@@ -51,6 +51,16 @@ def test_what_is_said_of_the_dataset_itself_is_another_statement() -> None:
     assert len({typed(each).stated for each in (told(), told(column="b"), told(note="orders"))}) == 3
 
 
+def test_a_job_and_a_dataset_of_one_name_are_different_events() -> None:
+    told_of_both = [
+        {"eventTime": "2026-03-01T06:00:00Z", "producer": "p", kind: {"namespace": "shop", "name": "orders"}}
+        for kind in ("job", "dataset")
+    ]
+    observe = build_observer("auto", SCHEMAS)
+    seen = [observe(json.dumps(each).encode(), ()).observations[0] for each in told_of_both]
+    assert seen[0].digest != seen[1].digest
+
+
 RUNS = st.tuples(st.integers(0, 3), st.sampled_from([None, True, False]), st.sampled_from("ab"))
 
 
