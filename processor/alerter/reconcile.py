@@ -114,7 +114,8 @@ def reconcile(
     scope = Scope(view, policy, now_us, hooks.breathe, set(), hooks.survey)
     settling = _Settling(scope, store, hooks)
     together = Together(scope, accepted)
-    told = together.told(everything(scope), before)
+    found = list(everything(scope))
+    told = together.told(found, before | _told_meanwhile(store, found))
     settling.fire(before, told.findings, told.over)
     settling.resolve((alert for i, alert in before.items() if i not in settling.held), told.folded)
     settling.outlive(alert for alert in accepted.values() if not together.is_seen(alert))
@@ -161,6 +162,16 @@ def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> N
 
 def _is_of_schema(alert: Alert) -> bool:
     return alert.finding.kind in SCHEMA_KINDS
+
+
+def _told_meanwhile(store: AlertStore, found: Iterable[Finding]) -> dict[str, Alert]:
+    """What by now tells of something that was found, by a reaction since the pass began, too: it goes on telling of it.
+
+    Read after the index, unlike all else, and so for this only: no alert moves from these versions.
+    """
+    ids = {finding.alert_id for finding in found}
+    firing = store.firing()
+    return {i: alert for i, alert in firing.items() if any(member.alert_id in ids for member in alert.finding.members)}
 
 
 def _is_orphan(finding: Finding) -> bool:
