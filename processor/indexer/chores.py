@@ -129,6 +129,15 @@ class Chores:
         self._progress_due.done()
         self._report.lag(self._tracker, self._source.owned)
 
+    def tell_last(self) -> None:
+        """Tell how far each partition has been read, due or not: for a worker that will not tell again.
+
+        Not when the assignment has just changed: whoever has the partitions now tells of them.
+        """
+        if not self.is_stock_due():
+            self._progress_due.now()
+            self.publish_progress()
+
     def leftovers(self) -> Sequence[OutboxEntry]:
         """Find entries of the outbox that their worker did not confirm."""
         if not self._sweep_due.is_due:

@@ -242,9 +242,10 @@ class Indexer:
         return self._intake.is_stopped or self._steadily(lambda: self._chores.is_reached(goal))
 
     def _finish(self, goal: Goal | None) -> None:
-        """Wait until the last commits are confirmed."""
+        """Tell how far it came if it was to come somewhere, and wait until the last commits are confirmed."""
         settle = self._source.settle
         if goal is not None:
+            self._steadily(self._chores.tell_last)
             self._steadily(lambda: settle(self._policy.close_timeout_s))
             return
         try:

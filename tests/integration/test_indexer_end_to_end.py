@@ -12,6 +12,8 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]  # it ship
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy  # type: ignore[import-untyped]
 
 from processor.index.progress import decode_progress
+from processor.indexer import chores
+from processor.indexer.progress import Tracker
 from processor.local import KafkaCluster
 from processor.model.change import ItemKind
 from tests.support.events import event, facet, fill, observe, schema, table
@@ -174,6 +176,21 @@ def test_progress_is_published_for_each_partition(world: World) -> None:
     assert {each.lag for each in published.values()} == {0}
     newest_us = max(observe(json.loads(record.value or b"")).time_us for record in world.sent)
     assert max(each.watermark_us for each in published.values()) == newest_us
+
+
+def test_how_far_it_came_is_told_at_the_end_though_it_was_told_just_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing makes it tell meanwhile: neither the time nor the end of a partition, which may be seen too late."""
+    advance = Tracker.advance
+    monkeypatch.setattr(chores, "_PROGRESS_S", 3600.0)
+    monkeypatch.setattr(Tracker, "advance", lambda *noted: advance(*noted) and False)
+    world.produce(encoded(pipelines(300)))
+    world.catch_up()
+    with world.store() as store:
+        published = [decode_progress(data) for data in store.progress().values()]
+    assert [(each.lag, each.watermark_us > 0) for each in published] == [(0, True)] * 3
+    assert sum(each.position for each in published) == 300
 
 
 def test_two_members_share_the_work_and_the_index_is_the_same(world: World) -> None:
