@@ -48,6 +48,10 @@ class Producers:
         """Wait until everything that was sent has arrived."""
         self._transport.wait_for_completion(_FLUSH_S)
 
+    def close(self) -> None:
+        """Let go of Kafka, while that is there: a client that is left to the interpreter's end may hold it up."""
+        self._transport.close(_FLUSH_S)
+
 
 def typed(event: Event) -> event_v2.RunEvent:
     """The event as the client's own object."""

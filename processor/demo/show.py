@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
+from threading import Event
 from types import FrameType
 from typing import Final
 
@@ -53,43 +54,46 @@ def show(plan: Plan, home: Path) -> None:
     refuse_second_demo(home)
     console = Console(highlight=False)
     screen = TerminalScreen(console, _commands()) if console.is_terminal else PlainScreen(console)
-    with suppress(KeyboardInterrupt), _interrupted_once(), screen:
+    with suppress(KeyboardInterrupt), _interrupted_once() as interrupted, screen:
         try:
-            _run(plan, home, screen)
+            _run(plan, home, screen, interrupted)
         except LocalServiceError as error:
             raise DependencyError("local services", str(error)) from error
     console.print("The demo is over; nothing of it is left.", style="dim")
 
 
-def _run(plan: Plan, home: Path, screen: AnyScreen) -> None:
+def _run(plan: Plan, home: Path, screen: AnyScreen, interrupted: Event) -> None:
     with (
         staged(screen.progress) as stage,
         announced(home, Demo(os.getpid(), stage.redis_url, stage.bootstrap)),
         closing(Alerts(stage.bootstrap, _ALERTS)) as alerts,
+        closing(Producers(stage.bootstrap, _TOPIC)) as producers,
         closing(Gauges(stage)) as gauges,
     ):
         screen.say(f"The HTTP API listens, too: {stage.api_url}/api/v2/alerts")
-        _Performance(plan, screen, stage, alerts, gauges).run()
+        _Performance(plan, screen, stage, alerts, producers, gauges).run(interrupted)
 
 
 class _Performance:
     """Plays the story at its pace and shows what becomes of it."""
 
-    def __init__(self, plan: Plan, screen: AnyScreen, stage: Stage, alerts: Alerts, gauges: Gauges) -> None:
+    def __init__(
+        self, plan: Plan, screen: AnyScreen, stage: Stage, alerts: Alerts, producers: Producers, gauges: Gauges
+    ) -> None:
         self._plan = plan
         self._screen = screen
         self._stage = stage
         self._alerts = alerts
         self._gauges = gauges
-        self._producers = Producers(stage.bootstrap, _TOPIC)
+        self._producers = producers
         self._story = list(beats(datetime.now(UTC)))
         self._at: datetime | None = None
 
-    def run(self) -> None:
-        """Until the plan says that it is over."""
+    def run(self, interrupted: Event) -> None:
+        """Until the plan says that it is over, or an interruption was swallowed by what it came upon."""
         started_s = time.monotonic()
         played = 0
-        while not self._is_over(elapsed_s := time.monotonic() - started_s):
+        while not (interrupted.is_set() or self._is_over(elapsed_s := time.monotonic() - started_s)):
             due = self._due(elapsed_s)
             for beat in self._story[played:due]:
                 self._play(beat)
@@ -130,18 +134,23 @@ class _Performance:
 
 
 @contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """Let the first of the ending signals interrupt, and the others wait for the end that it brings."""
+def _interrupted_once() -> Iterator[Event]:
+    """Let the first of the ending signals interrupt, and the others wait for the end that it brings.
+
+    Whether it came is told as well: what it interrupts may be a place that no exception gets out of.
+    """
+    interrupted = Event()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+        interrupted.set()
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
-        yield
+        yield interrupted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

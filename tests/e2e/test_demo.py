@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import COMMAND, Lineage, environment
-from tests.waiting import eventually
+from tests.waiting import GUARD_S, eventually
 
 
 class Demo:
@@ -25,7 +25,9 @@ class Demo:
             self.process = subprocess.Popen(
                 [*COMMAND, "demo", *arguments],
                 cwd=folder,
-                env=environment(TMPDIR=str(scratch), LINEAGE_REDIS_URL="redis://not.this.one:1/0"),
+                env=environment(
+                    TMPDIR=str(scratch), PYTHONFAULTHANDLER="1", LINEAGE_REDIS_URL="redis://not.this.one:1/0"
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -48,8 +50,13 @@ class Demo:
         return found - {self.process.pid}
 
     def end(self, number: signal.Signals) -> int:
+        """Ask it to end and return its exit code; one that does not end says where each of its threads stands."""
         self.process.send_signal(number)
-        return self.process.wait()
+        try:
+            return self.process.wait(GUARD_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            return self.process.wait()
 
 
 @pytest.fixture
