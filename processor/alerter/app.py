@@ -4,6 +4,8 @@ Rules kept here, each against a known trap of Faust 0.15:
 - an exception that leaves an agent would acknowledge the event: so events are acknowledged by hand, after
   the engine has seen them through, and nothing leaves the agent;
 - values are raw bytes and decoded in the engine: a decoder's exception in Faust would kill the agent;
+- changes that have come by now are taken together, by asking the stream for one after the other: what Faust's own
+  `take` yields is acknowledged whatever came of it, and stalls for ever behind a body that raised;
 - one agent of concurrency 1, no tables, no leader topic, no topics declared, no web server, no redirected
   output, a folder of its own;
 - timers are guarded whole: one that raised would take the worker down;
@@ -13,7 +15,7 @@ Rules kept here, each against a known trap of Faust 0.15:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import faust
@@ -23,9 +25,11 @@ from faust.exceptions import FaustError
 
 from processor.alerter.config import AlerterConfig
 from processor.alerter.engine import ASSIGNED, AbandonedError, Engine
+from processor.alerter.gathering import gathered
 from processor.alerter.kafka_settings import KafkaSettings
 from processor.alerter.records import Incoming, Landed, Outgoing
 from processor.alerter.sinks.topic import TooLargeError
+from processor.alerter.transport import read_promptly
 from processor.model.errors import DependencyError, IndexVersionError, LineageError
 from processor.model.observation import Place
 from processor.telemetry import metrics
@@ -34,12 +38,14 @@ from processor.telemetry.health import Health
 _log = structlog.get_logger(__name__)
 
 _ROOM_FOR_HEADERS = 1024 * 1024
+_TOGETHER = 200
+"""How many changes are judged together at most."""
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 
 def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faust.App:
     """Make the app, without anything that it does. Call it inside the event loop that will run it."""
-    return faust.App(
+    app = faust.App(
         config.group,
         datadir=data_dir,
         store="memory://",
@@ -62,6 +68,8 @@ def make_app(config: AlerterConfig, kafka: KafkaSettings, data_dir: str) -> faus
         stream_buffer_maxsize=500,
         **kafka.options(),
     )
+    read_promptly(app)
+    return app
 
 
 GiveUp = Callable[[IndexVersionError], None]
@@ -117,21 +125,28 @@ def _attach_agent(app: faust.App, engine: Engine, topic: str, give_up: GiveUp) -
     @app.agent(changes, concurrency=1, name="changes")
     async def watch(stream: faust.StreamT[Any]) -> None:
         manual = cast("faust.Stream[Any]", stream).noack()
-        async for event in manual.events():
-            try:
-                await engine.handle(_incoming(event))
-            except AbandonedError:
-                # Neither acknowledged nor waited for: the next alerter reads it again.
-                app.consumer.unacked.discard(event.message)
-                continue
-            except IndexVersionError as error:
-                give_up(error)
-                app.consumer.unacked.discard(event.message)
-                continue
-            except Exception:  # noqa: BLE001  outermost: see the rules above
-                _log.exception("change.lost_to_sweep", topic=event.message.topic, offset=event.message.offset)
-            await manual.ack(event)
-            engine.acknowledged()
+        async for events in gathered(aiter(manual.events()), _TOGETHER):
+            if await _is_handled(engine, events, give_up):
+                for event in events:
+                    await manual.ack(event)
+                    engine.acknowledged()
+            else:
+                # Neither acknowledged nor waited for: the next alerter reads them again.
+                app.consumer.unacked.difference_update(event.message for event in events)
+
+
+async def _is_handled(engine: Engine, events: Sequence[Any], give_up: GiveUp) -> bool:
+    """See changes through; whether they are done with."""
+    try:
+        await engine.handle([_incoming(event) for event in events])
+    except AbandonedError:
+        return False
+    except IndexVersionError as error:
+        give_up(error)
+        return False
+    except Exception:  # noqa: BLE001  outermost: see the rules above
+        _log.exception("changes.lost_to_sweep", places=[str(_incoming(event).place) for event in events])
+    return True
 
 
 def _attach_timers(app: faust.App, engine: Engine, config: AlerterConfig, give_up: GiveUp) -> None:

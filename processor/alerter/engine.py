@@ -18,7 +18,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, repeat
@@ -93,26 +93,38 @@ class Engine:
         self._crew = Crew(config.sinks, self._alerts, self._may_tell, parts.reached)
         self._rest_until_s = 0.0
 
-    async def handle(self, record: Incoming) -> None:
-        """See one change through. Returns only when that is done, however long a dependency is away.
+    async def handle(self, records: Sequence[Incoming]) -> None:
+        """See changes through, together. Returns only when that is done, however long a dependency is away.
 
         Raises AbandonedError when the alerter is to end before that, IndexVersionError when another version has taken
         the index over.
         """
+        changes = [change for record in records if (change := await self._readable(record))]
+        if changes and await self._judge(changes):
+            await self.publish()
+
+    async def _readable(self, record: Incoming) -> Change | None:
+        """The change of a record; what is none is buried."""
         change = _decoded(record)
         self._reached(Point.DECODED)
-        if isinstance(change, Rejected):
-            await self._insist("bury", lambda: self._bury(record, change))
-            return
+        if not isinstance(change, Rejected):
+            return change
+        await self._insist("bury", lambda: self._bury(record, change))
+        return None
+
+    async def _judge(self, changes: Sequence[Change]) -> bool:
+        """React to changes; whether something came of it. Where that fails, to each by itself."""
         try:
-            await self._insist("react", lambda: self._thread(self._react, change))
+            is_news = await self._insist("react", lambda: self._thread(self._react, changes))
         except (AbandonedError, IndexVersionError):
             raise
         except Exception:  # noqa: BLE001  outermost: a change is a hint, and the sweep sees what it hinted at
-            _log.exception("change.left_to_sweep", change_id=change.change_id, node=str(change.node))
-            return
+            if len(changes) > 1:
+                return any([await self._judge([change]) for change in changes])
+            _log.exception("change.left_to_sweep", change_id=changes[0].change_id, node=str(changes[0].node))
+            return False
         self._reached(Point.JUDGED)
-        await self.publish()
+        return is_news
 
     def acknowledged(self) -> None:
         """Take note that a change will be committed."""
@@ -257,13 +269,16 @@ class Engine:
 
     # In a thread
 
-    def _react(self, change: Change) -> None:
+    def _react(self, changes: Sequence[Change]) -> bool:
+        """Whether something is to be published."""
         with metrics.DETECT_SECONDS.labels("change").time():
             view, policy = self._change_view, self._policy.current()
             now_us = self._now_us(view)
             if now_us is None:
                 raise NotWholeError("Redis", "no indexer has told yet how far it has read")
-            _count(react(change, view, self._alerts, policy, now_us, self._hooks))
+            outcome = react(changes, view, self._alerts, policy, now_us, self._hooks)
+            _count(outcome)
+            return bool(outcome.transitions)
 
     def _reconcile(self) -> Outcome | None:
         """One sweep; None while there is no time to judge by."""

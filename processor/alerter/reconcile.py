@@ -43,6 +43,7 @@ from processor.model.alert import Alert, AlertKind, Finding, Severity
 from processor.model.change import Change
 from processor.model.errors import DependencyError
 from processor.model.identity import Kind, Node
+from processor.model.pages import pages
 
 _PAGE = 200
 _NOBODY: Mapping[str, str] = {}
@@ -123,25 +124,28 @@ def reconcile(
 
 
 def react(
-    change: Change,
+    changes: Sequence[Change],
     view: View,
     store: AlertStore,
     policy: Policy,
     now_us: int,
     hooks: Hooks = Hooks(),
 ) -> Outcome:
-    """Judge anew what a change is about. Raises what `reconcile` does."""
+    """Judge anew what changes are about. Raises what `reconcile` does."""
     view.refresh()
     scope = Scope(view, policy, now_us, hooks.breathe, set())
     settling = _Settling(scope, store, hooks)
-    _react_on_datasets(scope, _nodes_of(change, Kind.DATASET), settling)
-    _react_on_jobs(scope, _nodes_of(change, Kind.JOB), settling)
+    nodes = list(dict.fromkeys(node for change in changes for node in _nodes_of(change)))
+    for page in pages(nodes, _PAGE):
+        _react_on_datasets(scope, [node for node in page if node.kind is Kind.DATASET], settling)
+        _react_on_jobs(scope, [node for node in page if node.kind is Kind.JOB], settling)
     return settling.outcome()
 
 
 def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settling) -> None:
-    before = {i: alert for dataset in datasets for i, alert in settling.store.about(dataset).items()}
-    settling.fire_some(before, of_schemas(scope, datasets))
+    before, walking = settling.store.about(datasets), _walking(scope)
+    walking.view.look_ahead([dataset.id for dataset in datasets], "n", "s")
+    settling.fire_some(before, of_schemas(walking, datasets))
     over = excused(scope, [a.finding.subject for a in before.values() if _is_orphan(a.finding)])
     settling.resolve(
         alert
@@ -153,9 +157,10 @@ def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settli
 
 
 def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> None:
-    before = {i: alert for job in jobs for i, alert in settling.store.about(job).items()}
-    histories = scope.view.jobs([job.id for job in jobs])
-    settling.fire_some(before, of_jobs(scope, histories.values()))
+    before, walking = settling.store.about(jobs), _walking(scope)
+    walking.view.look_ahead([job.id for job in jobs], "n", "j", "open", "m")
+    histories = walking.view.jobs([job.id for job in jobs])
+    settling.fire_some(before, of_jobs(walking, histories.values()))
     judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS and not is_for_sweep(a.finding))
     settling.resolve(a for i, a in judged if i not in settling.held and not a.finding.member_count)
 
@@ -178,12 +183,14 @@ def _is_orphan(finding: Finding) -> bool:
     return finding.kind is AlertKind.ORPHAN_DATASET and not is_for_sweep(finding)
 
 
-def _nodes_of(change: Change, kind: Kind) -> list[Node]:
-    nodes = [change.node]
+def _nodes_of(change: Change) -> Iterator[Node]:
+    """The datasets and jobs that a change is about, some of them again and again."""
+    yield change.node.dataset
     for item in change.items:
-        nodes += [item.edge.src, item.edge.dst] if item.edge else []
-        nodes += [item.output] if item.output else []
-    return [node for node in dict.fromkeys(n.dataset for n in nodes) if node.kind is kind]
+        if item.edge:
+            yield from (item.edge.src.dataset, item.edge.dst.dataset)
+        if item.output:
+            yield item.output.dataset
 
 
 def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -194,13 +201,18 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
     subjects = list(dict.fromkeys(finding.subject for finding in findings))
     jobs = [subject.id for subject in subjects if subject.kind is Kind.JOB]
     datasets = list(dict.fromkeys(finding.subject for finding in findings if finding.kind in SCHEMA_KINDS))
-    walking = scope._replace(view=scope.view.walking())  # many drifts hit the same things
-    again = chain(of_jobs(scope, scope.view.jobs(jobs).values()), of_schemas_in_full(walking, datasets))
+    walking = _walking(scope)
+    again = chain(of_jobs(walking, walking.view.jobs(jobs).values()), of_schemas_in_full(walking, datasets))
     yield from (finding for finding in again if finding.alert_id in ids)
     orphans = [finding for finding in findings if _is_orphan(finding)]
     over = excused(scope, [orphan.subject for orphan in orphans])
     yield from (orphan for orphan in orphans if orphan.subject not in over)
     yield from filter(is_for_sweep, findings)
+
+
+def _walking(scope: Scope) -> Scope:
+    """The same for one judgement: what it has read of the index, it reads no second time."""
+    return scope._replace(view=scope.view.walking())
 
 
 def _assure(view: View) -> None:
@@ -231,7 +243,7 @@ class _Settling:
             self.fire(before, kept)
             return
         firing = self.store.firing()
-        news = Together(self._scope, self.store.accepted()).news(fresh, firing)
+        news = Together(_walking(self._scope), self.store.accepted()).news(fresh, firing)
         self.fire(firing | before, [*kept, *(f for f in news if f.alert_id not in before)])
 
     def fire(self, before: dict[str, Alert], findings: Iterable[Finding], over: frozenset[str] = frozenset()) -> None:

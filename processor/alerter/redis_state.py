@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 _CHUNK = 500
 _READING = b"reading"
 _RESOLVED_SHOWN = 10_000
+_DECODED_MOST = 2_000
+"""How many alerts are remembered decoded, by their bytes."""
 _QUEUEING = ("confirm", "restore")
 _SCRIPTS = resources.files("processor.alerter").joinpath("scripts")
 
@@ -47,23 +49,24 @@ class RedisAlerts:
         self._queue_limit = queue_limit
         self._base = f"{prefix}:{{alerts}}"
         self._shas: dict[str, str] = {}
+        self._decoded: dict[bytes, Alert | None] = {}
 
     def get(self, alert_ids: Sequence[str]) -> dict[str, Alert]:
         """See `AlertStore`."""
         found: dict[str, Alert] = {}
         for start in range(0, len(alert_ids), _CHUNK):
             ids = alert_ids[start : start + _CHUNK]
-            alerts = ((i, decode(data)) for i, data in zip(ids, self._blobs(ids), strict=True) if data)
+            alerts = ((i, self._decode(data)) for i, data in zip(ids, self._blobs(ids), strict=True) if data)
             found |= {i: alert for i, alert in alerts if alert}
         return found
 
     def firing(self) -> dict[str, Alert]:
         """See `AlertStore`."""
-        return self._members(self._key("firing"))
+        return self._members([self._key("firing")])
 
-    def about(self, subject: Node) -> dict[str, Alert]:
+    def about(self, subjects: Sequence[Node]) -> dict[str, Alert]:
         """See `AlertStore`."""
-        return self._members(self._about(subject))
+        return self._members([self._about(subject) for subject in subjects])
 
     def all(self) -> Iterator[Alert]:
         """See `AlertStore`; of the resolved ones the newest ten thousand."""
@@ -216,10 +219,20 @@ class RedisAlerts:
         blobs = self._client.hmget(self._key(bodies), members) if members else []
         return [p for m, data in zip(members, blobs, strict=True) if (p := _pending(m, data))]
 
-    def _members(self, name: str) -> dict[str, Alert]:
+    def _members(self, names: Sequence[str]) -> dict[str, Alert]:
+        """The firing ones of which these sets tell."""
         with as_dependency():
-            ids = sorted(i.decode() for i in self._client.smembers(name))
+            sets: list[set[bytes]] = run_all(self._client, [("SMEMBERS", name) for name in names])
+        ids = sorted({i.decode() for members in sets for i in members})
         return {i: a for i, a in self.get(ids).items() if a.status is Status.FIRING}
+
+    def _decode(self, data: bytes) -> Alert | None:
+        """What fires is read again and again, and seldom changes."""
+        if data not in self._decoded:
+            if len(self._decoded) >= _DECODED_MOST:
+                self._decoded = {}
+            self._decoded[data] = decode(data)
+        return self._decoded[data]
 
     def _blobs(self, ids: Sequence[str]) -> list[bytes | None]:
         with as_dependency():

@@ -49,8 +49,8 @@ class AlertStore(Protocol):
     def firing(self) -> dict[str, Alert]:
         """Every alert that fires, by id."""
 
-    def about(self, subject: Node) -> dict[str, Alert]:
-        """The alerts that fire about a node, by id."""
+    def about(self, subjects: Sequence[Node]) -> dict[str, Alert]:
+        """The alerts that fire about any of these nodes, by id."""
 
     def all(self) -> Iterator[Alert]:
         """Every alert that is kept, firing ones first, then the newest resolved."""
@@ -170,9 +170,9 @@ class MemoryAlerts:
         """See `AlertStore`."""
         return {i: a for i, a in self._alerts.items() if a.status is Status.FIRING}
 
-    def about(self, subject: Node) -> dict[str, Alert]:
+    def about(self, subjects: Sequence[Node]) -> dict[str, Alert]:
         """See `AlertStore`."""
-        return {i: a for i, a in self.firing().items() if a.finding.subject == subject}
+        return {i: a for i, a in self.firing().items() if a.finding.subject in subjects}
 
     def all(self) -> Iterator[Alert]:
         """See `AlertStore`."""

@@ -170,6 +170,15 @@ class Room:
         with contextlib.closing(_asking(self.settings, group)) as asking:
             return self._is_committed(asking)
 
+    def has_judged_all(self) -> bool:
+        """Whether the alerters have seen every change through."""
+        topic = self.settings.topics.changes
+        with contextlib.closing(_asking(self.settings, self.settings.groups.alerter)) as asking:
+            numbers = asking.list_topics(topic, 10).topics[topic].partitions
+            partitions = [TopicPartition(topic, number) for number in numbers]
+            ends = {each.partition: asking.get_watermark_offsets(each, 10)[1] for each in partitions}
+            return all(max(0, each.offset) >= ends[each.partition] for each in asking.committed(partitions, 30))
+
     def dead_letters(self) -> int:
         """How many records somebody could not use."""
         topic = self.settings.topics.dead_letters

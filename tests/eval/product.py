@@ -50,7 +50,7 @@ class Product:
             sourced += [(observation, place) for observation in seen.observations]
         entries = self._store.apply(reduce(sourced, self._store.buckets, now_us))
         for entry in entries:
-            react(change_of(entry, self._store), self._view, self._alerts, self._policy, now_us)
+            react([change_of(entry, self._store)], self._view, self._alerts, self._policy, now_us)
         self._store.confirm(entries)
 
     def sweep(self, now_us: int) -> None:

@@ -73,14 +73,14 @@ def end_one(alerts: AlertStore, alert: Alert, now_us: int = 2 * _HOUR_US) -> Ale
 def test_an_alert_that_fires_is_found_by_id_by_subject_and_among_all(alerts: AlertStore) -> None:
     alert = open_one(alerts)
     assert alerts.get(["a1", "a2"]) == {"a1": alert}
-    assert alerts.about(ORDERS) == alerts.firing() == {"a1": alert}
-    assert alerts.about(STAGING) == {}
+    assert alerts.about([ORDERS]) == alerts.firing() == {"a1": alert}
+    assert alerts.about([STAGING]) == {}
     assert list(alerts.all()) == [alert]
 
 
 def test_a_resolved_alert_fires_no_more_and_is_kept(alerts: AlertStore) -> None:
     ended = end_one(alerts, open_one(alerts))
-    assert alerts.firing() == alerts.about(ORDERS) == {}
+    assert alerts.firing() == alerts.about([ORDERS]) == {}
     assert list(alerts.all()) == [ended]
     assert ended.ends_us == 2 * _HOUR_US
 
@@ -361,7 +361,7 @@ def test_an_emptied_store_is_told_what_fires_and_what_was_resolved(alerts: Alert
     alerts = emptied(alerts)
     assert Recall(alerts, topic).refresh()
     assert alerts.get(["a1", "a2"]) == {"a1": fires, "a2": ended}
-    assert set(alerts.firing()) == set(alerts.about(ORDERS)) == {"a1"}
+    assert set(alerts.firing()) == set(alerts.about([ORDERS])) == {"a1"}
     assert alerts.pending(9) == []
     assert alerts.known() == topic.ends()
     assert end_one(alerts, alerts.firing()["a1"]).version == 2

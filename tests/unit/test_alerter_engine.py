@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.engine import Engine
@@ -16,7 +17,7 @@ from processor.index.memory import MemoryStore
 from processor.index.progress import Clock, Progress, encode_progress
 from processor.index.view import View
 from processor.model.change import Change
-from processor.model.codec import decode_alert
+from processor.model.codec import decode_alert, encode_change
 from processor.model.observation import Place
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
@@ -26,11 +27,11 @@ FULL = ("id:int", "amount:int")
 DROPPED = ("id:int",)
 
 
-def ingest(minutes: float, *columns: str) -> Json:
-    """A run that writes orders, and copies a column of it: to lose that column is critical, whatever time it is."""
-    copy = table("copy", columnLineage=column_lineage({"amount": [("orders", "amount")]}))
-    made = [table("orders", schema=schema(*columns)), copy]
-    return event("ingest", minutes=minutes, run=int(minutes), outputs=made)
+def ingest(minutes: float, *columns: str, dataset: str = "orders") -> Json:
+    """A run that writes a dataset, and copies a column of it: to lose that is critical, whatever time it is."""
+    copy = table(f"{dataset}.copy", columnLineage=column_lineage({"amount": [(dataset, "amount")]}))
+    made = [table(dataset, schema=schema(*columns)), copy]
+    return event(f"ingest {dataset}", minutes=minutes, run=int(minutes), outputs=made)
 
 
 _SHORT = AlerterConfig(kafka={}, lease_s=0.05, send_timeout_s=0.04, publish_every_s=0.01)
@@ -66,8 +67,13 @@ class World:
         parts = AlerterParts(lambda: view or View(self.store), lambda: self.alerts)
         return Engine(config or AlerterConfig(kafka={}), parts, send, Health((), livez_timeout_s=60))
 
+    def change(self, *names: str) -> list[Incoming]:
+        changes = [Change(f"c {name}", ds(name), ()) for name in names]
+        places = (Place("lineage.changes", 0, at) for at in range(len(changes)))
+        return [Incoming(place, b"k", encode_change(each)) for place, each in zip(places, changes, strict=True)]
+
     def react(self) -> None:
-        react(Change("c", ds("orders"), ()), View(self.store), self.alerts, Policy(), us(120))
+        react([Change("c", ds("orders"), ())], View(self.store), self.alerts, Policy(), us(120))
 
 
 class Slow(View):
@@ -167,5 +173,32 @@ def test_an_unreadable_change_that_no_topic_takes_is_not_waited_for() -> None:
         raise TooLargeError("32 MB")
 
     record = Incoming(Place("lineage.changes", 0, 1), b"k", b"\x00" * 100)
-    asyncio.run(World().engine(refuse).handle(record))
+    asyncio.run(World().engine(refuse).handle([record]))
     assert tries == ["lineage.dead-letters"] * 2  # with its bytes, and without
+
+
+def test_changes_that_come_together_are_published_with_one_look_at_the_index() -> None:
+    world, sent = World(), list[str]()
+    for name in ("clicks", "visits"):
+        fill(world.store, ingest(0, *FULL, dataset=name), ingest(60, *DROPPED, dataset=name))
+
+    async def send(record: Outgoing) -> None:
+        assert record.value is not None
+        sent.append(decode_alert(record.value).finding.subject.name)
+
+    view = Slow(world.store)
+    asyncio.run(world.engine(send, view).handle(world.change("clicks", "orders", "visits")))
+    assert sorted(sent) == ["clicks", "orders", "visits"]
+    assert view.sweeps == 1
+
+
+def test_a_change_that_nobody_can_judge_leaves_the_others_their_alerts() -> None:
+    class Stumbling(View):
+        def look_ahead(self, ids: Sequence[bytes], *records: str) -> None:
+            if ds("bad").id in ids:
+                raise ValueError("bad")
+            super().look_ahead(ids, *records)
+
+    world = World()
+    asyncio.run(world.engine(nowhere, Stumbling(world.store)).handle(world.change("bad", "orders", "copy")))
+    assert [alert.finding.subject for alert in world.alerts.firing().values()] == [ds("orders")]

@@ -36,7 +36,7 @@ class World:
     def feel(self, minutes: float, *events: Json, policy: Policy | None = None) -> list[Alert]:
         """Index events and react on what they changed; what was published of it."""
         changes = [change_of(entry, self.store) for entry in fill(self.store, *events)]
-        outcomes = [react(c, View(self.store), self.alerts, policy or Policy(), us(minutes)) for c in changes]
+        outcomes = [react([c], View(self.store), self.alerts, policy or Policy(), us(minutes)) for c in changes]
         return [alert for outcome in outcomes for alert in outcome.transitions]
 
     def firing(self) -> set[tuple[str, str]]:

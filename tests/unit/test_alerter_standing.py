@@ -40,7 +40,7 @@ class World:
     def feel(self, *events: Json, minutes: float) -> None:
         for entry in fill(self.store, *events):
             change = change_of(entry, self.store)
-            self.published += react(change, View(self.store), self.alerts, Policy(), us(minutes)).transitions
+            self.published += react([change], View(self.store), self.alerts, Policy(), us(minutes)).transitions
 
     def told(self) -> dict[str, list[str]]:
         firing = [alert.finding for alert in self.alerts.firing().values()]

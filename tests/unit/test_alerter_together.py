@@ -47,7 +47,7 @@ class World:
 
     def feel(self, minutes: float, *events: Json, policy: Policy | None = None) -> list[Alert]:
         changes = [change_of(entry, self.store) for entry in fill(self.store, *events)]
-        outcomes = [react(c, View(self.store), self.alerts, policy or Policy(), us(minutes)) for c in changes]
+        outcomes = [react([c], View(self.store), self.alerts, policy or Policy(), us(minutes)) for c in changes]
         return [alert for outcome in outcomes for alert in outcome.transitions]
 
     def told(self) -> dict[str, list[str]]:
