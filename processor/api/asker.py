@@ -22,6 +22,7 @@ from processor.api.config import Alerts, ApiConfig, OpenIndex
 from processor.api.names import Names
 from processor.api.problems import ProblemError
 from processor.index.keys import Key
+from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.past import PastView
 from processor.index.portion import Portion
 from processor.index.resolve import resolve
@@ -138,6 +139,11 @@ class _LimitedStore(MeteredStore):
         """See `Store`."""
         self.check()
         return super().fetch_records(ids, portions)
+
+    def fetch_neighborhood(self, ids: Sequence[bytes], ahead: Ahead) -> Neighborhood:
+        """See `Store`."""
+        self.check()
+        return super().fetch_neighborhood(ids, ahead)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """See `Store`."""

@@ -13,6 +13,7 @@ from processor.index.expiry import EPOCH_DIGITS, JOB_DIGITS, KEEP, SWEEP, Keep, 
 from processor.index.items import frame
 from processor.index.keys import Key
 from processor.index.layout import BUCKETS, INDEX_RECORDS, key_of
+from processor.index.neighborhood import Ahead, Neighborhood, by_levels
 from processor.index.portion import Portion
 from processor.index.store import NOTHING_COVERED, Batch, BucketBatch, Covers, OutboxEntry, Settle
 from processor.index.wire import Join
@@ -74,6 +75,10 @@ class MemoryStore:
     def fetch_records(self, ids: Sequence[bytes], portions: Sequence[Portion]) -> list[list[Hash]]:
         """Portions of the records of these nodes, for each portion in the order of `ids`."""
         return [[portion.of(self._record(portion.record, i)) for i in ids] for portion in portions]
+
+    def fetch_neighborhood(self, ids: Sequence[bytes], ahead: Ahead) -> Neighborhood:
+        """What lies around these nodes."""
+        return by_levels(self.fetch_records, ids, ahead)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""

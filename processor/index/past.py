@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from processor.index.neighborhood import Ahead
 from processor.index.records import Standing
 from processor.index.remembered import WHO
 from processor.index.store import Store
@@ -32,6 +33,9 @@ class PastView(View):
         """See `View`; whether a node was dropped is in the whole of its record."""
         super().look_ahead(ids, *("n" if record == WHO else record for record in records))
 
+    def look_around(self, ids: Sequence[bytes], ahead: Ahead) -> None:
+        """Nothing: what is read so of a node does not tell whether it was dropped then."""
+
     def nodes(self, ids: Iterable[bytes]) -> dict[bytes, NodeRecord]:
         """See `View`."""
         return {i: self._then(r) for i, r in super().nodes(ids).items() if r.first_seen_us <= self._at_us}
@@ -47,6 +51,10 @@ class PastView(View):
     def in_links(self, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
         """See `View`."""
         return {i: self._by_then(links) for i, links in super().in_links(ids).items()}
+
+    def flows(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
+        """See `View`."""
+        return {i: self._by_then(links) for i, links in super().flows(record, ids).items()}
 
     def symlinks(self, ids: Sequence[bytes]) -> tuple[dict[bytes, list[Link]], dict[bytes, list[Link]]]:
         """See `View`."""

@@ -18,6 +18,8 @@ class Portion(NamedTuple):
 
     def of(self, whole: Hash) -> Hash:
         """What is in this portion of a hash."""
+        if not whole:
+            return whole
         if self.fields:
             return {name: whole[name] for name in self.fields if name in whole}
         return {name: value for name, value in whole.items() if name.startswith(self.prefix)}

@@ -21,6 +21,7 @@ from redis import RedisCluster
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from processor.index.connect import Client, as_dependency
+from processor.index.neighborhood import BACK, STANDING, Ahead, Neighborhood, by_levels
 from processor.index.pipeline import run, run_all
 from processor.index.portion import Hash, Portion
 
@@ -34,6 +35,7 @@ _Placed = tuple[int, str]
 _SCRIPTS: Final = resources.files("processor.index").joinpath("scripts")
 _HASHES: Final = _SCRIPTS.joinpath("fetch.lua").read_text("utf-8")
 _RECORDS: Final = _SCRIPTS.joinpath("records.lua").read_text("utf-8")
+_NEIGHBORHOOD: Final = _SCRIPTS.joinpath("neighborhood.lua").read_text("utf-8")
 _NOTHING: Final[Hash] = {}
 _FEW: Final = 3
 _IN_SCRIPT: Final = 512
@@ -69,6 +71,17 @@ class Hashes:
             if packed is not None:
                 return packed
         return [self._of_each(nodes, portion, around) for portion in portions]
+
+    def fetch_neighborhood(self, ids: Sequence[bytes], ahead: Ahead, around: Around, buckets: int) -> Neighborhood:
+        """What lies around nodes: on one server a script goes there by itself. Raises DependencyError."""
+        if not isinstance(self._client, RedisCluster) and not self._is_refused:
+            name = f"{around[0]}0{around[1]}n:{ids[0].hex()}"
+            told: list[str | bytes] = [str(buckets), ahead.way, BACK[ahead.way], str(ahead.nodes), str(ahead.links)]
+            with as_dependency():
+                replies = self._evaluate(_NEIGHBORHOOD, [[name, *around, *told, *ids]])
+            if replies is not None:
+                return _neighborhood(replies[0])
+        return by_levels(lambda level, portions: self.fetch_records(level, portions, around, buckets), ids, ahead)
 
     def _of_each(self, nodes: Sequence[_Placed], portion: Portion, around: Around) -> list[Hash]:
         how = ("HMGET", portion.fields) if portion.fields else ("HGETALL", ())
@@ -158,6 +171,16 @@ class Hashes:
         raise wrong
 
 
+def _neighborhood(reply: bytes) -> Neighborhood:
+    nodes, aliases = msgpack.unpackb(reply, raw=True, use_list=False)
+    fields = STANDING.fields
+    standings = {i: {name: value for name, value in zip(fields, who, strict=True) if value} for i, who, _ in nodes}
+    links = {i: _paired(flat) if flat else _NOTHING for i, _, flat in nodes}
+    names = dict.fromkeys(links, _NOTHING)
+    names.update((i, _paired(flat)) for i, flat in (aliases or {}).items())
+    return Neighborhood(standings, links, names)
+
+
 def _name(around: Around, node: _Placed, portion: Portion) -> str:
     """The name of a record's key."""
     return f"{around[0]}{node[0]}{around[1]}{portion.record}:{node[1]}"
@@ -171,7 +194,8 @@ def _told(portion: Portion) -> Sequence[str | bytes]:
 
 
 def _paired(flat: Sequence[bytes]) -> Hash:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+    each = iter(flat)
+    return dict(zip(each, each, strict=True))
 
 
 def _named(portion: Portion, values: Sequence[Any]) -> Hash:

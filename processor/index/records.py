@@ -8,7 +8,7 @@ import msgspec
 
 from processor.index import joins
 from processor.index.facets import read_facet
-from processor.index.layout import LANE_BYTES, LINK_TYPES, unpack_identity, unpack_observer
+from processor.index.layout import LANE_BYTES, LINK_LETTERS, LINK_TYPES, unpack_identity, unpack_observer
 from processor.model.history import (
     HOUR_US,
     FinishedRun,
@@ -26,6 +26,8 @@ from processor.model.tables import Columns, decode_columns
 
 Hash = dict[bytes, bytes]
 _ONE_ID = 1 + ID_BYTES
+_FLOWS = frozenset(LINK_LETTERS[type_][0] for type_ in (EdgeType.READS, EdgeType.WRITES))
+_DERIVED = LINK_LETTERS[EdgeType.DERIVES][0]
 
 _FACETS = msgspec.msgpack.Decoder(dict[str, bytes | None])
 ROLE_ORDER = {Role.WRITER: 0, Role.PRODUCER: 1, Role.READER: 2}
@@ -62,6 +64,16 @@ class _JobType(msgspec.Struct):
 def links_in(record: str, there: Hash) -> list[Link]:
     """The links of a node's out or in record, by their names."""
     return [link_of(record, name, there[name]) for name in sorted(there)]
+
+
+def flows_in(record: str, of: bytes, there: Hash) -> list[Link]:
+    """Of a node's out or in record what data flows along: reads, writes, and what a dataset states of itself."""
+    names = [name for name in there if name[0] in _FLOWS or (name[0] == _DERIVED and _is_own(record, of, name))]
+    return [link_of(record, name, there[name]) for name in sorted(names)]
+
+
+def _is_own(record: str, of: bytes, name: bytes) -> bool:
+    return name[1:_ONE_ID] == (name[_ONE_ID:] if record == "o" else of)
 
 
 def link_of(record: str, name: bytes, value: bytes) -> Link:

@@ -20,6 +20,7 @@ from processor.index.expiry import KEEP, Keep
 from processor.index.generations import Generation, Generations, literally
 from processor.index.keys import Key
 from processor.index.layout import BUCKETS, INDEX_RECORDS
+from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.pipeline import run, run_all
 from processor.index.portion import Portion
 from processor.index.reading import Hashes
@@ -122,6 +123,11 @@ class RedisStore:
         """Portions of the records of these nodes, for each portion in the order of `ids`."""
         around = (f"{self._prefix}:{{b", f"}}:g{self.generation}:")
         return self._hashes.fetch_records(ids, portions, around, self.buckets)
+
+    def fetch_neighborhood(self, ids: Sequence[bytes], ahead: Ahead) -> Neighborhood:
+        """What lies around these nodes."""
+        around = (f"{self._prefix}:{{b", f"}}:g{self.generation}:")
+        return self._hashes.fetch_neighborhood(ids, ahead, around, self.buckets)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""

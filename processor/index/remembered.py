@@ -12,21 +12,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
-from processor.index.layout import LINK_LETTERS
+from processor.index.neighborhood import ALIASES, BACK, STANDING, Ahead
 from processor.index.portion import Hash, Portion
 from processor.index.store import Store
-from processor.model.observation import EdgeType
 
 __all__ = ["MOST_REMEMBERED", "WHO", "Records", "aliases", "remember"]
 
 MOST_REMEMBERED: Final = 50_000
+_NARROW: Final = 64
+"""Nodes of one level."""
+
 WHO: Final = "who"
 """Of a node's record: who it is, and whether it is dropped."""
 
 _ALIASES: Final = {"o": "o.aliases", "i": "i.aliases"}
 _PORTIONS: Final = {
-    WHO: Portion("n", fields=(b"i", b"d", b"w")),
-    **{name: Portion(record, prefix=LINK_LETTERS[EdgeType.SYMLINK]) for record, name in _ALIASES.items()},
+    WHO: STANDING,
+    **{name: ALIASES[record] for record, name in _ALIASES.items()},
 }
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -43,6 +45,7 @@ class Records:
     def __init__(self, store: Store, *, is_walk: bool = False) -> None:
         self._store = store
         self._is_walk = is_walk
+        self._is_ahead_new = True
         self._known: dict[str, dict[bytes, Hash]] = defaultdict(dict)
 
     def fetch(self, record: str, ids: Sequence[bytes]) -> list[Hash]:
@@ -50,12 +53,26 @@ class Records:
         if not self._is_walk:
             return self._store.fetch_records(ids, [_portion(record)])[0]
         fresh, known = self._read(ids, [record]).get(record), self._known[record]
-        return [fresh[i] if i in fresh else known[i] for i in ids] if fresh else [known[i] for i in ids]
+        return [fresh[i] if i in fresh else known[i] for i in ids] if fresh else list(map(known.__getitem__, ids))
 
     def load(self, ids: Sequence[bytes], records: Sequence[str]) -> None:
         """Read in one round trip what a walk asks for next; nothing where it is none."""
         if self._is_walk:
             self._read(ids, records)
+
+    def load_around(self, ids: Sequence[bytes], ahead: Ahead) -> None:
+        """Read in one round trip what a walk comes to next, where it is so narrow that levels are not worth it.
+
+        It ends where half of what is read was known: who goes on would read the same again and again.
+        """
+        missing = [i for i in ids if i not in self._known[WHO]] if self._is_walk and self._is_ahead_new else []
+        if not 0 < len(missing) <= _NARROW:
+            return
+        found = self._store.fetch_neighborhood(missing, ahead)
+        fresh = sum(i not in self._known[WHO] for i in found.standings)
+        self._is_ahead_new = 2 * fresh > len(found.standings)
+        for record, hashes in zip((WHO, ahead.way, aliases(BACK[ahead.way])), found, strict=True):
+            remember(self._known[record], hashes)
 
     def _read(self, ids: Sequence[bytes], records: Sequence[str]) -> dict[str, dict[bytes, Hash]]:
         """What is not known yet, by record and node. Records that lack the same nodes are read together."""
@@ -73,6 +90,8 @@ class Records:
 
     def _missing(self, record: str, ids: Sequence[bytes]) -> Iterable[bytes]:
         known, portion = self._known[record], _PORTIONS.get(record)
+        if all(map(known.__contains__, ids)):
+            return ()
         whole = self._known[portion.record] if portion else {}
         if portion and whole:
             remember(known, {i: portion.of(whole[i]) for i in ids if i in whole and i not in known})

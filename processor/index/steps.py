@@ -35,12 +35,12 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     """Who reads these datasets, and what those jobs write."""
-    out = view.out_links(datasets)
+    out = view.flows("o", datasets)
     reads = {i: _of(links, EdgeType.READS) for i, links in out.items()}
     jobs = sorted({link.other for links in reads.values() for link in links})
     view.look_ahead(jobs, WHO, "o")
-    writes = {i: _of(links, EdgeType.WRITES) for i, links in view.out_links(jobs).items()}
-    alone = {link.other for links in out.values() for link in links if link.owner == link.other}
+    writes = view.flows("o", jobs)
+    alone = {link.other for links in out.values() for link in links if link.owner}
     sources = _Sources(view, _governed(reads, _READ) | _governing(writes, _WRITTEN) | alone)
     for origin in datasets:
         for read in reads[origin]:
@@ -53,18 +53,18 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
             if not written:
                 yield Step(origin, job, None, (read,))
         for link in out[origin]:
-            if link.owner == link.other != origin and origin in sources.stated(link.other, link.other):
+            if link.owner and link.other != origin and origin in sources.stated(link.other, link.other):
                 yield Step(origin, None, link.other, (link,))
 
 
 def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     """Who writes these datasets, and what those jobs read."""
-    into = view.in_links(datasets)
+    into = view.flows("i", datasets)
     writes = {i: _of(links, EdgeType.WRITES) for i, links in into.items()}
     jobs = sorted({link.other for links in writes.values() for link in links})
     view.look_ahead(jobs, WHO, "i")
-    reads = {i: _of(links, EdgeType.READS) for i, links in view.in_links(jobs).items()}
-    alone = {i for i, links in into.items() if any(link.other == i for link in _of(links, EdgeType.DERIVES))}
+    reads = view.flows("i", jobs)
+    alone = {i for i, links in into.items() if _of(links, EdgeType.DERIVES)}
     sources = _Sources(view, _governed(writes, _WRITTEN) | _governing(reads, _READ) | alone)
     for origin in datasets:
         for write in writes[origin]:
@@ -74,8 +74,7 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
             if not leading:
                 yield Step(origin, write.other, None, (write,))
         for link in _of(into[origin], EdgeType.DERIVES):
-            if link.other == origin:
-                yield from _own(origin, link, sources.stated(origin, origin))
+            yield from _own(origin, link, sources.stated(origin, origin))
 
 
 def _infers(read: Link, write: Link) -> bool:

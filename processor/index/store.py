@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from processor.index.expiry import Keep
 from processor.index.keys import Key
+from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.portion import Portion
 from processor.index.wire import Parts
 
@@ -118,6 +119,9 @@ class Store(Protocol):
 
         One round trip, whatever is asked for.
         """
+
+    def fetch_neighborhood(self, ids: Sequence[bytes], ahead: Ahead) -> Neighborhood:
+        """What lies around these nodes. One round trip, but for a cluster's: there it is one for each link."""
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """Single fields of one hash."""

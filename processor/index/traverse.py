@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from processor.index import steps
 from processor.index.aliases import find_aliases
+from processor.index.neighborhood import Ahead
 from processor.index.records import Link, Standing
 from processor.index.remembered import WHO, aliases
 from processor.index.steps import Step
@@ -30,6 +31,8 @@ from processor.model.observation import EdgeType, Evidence
 
 DEPTH = 20
 LIMIT = 10_000
+_AT_ONCE = 1_024
+"""Nodes that are read ahead: for so long the server does nothing else."""
 
 
 class Direction(StrEnum):
@@ -93,7 +96,7 @@ def lineage(
     only: Only = EVERYTHING,
 ) -> Graph:
     """Datasets and jobs upstream or downstream of a dataset or a job."""
-    walk = _Walk(view.walking(), Direction(direction), limit, only)
+    walk = _Walk(view.walking(), Direction(direction), depth, limit, None if only == EVERYTHING else only)
     frontier = walk.begin(start)
     first = 1 if start.kind is Kind.DATASET else 2
     for level in range(first, depth + 1):
@@ -107,8 +110,9 @@ def lineage(
 class _Walk:
     view: View
     direction: Direction
+    depth: int
     limit: int
-    only: Only
+    only: Only | None
     depths: dict[bytes, int] = field(default_factory=dict)
     records: dict[bytes, Standing] = field(default_factory=dict)
     edges: dict[_EdgeKey, Link] = field(default_factory=dict)
@@ -124,7 +128,7 @@ class _Walk:
         self.reach({start.id}, 0, *self.links)
         if start.kind is Kind.DATASET:
             return self.aliased({start.id}, 0)
-        links = [link for link in self.beside(start.id) if self.only.carries(start.id, link.evidence)]
+        links = [link for link in self.beside(start.id) if not self.only or self.only.carries(start.id, link.evidence)]
         for link in links:
             self.note_job(start.id, link)
         return self.aliased(self.reach({link.other for link in links}, 1, *self.links), 1)
@@ -140,7 +144,7 @@ class _Walk:
         """One job further; the datasets that were not known before."""
         walk = steps.down if self.direction is Direction.DOWN else steps.up
         steps_there = walk(self.view, sorted(frontier))
-        found = [s for s in steps_there if self.only.carries(s.job, *(link.evidence for link in s.links))]
+        found = [step for step in steps_there if not self.only or self.is_kept(step, self.only)]
         self.reach({step.job for step in found if step.job}, depth)
         fresh = self.reach({step.target for step in found if step.target}, depth, *self.links)
         for step in found:
@@ -153,6 +157,8 @@ class _Walk:
         room = max(0, self.limit - len(self.depths))
         self.truncated = self.truncated or len(fresh) > room
         taken = fresh[:room]
+        if also and not self.only:
+            self.view.look_around(taken, Ahead(also[0], min(room, _AT_ONCE), 2 * (self.depth - depth)))
         self.view.look_ahead(taken, WHO, *also)
         self.records |= self.view.standing(taken)
         alive = [i for i in taken if i in self.records and (not depth or self.is_wanted(self.records[i]))]
@@ -160,7 +166,7 @@ class _Walk:
         return set(alive)
 
     def is_wanted(self, record: Standing) -> bool:
-        return not record.dropped and self.only.has(record.node)
+        return not record.dropped and (not self.only or self.only.has(record.node))
 
     def aliased(self, datasets: set[bytes], depth: int) -> set[bytes]:
         """The datasets with all their other names, which are as far away as they are."""
@@ -174,39 +180,39 @@ class _Walk:
         every = {name for names in found.names.values() for name in names}
         return datasets | self.reach(every - datasets, depth, *self.links)
 
-    def note(self, step: Step) -> None:
-        if step.job is None and step.target is not None:
-            self.note_derived(step.origin, step.target, step.links[0])
-        elif step.job is not None:
-            for link in step.links:
-                self.note_dataset(step, link)
+    @staticmethod
+    def is_kept(step: Step, only: Only) -> bool:
+        return only.carries(step.job, *(link.evidence for link in step.links))
 
-    def note_dataset(self, step: Step, link: Link) -> None:
-        """Reads lead from a dataset to the job, writes from the job to a dataset."""
-        job, down = step.job or b"", self.direction is Direction.DOWN
-        reads = link.type is EdgeType.READS
-        at_origin = reads is down
-        other = step.origin if at_origin else step.target or b""
-        src, dst = (other, job) if reads else (job, other)
-        self.edges[link.type, src, dst] = link
+    def note(self, step: Step) -> None:
+        """Reads lead from a dataset to the job, writes from the job to a dataset; else it leads by itself."""
+        ends = (step.origin, step.target) if self.direction is Direction.DOWN else (step.target, step.origin)
+        src, job, dst = ends[0] or b"", step.job or b"", ends[1] or b""
+        for link in step.links:
+            if link.type is EdgeType.READS:
+                self.edges[link.type, src, job] = link
+            elif link.type is EdgeType.WRITES:
+                self.edges[link.type, job, dst] = link
+            else:
+                self.edges[link.type, src, dst] = link
 
     def note_job(self, job: bytes, link: Link) -> None:
         src, dst = (job, link.other) if link.type is EdgeType.WRITES else (link.other, job)
         self.edges[link.type, src, dst] = link
 
-    def note_derived(self, origin: bytes, target: bytes, link: Link) -> None:
-        src, dst = (origin, target) if self.direction is Direction.DOWN else (target, origin)
-        self.edges[EdgeType.DERIVES, src, dst] = link
-
     def graph(self) -> Graph:
         """Sorted by names; of edges the places of their ends are compared, which cost less."""
-        place = {i: at for at, i in enumerate(sorted(self.depths, key=lambda i: self.records[i].node[:3]))}
-        edges = (key for key in self.edges if key[1] in place and key[2] in place)
+        place = {i: at for at, (*_, i) in enumerate(sorted((*self.records[i].node[:3], i) for i in self.depths))}
+        edges = [
+            (type_, place[src], place[dst], (type_, src, dst))
+            for type_, src, dst in self.edges
+            if src in place and dst in place
+        ]
         return Graph(
             nodes=tuple(
                 Reached(self.records[i].node, self.depths[i]) for i in sorted(place, key=self.depths.__getitem__)
             ),
-            edges=tuple(map(self.known, sorted(edges, key=lambda key: (key[0], place[key[1]], place[key[2]])))),
+            edges=tuple([self.known(key) for _, _, _, key in sorted(edges)]),
             truncated=self.truncated,
         )
 

@@ -17,6 +17,7 @@ from processor.index import joins
 from processor.index.expiry import epoch_of
 from processor.index.keys import Key
 from processor.index.layout import bucket_of, run_key_of
+from processor.index.neighborhood import Ahead
 from processor.index.progress import Clock, Progress, decode_progress, is_whole, now_us
 from processor.index.records import (
     ROLE_ORDER,
@@ -24,6 +25,7 @@ from processor.index.records import (
     Link,
     Standing,
     facet_times,
+    flows_in,
     job_history,
     lanes_in,
     links_in,
@@ -96,6 +98,10 @@ class View:
         """
         self._records.load(ids, records)
 
+    def look_around(self, ids: Sequence[bytes], ahead: Ahead) -> None:
+        """Read what a walk asks of these and of what lies ahead of them; nothing if it is no walk, or a wide one."""
+        self._records.load_around(ids, ahead)
+
     # Nodes
 
     def node(self, node: Node) -> NodeRecord | None:
@@ -151,6 +157,11 @@ class View:
     def in_links(self, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
         """Links that come from upstream, by node id."""
         return self._links("i", ids)
+
+    def flows(self, record: str, ids: Sequence[bytes]) -> dict[bytes, list[Link]]:
+        """Of the links of one way (`o`, `i`) what data flows along, by node id; see `flows_in`."""
+        hashes = zip(ids, self._records.fetch(record, ids), strict=True)
+        return {i: flows_in(record, i, there) if there else [] for i, there in hashes}
 
     def symlinks(self, ids: Sequence[bytes]) -> tuple[dict[bytes, list[Link]], dict[bytes, list[Link]]]:
         """The alias links that begin, and those that end, at those of these nodes that have any."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from processor.index.expiry import Keep
 from processor.index.keys import Key
+from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.portion import Portion
 from processor.index.store import NOTHING_COVERED, Batch, Covers, OutboxEntry, Store
 from processor.model.errors import DependencyError
@@ -64,6 +65,11 @@ class MeteredStore:
         """See `Store`."""
         with _measured("fetch_records"):
             return self._inside.fetch_records(ids, portions)
+
+    def fetch_neighborhood(self, ids: Sequence[bytes], ahead: Ahead) -> Neighborhood:
+        """See `Store`."""
+        with _measured("fetch_neighborhood"):
+            return self._inside.fetch_neighborhood(ids, ahead)
 
     def fetch_fields(self, key: Key, fields: Sequence[bytes]) -> list[bytes | None]:
         """See `Store`."""

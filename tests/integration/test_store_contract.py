@@ -13,16 +13,18 @@ from processor.index.digest import digest
 from processor.index.keys import Key
 from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
+from processor.index.neighborhood import ALIASES, BACK, STANDING, Ahead
 from processor.index.portion import Portion
 from processor.index.redis import RedisStore
 from processor.index.reduce import reduce
 from processor.index.store import Covered, Store
+from processor.index.traverse import lineage
 from processor.index.view import View
 from processor.local import Valkey, ValkeyCluster
 from processor.model.change import ItemKind
 from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError
 from processor.model.history import HOUR_US, RECENT_HOURS
-from processor.model.identity import Kind
+from processor.model.identity import Kind, dataset
 from processor.model.observation import EdgeType, Place, RunState
 from processor.model.tables import ColumnChange, ColumnChangeKind
 from tests.support.events import (
@@ -145,6 +147,58 @@ def test_a_portion_of_a_large_record_is_all_of_it(store: Store) -> None:
         [jb("wide").id, ds("t1").id], [Portion("o", prefix=b"w"), Portion("o", prefix=b"r")]
     )
     assert (len(writes[0]), writes[1], others) == (2500, {}, [{}, {}])
+
+
+@pytest.mark.parametrize("way", ["o", "i"])
+def test_what_lies_around_a_node_is_what_the_records_there_say(store: Store, way: str) -> None:
+    names = facet(identifiers=[{"namespace": "db://prod", "name": "other", "type": "TABLE"}])
+    chain = [
+        event(f"j{n}", run=n, inputs=[table(f"t{n}")], outputs=[table(f"t{n + 1}", symlinks=names), table(f"b{n}")])
+        for n in range(5)
+    ]
+    fill(store, *chain, event("back", run=9, inputs=[table("t5")], outputs=[table("t0")]))
+    every = [i for kind in (Kind.DATASET, Kind.JOB) for i in View(store).ids(kind)]
+    start = ds("t2").id
+
+    def around(nodes: int, links: int) -> set[bytes]:
+        found = store.fetch_neighborhood([start], Ahead(way, nodes, links))
+        ids = list(found.links)
+        portions = [STANDING, Portion(way), ALIASES[BACK[way]]]
+        assert [[of[i] for i in ids] for of in found] == store.fetch_records(ids, portions)
+        return set(ids)
+
+    beside = {ds(f"b{n}").id for n in range(5)} if way == "i" else set()
+    assert around(100, 100) == set(every) - beside - {dataset("db://prod", "other").id}
+    assert around(100, 1) == {start, jb("j2" if way == "o" else "j1").id}
+    assert [len(around(nodes, 100)) for nodes in (1, 4, 7)] == [1, 4, 7]
+    assert around(7, 100) >= around(100, 2)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_walk_is_told_the_same_by_every_store(store: Store, direction: str) -> None:
+    chance = random.Random(7)
+    names = [f"t{number}" for number in range(60)]
+    values = [
+        event(
+            f"j{number}",
+            run=number,
+            inputs=[table(name) for name in chance.sample(names, 2)],
+            outputs=[table(name) for name in chance.sample(names, 3)],
+        )
+        for number in range(80)
+    ]
+    twin = MemoryStore()
+    for each in (store, twin):
+        fill(each, *values)
+    for limit in (5, 90, 1000):
+        told = lineage(View(store), ds("t0"), direction, limit=limit)
+        assert told == lineage(View(twin), ds("t0"), direction, limit=limit)
+        assert told.truncated is (limit < 100)
+
+
+def test_around_a_node_that_is_not_there_is_nothing(store: Store) -> None:
+    there = store.fetch_neighborhood([ds("absent").id], Ahead("o", 10, 10))
+    assert there == ({ds("absent").id: {}},) * 3
 
 
 def test_how_many_there_are_by_bucket_and_which(store: Store) -> None:

@@ -14,6 +14,7 @@ from processor.index.items import unframe
 from processor.index.keys import Key
 from processor.index.layout import bucket_of
 from processor.index.memory import MemoryStore
+from processor.index.neighborhood import Ahead
 from processor.index.portion import Portion
 from processor.index.redis import RedisStore
 from processor.index.store import OutboxEntry
@@ -166,14 +167,19 @@ def test_a_server_that_lets_go_of_scripts_is_read_all_the_same(redis_url: str, m
 
     ids = [i for kind in (Kind.DATASET, Kind.JOB) for i in View(twin).ids(kind)]
     portions = [Portion("o"), Portion("n", fields=(b"i", b"d", b"w")), Portion("i", prefix=b"w")]
+    ahead = Ahead("o", 100, 100)
 
     monkeypatch.setattr(store.client, "script_load", forgetful)
     assert store.fetch(keys) == twin.fetch(keys)
     assert store.fetch_records(ids, portions) == twin.fetch_records(ids, portions)
+    assert store.fetch_neighborhood(ids[:1], ahead) == twin.fetch_neighborhood(ids[:1], ahead)
     monkeypatch.undo()
     before = packed()
     assert store.fetch(keys) == twin.fetch(keys)
     assert packed() > before, "each hash is asked for by itself for good"
     before = packed()
     assert store.fetch_records(ids, portions) == twin.fetch_records(ids, portions)
+    assert packed() > before
+    before = packed()
+    assert store.fetch_neighborhood(ids[:1], ahead) == twin.fetch_neighborhood(ids[:1], ahead)
     assert packed() > before
