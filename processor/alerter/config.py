@@ -8,6 +8,7 @@ from pathlib import Path
 
 from processor.alerter.points import Reached, pass_by
 from processor.alerter.reconcile import RUNBOOKS, RunbookUrl
+from processor.alerter.right_of_way import RightOfWay
 from processor.alerter.sinks.config import SinksConfig
 from processor.alerter.state import AlertStore
 from processor.alerter.topic_log import AlertLog, NoLog
@@ -62,3 +63,4 @@ class AlerterParts:
     open_log: Callable[[], AlertLog] = NoLog
     runbook: RunbookUrl = field(default=RUNBOOKS)
     reached: Reached = field(default=pass_by)
+    right_of_way: RightOfWay = field(default_factory=RightOfWay)

@@ -1,7 +1,7 @@
 """What the alerter does, without Faust: handle a change, sweep, publish.
 
 Rules kept here:
-- blocking work (Redis) runs in threads of its own, so that the event loop breathes;
+- blocking work (Redis) runs in threads of its own, so that the event loop breathes; a sweep lets reactions pass;
 - a broken dependency is waited for with growing pauses; a change that cannot be decoded becomes a dead
   letter; a change that a detector stumbles over is logged and left to the sweep, which sees it again;
 - an index that lacks what had been read into it is waited for as a broken dependency is;
@@ -73,7 +73,9 @@ class Engine:
         self._config = config
         self._send = send
         self._health = health
-        self._hooks = Hooks(parts.runbook, self._breathe, self._stepped, Seldom())
+        self._way = parts.right_of_way
+        self._hooks = Hooks(parts.runbook, self._breathe, self._stepped)
+        self._sweep_hooks = Hooks(parts.runbook, self._give_way, self._stepped, Seldom())
         self._policy = PolicyFile(config.policy_file)
         self._change_view, self._sweep_view = parts.open_view(), parts.open_view()
         self._alerts: AlertStore = parts.open_alerts()
@@ -100,8 +102,9 @@ class Engine:
         the index over.
         """
         changes = [change for record in records if (change := await self._readable(record))]
-        if changes and await self._judge(changes):
-            await self.publish()
+        with self._way.taken():
+            if changes and await self._judge(changes):
+                await self.publish()
 
     async def _readable(self, record: Incoming) -> Change | None:
         """The change of a record; what is none is buried."""
@@ -288,7 +291,7 @@ class Engine:
             now_us = self._now_us(view)
             if now_us is None:
                 return None
-            outcome = reconcile(view, self._alerts, policy, now_us, self._hooks)
+            outcome = reconcile(view, self._alerts, policy, now_us, self._sweep_hooks)
             _count(outcome)
             for kind in (Kind.DATASET, Kind.JOB):
                 metrics.INDEX_NODES.labels(kind.value).set(view.count(kind))
@@ -300,6 +303,10 @@ class Engine:
     def _breathe(self) -> None:
         if self._ending.is_set():
             raise AbandonedError("sweep")
+
+    def _give_way(self) -> None:
+        self._breathe()
+        self._way.give()
 
     def _now_us(self, view: View) -> int | None:
         return view.now_us(_wall_us(), self._config.clock)

@@ -25,6 +25,7 @@ from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.engine import KAFKA, REDIS, Engine
 from processor.alerter.kafka_settings import KafkaSettings, kafka_settings
 from processor.alerter.policy_file import load_policy
+from processor.alerter.right_of_way import switch_soon
 from processor.model.errors import DependencyError, IndexVersionError
 from processor.telemetry.health import Health
 
@@ -47,6 +48,7 @@ def run_alerter(config: AlerterConfig, parts: AlerterParts, health: Health) -> i
     kafka = kafka_settings(config.kafka)
     load_policy(config.policy_file)
     _quiet_libraries()
+    switch_soon()
     if kafka.ignored:
         _log.info(
             "kafka.settings_ignored", settings=kafka.ignored, why="the alerter's Kafka client has no use for them"

@@ -14,12 +14,11 @@ from processor.index.depth import DEPTH_NODES, depths
 from processor.index.parents import column_parents
 from processor.index.view import Link
 from processor.index.writers import written
-from processor.judging.scope import Scope, spared
+from processor.judging.scope import Scope, all_jobs, all_nodes, spared
 from processor.model.alert import Finding
 from processor.model.history import JobHistory, NodeRecord
 from processor.model.identity import Kind
 from processor.model.observation import EdgeType
-from processor.model.pages import pages
 
 _IN_MEMORY = "inmemory://"
 
@@ -30,11 +29,9 @@ def measure(scope: Scope, tell_edges: Callable[[Mapping[EdgeType, int]], None] =
     `tell_edges` is told how many edges of each type there are.
     """
     survey = _Survey(scope)
-    for histories in pages(scope.view.all_jobs()):
-        scope.breathe()
+    for histories in all_jobs(scope):
         spared(scope, histories, survey.take_jobs, lambda history: history.job)
-    for records in pages(scope.view.all_nodes(Kind.DATASET)):
-        scope.breathe()
+    for records in all_nodes(scope, Kind.DATASET):
         live = [r for r in records if not (r.dropped or r.node.namespace.startswith(_IN_MEMORY))]
         spared(scope, live, survey.take_datasets, lambda record: record.node)
     survey.measure_depth()

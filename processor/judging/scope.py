@@ -8,8 +8,8 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -19,11 +19,16 @@ from processor.detect.words import shown
 from processor.index.view import View
 from processor.model.alert import Finding
 from processor.model.errors import LineageError
-from processor.model.identity import Node
+from processor.model.history import JobHistory, NodeRecord
+from processor.model.identity import Kind, Node
+from processor.model.pages import pages
 from processor.telemetry import metrics
 
 Survey = Callable[["Scope"], Surveyed]
 """Measures how complete the lineage is."""
+
+PIECE: Final = 100
+"""Of how many nodes a pass over everything reads and judges between two breaths."""
 
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
@@ -43,6 +48,20 @@ class Scope(NamedTuple):
     breathe: Callable[[], None]
     stumbled: set[Node]
     survey: Survey | None = None
+
+
+def all_jobs(scope: Scope) -> Iterator[list[JobHistory]]:
+    """Every job, in pieces that are soon done with."""
+    for ids in pages(scope.view.ids(Kind.JOB), PIECE):
+        scope.breathe()
+        yield list(scope.view.jobs(ids).values())
+
+
+def all_nodes(scope: Scope, kind: Kind) -> Iterator[list[NodeRecord]]:
+    """Every dataset, or every job, in pieces that are soon done with."""
+    for ids in pages(scope.view.ids(kind), PIECE):
+        scope.breathe()
+        yield list(scope.view.nodes(ids).values())
 
 
 def spared(

@@ -10,6 +10,7 @@ from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.engine import Engine
 from processor.alerter.reconcile import react
 from processor.alerter.records import Incoming, Outgoing
+from processor.alerter.right_of_way import RightOfWay
 from processor.alerter.sinks.topic import Send, TooLargeError
 from processor.alerter.state import MemoryAlerts, Pending
 from processor.detect.policy import Policy
@@ -18,6 +19,8 @@ from processor.index.progress import Clock, Progress, encode_progress
 from processor.index.view import View
 from processor.model.change import Change
 from processor.model.codec import decode_alert, encode_change
+from processor.model.history import Lane
+from processor.model.identity import Node
 from processor.model.observation import Place
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
@@ -202,3 +205,31 @@ def test_a_change_that_nobody_can_judge_leaves_the_others_their_alerts() -> None
     world = World()
     asyncio.run(world.engine(nowhere, Stumbling(world.store)).handle(world.change("bad", "orders", "copy")))
     assert [alert.finding.subject for alert in world.alerts.firing().values()] == [ds("orders")]
+
+
+class Told(View):
+    """A view that tells who has read lanes by it."""
+
+    def __init__(self, store: MemoryStore, who: str, order: list[str]) -> None:
+        super().__init__(store)
+        self.who, self.order = who, order
+
+    def lanes_of(self, datasets: Sequence[Node]) -> dict[Node, list[Lane]]:
+        time.sleep(0.02)
+        self.order.append(self.who)
+        return super().lanes_of(datasets)
+
+
+def test_a_sweep_lets_a_reaction_pass() -> None:
+    world, order = World(), list[str]()
+    views = iter([Told(world.store, who, order) for who in ("reaction", "sweep")])
+    parts = AlerterParts(lambda: next(views), lambda: world.alerts, right_of_way=RightOfWay(most_wait_s=60))
+    engine = Engine(AlerterConfig(kafka={}), parts, nowhere, Health((), livez_timeout_s=60))
+
+    async def both() -> None:
+        await engine.publish()
+        await asyncio.gather(engine.handle(world.change("orders")), engine.sweep())
+
+    asyncio.run(both())
+    assert set(order) == {"reaction", "sweep"}
+    assert order == sorted(order)

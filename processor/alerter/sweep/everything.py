@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from processor.alerter.sweep.coverage import of_coverage
 from processor.alerter.sweep.guarded import of_guarded
@@ -13,17 +14,16 @@ from processor.alerter.sweep.schemas import of_live_schemas
 from processor.alerter.sweep.silence import Silence
 from processor.alerter.sweep.untracked import Untracked
 from processor.alerter.sweep.written import of_written
-from processor.judging.scope import Scope
+from processor.judging.scope import Scope, all_jobs, all_nodes
 from processor.model.alert import Finding
 from processor.model.identity import Kind
-from processor.model.pages import pages
 
 
 def everything(scope: Scope) -> Iterator[Finding]:
     """Every finding, streamed, each once."""
     told = Told()
     untracked, silence = Untracked(scope), Silence(scope)
-    yield from of_all_jobs(scope, silence.jobs(untracked.jobs(scope.view.all_jobs())), told)
+    yield from of_all_jobs(scope, silence.jobs(untracked.jobs(chain.from_iterable(all_jobs(scope)))), told)
     silence.tell()
     yield from _of_datasets(scope, told, untracked)
     yield from untracked.findings()
@@ -33,8 +33,7 @@ def everything(scope: Scope) -> Iterator[Finding]:
 
 def _of_datasets(scope: Scope, told: Told, untracked: Untracked) -> Iterator[Finding]:
     places = Places(scope)
-    for page in pages(scope.view.all_nodes(Kind.DATASET)):
-        scope.breathe()
+    for page in all_nodes(scope, Kind.DATASET):
         untracked.take(page)
         live = [record for record in page if not record.dropped]
         yield from of_live_schemas(scope, [record.node for record in live])

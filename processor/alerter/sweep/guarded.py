@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from processor.detect import untrusted_source
 from processor.detect.stats import hours_us
-from processor.judging.scope import Scope, spared
+from processor.judging.scope import Scope, all_nodes, spared
 from processor.judging.trusted import trust_under
 from processor.model.alert import Finding
 from processor.model.identity import Kind, Node
-from processor.model.pages import pages
 
 
 def of_guarded(scope: Scope, since_us: int) -> Iterator[Finding]:
@@ -22,7 +21,7 @@ def of_guarded(scope: Scope, since_us: int) -> Iterator[Finding]:
     if not scope.policy.guarded or scope.now_us - since_us < known_us:
         return
     for kind in (Kind.DATASET, Kind.JOB):
-        for page in pages(scope.view.all_nodes(kind)):
+        for page in all_nodes(scope, kind):
             for record in page:
                 scope.breathe()
                 if not record.dropped and untrusted_source.guards_of(record.node, scope.policy):
