@@ -18,7 +18,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, repeat
@@ -102,9 +102,15 @@ class Engine:
         the index over.
         """
         changes = [change for record in records if (change := await self._readable(record))]
+        if not changes:
+            return
         with self._way.taken():
-            if changes and await self._judge(changes):
+            _note_age("read", records)
+            is_news = await self._judge(changes)
+            _note_age("judged", records)
+            if is_news:
                 await self.publish()
+                _note_age("published", records if self._leads else ())
 
     async def _readable(self, record: Incoming) -> Change | None:
         """The change of a record; what is none is buried."""
@@ -337,6 +343,14 @@ class Engine:
         if error.dependency == "Redis":
             self._health.fails(REDIS, error.detail)
         _log.warning("dependency.away", doing=what, dependency=error.dependency, reason=error.detail)
+
+
+def _note_age(step: str, records: Iterable[Incoming]) -> None:
+    """Tell how old changes are at a step, by the times that Kafka has of them."""
+    now_us, seen = _wall_us(), metrics.CHANGE_SECONDS.labels(step)
+    for record in records:
+        if record.timestamp_us is not None:
+            seen.observe(max(0, now_us - record.timestamp_us) / 1e6)
 
 
 def _decoded(record: Incoming) -> Change | Rejected:

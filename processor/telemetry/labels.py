@@ -61,6 +61,9 @@ LABELS: Final[Mapping[str, Label]] = {
     ),
     "event": _of("change of the assignment", "assigned", "revoked", "lost"),
     "stat": _of("of all datasets", "average", "max"),
+    "step": _of(
+        "what the alerter has done with it; `published` where something came of it", "read", "judged", "published"
+    ),
     "status": _of("what became of the alert", *(each.value for each in Status)),
     "lineage_processor_http_requests_total.status": Label("HTTP status"),
     "topic": _TOPIC,

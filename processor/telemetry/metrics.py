@@ -112,7 +112,13 @@ REPLAYED: Final = _counter("replayed_records_total", "Records that the index had
 ALERTS_FIRING: Final = _gauge("alerts_firing", "Alerts that fire now", "kind", "severity")
 ALERT_TRANSITIONS: Final = _counter("alert_transitions_total", "Alerts opened and resolved", "kind", "status")
 DETECT_SECONDS: Final = _histogram(
-    "detect_seconds", "Time of one change or sweep in the detectors", _SECONDS, "trigger"
+    "detect_seconds", "Time of a sweep, or of changes that came together, in the detectors", _SECONDS, "trigger"
+)
+CHANGE_SECONDS: Final = _histogram(
+    "change_seconds",
+    "How old a change was, by its record's time, at each step of its way to an alert",
+    _SECONDS,
+    "step",
 )
 LAST_SWEEP: Final = _gauge(
     "last_sweep_timestamp_seconds", "When this alerter last derived all alerts from the whole index, Unix time; 0 never"
