@@ -65,11 +65,12 @@ class Records:
 
         It ends where half of what is read was known: who goes on would read the same again and again.
         """
-        missing = [i for i in ids if i not in self._known[WHO]] if self._is_walk and self._is_ahead_new else []
-        if not 0 < len(missing) <= _NARROW:
+        known = self._known[WHO]
+        missing = [i for i in ids if i not in known] if self._is_walk and self._is_ahead_new else []
+        if not 0 < len(missing) <= _NARROW or len(known) + ahead.nodes > MOST_REMEMBERED:
             return
         found = self._store.fetch_neighborhood(missing, ahead)
-        fresh = sum(i not in self._known[WHO] for i in found.standings)
+        fresh = sum(i not in known for i in found.standings)
         self._is_ahead_new = 2 * fresh > len(found.standings)
         for record, hashes in zip((WHO, ahead.way, aliases(BACK[ahead.way])), found, strict=True):
             remember(self._known[record], hashes)

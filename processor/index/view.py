@@ -289,7 +289,10 @@ class View:
         missing = [i for i in wanted if i not in known] if known else wanted
         hashes = zip(missing, self._records.fetch(record, missing), strict=True)
         fresh = {i: decode(there) for i, there in hashes if there}
-        found = {i: known.get(i) or fresh[i] for i in wanted if i in known or i in fresh} if known else fresh
+        if len(missing) < len(wanted):
+            found = {i: known.get(i) or fresh[i] for i in wanted if i in known or i in fresh}
+        else:
+            found = fresh
         remember(known, fresh)
         return found
 

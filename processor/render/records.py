@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, reduce
 from operator import or_
 from typing import Any
@@ -36,11 +36,12 @@ def node(of: Node) -> Record:
 
 def evidence(bits: Evidence) -> list[str]:
     """The names of the evidence, in the order of their weight."""
-    return [*_evidence(int(bits))]
+    return [*evidence_names(bits)]
 
 
 @cache
-def _evidence(bits: int) -> tuple[str, ...]:
+def evidence_names(bits: int) -> tuple[str, ...]:
+    """The same, for who tells thousands."""
     return tuple(name for bit, name in _EVIDENCE.items() if bit & bits)
 
 
@@ -50,11 +51,11 @@ def evidence_named(names: Iterable[str]) -> Evidence | None:
     return reduce(or_, (bits[name] for name in names)) if (names := list(names)) else None
 
 
-def edge(of: KnownEdge, told: Callable[[Node], Record] = node) -> Record:
-    """One line of `export edges`. `told`: how a node is told, for who knows many of them already."""
-    record: Record = {"type": of.type.value, "from": told(of.src), "to": told(of.dst)}
+def edge(of: KnownEdge) -> Record:
+    """One line of `export edges`."""
+    record: Record = {"type": of.type.value, "from": node(of.src), "to": node(of.dst)}
     if of.job is not None:
-        record["job"] = told(of.job)
+        record["job"] = node(of.job)
     if of.direct is not None:
         record["direct"] = of.direct
     record["evidence"] = evidence(of.evidence)

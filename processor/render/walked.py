@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+
+import msgspec
 
 from processor.index.paths import Paths
 from processor.index.traverse import Direction, Graph
-from processor.model.identity import Node
-from processor.render.records import Record, edge, node
+from processor.model.history import KnownEdge
+from processor.model.identity import Kind, Node
+from processor.model.observation import EdgeType
+from processor.render.records import Record, edge, evidence_names, node
+from processor.render.times import rfc3339
 
 
 def paths_document(start: Node, goal: Node, ways: Paths) -> Record:
@@ -25,16 +31,57 @@ def paths_document(start: Node, goal: Node, ways: Paths) -> Record:
     }
 
 
+class _Told(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """As `records.node`; of thousands, a dict each costs a walk as much as reading them."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    field: str | None = None
+
+
+class _Reached(_Told, frozen=True, gc=False, kw_only=True):
+    depth: int
+
+
+class _Edge(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, rename={"source": "from", "target": "to"}
+):
+    """As `records.edge`."""
+
+    type: EdgeType
+    source: _Told
+    target: _Told
+    job: _Told | None = None
+    direct: bool | None = None
+    evidence: tuple[str, ...]
+    first_seen: str
+    last_seen: str
+
+
 def graph_document(start: Node, graph: Graph, direction: Direction) -> Record:
-    """What is up or down of a node, nearest first."""
-    told = cache(node)  # each stands in several edges
+    """What is up or down of a node, nearest first; to be encoded."""
+    told = cache(lambda of: _Told(*of))  # each stands in several edges
     return {
         "start": node(start),
         "direction": direction.value,
-        "nodes": [{**told(reached.node), "depth": reached.depth} for reached in graph.nodes],
-        "edges": [edge(each, told) for each in graph.edges],
+        "nodes": [_Reached(*reached.node, depth=reached.depth) for reached in graph.nodes],
+        "edges": [_edge(each, told) for each in graph.edges],
         "truncated": graph.truncated,
     }
+
+
+def _edge(of: KnownEdge, told: Callable[[Node], _Told]) -> _Edge:
+    return _Edge(
+        type=of.type,
+        source=told(of.src),
+        target=told(of.dst),
+        job=None if of.job is None else told(of.job),
+        direct=of.direct,
+        evidence=evidence_names(of.evidence),
+        first_seen=rfc3339(of.first_seen_us),
+        last_seen=rfc3339(of.last_seen_us),
+    )
 
 
 def reached_record(graph: Graph, position: int) -> Record:

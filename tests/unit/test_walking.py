@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.index import remembered as remembering
+from processor.index import traverse
 from processor.index.keys import Key
 from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
@@ -53,6 +54,18 @@ def test_a_level_of_a_walk_costs_two_round_trips_and_nothing_is_read_twice(direc
     assert max(reached.depth for reached in lineage(View(store), start, direction).nodes) == 10
     assert store.trips <= 2 * 10 + 4
     assert set(store.reads.values()) == {1}
+
+
+def test_what_was_read_ahead_is_not_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Counted()
+    first = [table(f"t{n}") for n in range(5)]
+    back = [event(f"j{n}", run=n, inputs=[table(f"t{n}")], outputs=[table(f"t{n + 1}"), *first]) for n in range(40)]
+    fill(store, *back)
+    whole = lineage(View(store), ds("t0"), "down")
+    monkeypatch.setattr(traverse, "_AT_ONCE", 8)
+    store.reads = Counter()
+    assert lineage(View(store), ds("t0"), "down") == whole
+    assert store.reads.total() <= 2 * len(store.reads)
 
 
 @settings(max_examples=40, deadline=None)
