@@ -27,6 +27,9 @@ __all__ = ["HANDLERS", "PROBLEM_JSON", "ProblemError", "bad_parameter", "problem
 
 PROBLEM_JSON: Final = "application/problem+json"
 _AWAY_S: Final = 2
+_NOT_FOUND: Final = HTTPStatus.NOT_FOUND
+_NOT_ALLOWED: Final = HTTPStatus.METHOD_NOT_ALLOWED
+_ONLY_EVENTS: Final = "nothing is created, tagged or deleted here but by lineage events: POST them to /api/v1/lineage"
 _NEAR: Final = 5
 _MISSING: Final = re.compile(r"^Missing required \w+ parameter '(\w+)'")
 _IN_QUERIES: Final = {"start": "from", "goal": "to", "every": "all", "only": "filter", "subject": "node"}
@@ -126,9 +129,15 @@ def _why(request: _AnyRequest, name: str, message: object) -> str:
 
 
 def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
-    problem = ProblemError(error.status_code, HTTPStatus(error.status_code).phrase)
+    problem = ProblemError(error.status_code, _refused(request, error.status_code))
     problem.headers = dict(error.headers or {})
     return _answer(request, problem)
+
+
+def _refused(request: _AnyRequest, status: int) -> str:
+    """Marquez's clients also create, tag and delete: they are told what does that here."""
+    is_write = request.method in {"PUT", "POST", "DELETE"} and status in {_NOT_FOUND, _NOT_ALLOWED}
+    return _ONLY_EVENTS if is_write and request.url.path.startswith("/api/v1/") else HTTPStatus(status).phrase
 
 
 def _defect(request: _AnyRequest, error: Exception) -> Response[bytes]:

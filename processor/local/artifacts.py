@@ -23,7 +23,7 @@ from typing import Final
 from processor.local.errors import LocalServiceError
 from processor.local.service import OnProgress
 
-__all__ = ["Artifact", "cache_dir", "fetch", "read_lock", "resolve", "sha256_of"]
+__all__ = ["Artifact", "cache_dir", "fetch", "parse_lock", "read_lock", "resolve", "sha256_of"]
 
 Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Called with the name and size of a download; the context it returns is told of each piece's bytes."""
@@ -59,8 +59,12 @@ def cache_dir() -> Path:
 
 def read_lock(name: str) -> list[Artifact]:
     """Return the archives of a lock file beside this module, in the order of the class path."""
-    lines = (files("processor.local") / name).read_text(encoding="utf-8").splitlines()
-    fields = (line.split() for line in lines if line and not line.startswith("#"))
+    return parse_lock((files("processor.local") / name).read_text(encoding="utf-8"))
+
+
+def parse_lock(text: str) -> list[Artifact]:
+    """Return the archives that a lock file's text names."""
+    fields = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
     return [Artifact(coordinates, sha256, int(size)) for coordinates, sha256, size in fields]
 
 

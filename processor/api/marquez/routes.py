@@ -346,7 +346,7 @@ def _source(name: str, since_us: int) -> Record:
     since = rfc3339(since_us)
     kind = name.partition(":")[0].upper()
     own = {"type": kind, "name": name, "createdAt": since, "updatedAt": since}
-    return {**own, "connectionUrl": name, "description": None}
+    return {**own, "connectionUrl": things.as_uri(name), "description": None}
 
 
 def _result(record: NodeRecord) -> Record:

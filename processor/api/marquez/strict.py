@@ -7,6 +7,7 @@ and so on Marquez 0.51's own answers. It says who it is, and is told what it kno
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from litestar import Response
 
@@ -16,6 +17,8 @@ from processor.api.answers import AnyRequest
 __all__ = ["answer", "known_to_java"]
 
 _CLIENT: Final = "marquez-java/0.4."
+_PROTOCOLS: Final = frozenset({"http", "https", "ftp", "file"})
+_UNTYPED: Final = "UNKNOWN"
 _Form = dict[str, Any]
 """Members that are known; of an object, or of each in a list, which of its own."""
 
@@ -77,4 +80,22 @@ def _known(content: Any, form: _Form | None) -> Any:  # noqa: ANN401  any JSON
         return [_known(each, form) for each in content]
     if form is None or not isinstance(content, dict):
         return content
-    return {name: _known(value, form[name]) for name, value in content.items() if name in form}
+    return {name: _taken(form, name, value) for name, value in content.items() if name in form}
+
+
+def _taken(form: _Form, name: str, value: Any) -> Any:  # noqa: ANN401  any JSON
+    """A member as the client takes it: it has no columns without a type, and of locations only URLs."""
+    if form is _FIELD and name == "type":
+        return value or _UNTYPED
+    if name == "location":
+        return value if value and _is_url(value) else None
+    return _known(value, form[name])
+
+
+def _is_url(location: str) -> bool:
+    """Whether `java.net.URL`, which the client reads it into, takes it."""
+    try:
+        _ = (parts := urlsplit(location)).port
+    except ValueError:
+        return False
+    return parts.scheme in _PROTOCOLS

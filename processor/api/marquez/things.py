@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,7 +19,7 @@ from processor.model.tables import Columns
 from processor.render.records import Record
 from processor.render.times import rfc3339
 
-__all__ = ["datasets", "jobs", "open_run", "run", "run_detail", "short_id", "versions"]
+__all__ = ["as_uri", "datasets", "jobs", "open_run", "run", "run_detail", "short_id", "versions"]
 
 _STATES: Final = {
     RunState.COMPLETE: "COMPLETED",
@@ -28,6 +30,8 @@ _STATES: Final = {
     RunState.OTHER: "NEW",
 }
 _LATEST_RUNS: Final = 10
+_HAS_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//)?/?[^/?#]")
+_IN_URI: Final = ":/?@!$&'()*+,;=~"
 
 
 class _Documentation(msgspec.Struct):
@@ -49,6 +53,13 @@ class _Tag(msgspec.Struct):
 
 class _Tags(msgspec.Struct):
     tags: list[_Tag] = []
+
+
+def as_uri(namespace: str) -> str:
+    """A namespace as a URI, which clients parse: what may not stand in one is percent-encoded."""
+    if _HAS_SCHEME.match(namespace):
+        return quote(namespace, safe=_IN_URI)
+    return quote(namespace, safe="")
 
 
 def short_id(node: Node) -> Record:
@@ -203,8 +214,9 @@ def _job(
 
 
 def run(of: FinishedRun) -> Record:
-    """A run that ended."""
-    return _run(of.run_id, _STATES[of.state], of.started_us or None, of.ended_us, None)
+    """A run that ended. One of which no more than its end was heard has no start, rather than one at its end."""
+    started_us = of.started_us if 0 < of.started_us < of.ended_us else None
+    return _run(of.run_id, _STATES[of.state], started_us, of.ended_us, None)
 
 
 def open_run(of: OpenRun) -> Record:

@@ -1,0 +1,142 @@
+"""The real marquez-java, as Maven's repository has it, at an API that runs: all it asks, all it writes."""
+
+from __future__ import annotations
+
+import pytest
+
+from processor.local import KafkaCluster
+from tests.integration.test_api_process import serving
+from tests.support.events import at, column_lineage, event, facet, run_id, schema, table
+from tests.support.indexing import World, encoded
+from tests.support.marquez_java import Answer, Call, run
+from tests.waiting import eventually
+
+NAMED = "food 100% é"
+MADE = table(
+    "stg.orders #1?",
+    NAMED,
+    schema=schema("id:int", "total:int"),
+    columnLineage=column_lineage({"total": [("raw", "amount")]}, NAMED),
+    documentation=facet(description="Staged."),
+    tags=facet(tags=[{"key": "pii", "value": "true"}, {"key": "money", "value": "", "field": "total"}]),
+)
+RAW = table("raw", NAMED, schema=schema("id:int", "amount:int"))
+STREAM = table("clicks", "kafka:broker", schema={**facet(), "fields": [{"name": "who"}]})
+CODE = {"sourceCodeLocation": facet(type="git", url="https://example.com/repo")}
+EVENTS = (
+    event("load", inputs=[RAW], outputs=[MADE], job_facets=CODE),
+    event("load", "FAIL", minutes=5, run=1, inputs=[RAW]),
+    event("load", "START", minutes=9, run=2, inputs=[RAW]),
+    event("other", inputs=[RAW, STREAM], job_facets={"sourceCodeLocation": facet(type="git", url="git@host:a/b.git")}),
+    event(
+        "spread", None, inputs=[STREAM], job_facets={"jobType": facet(processingType="STREAMING", integration="FLINK")}
+    ),
+)
+READS: dict[str, Call] = {
+    "namespaces": ["listNamespaces"],
+    "second namespace": ["listNamespaces", 1, 1],
+    "namespace": ["getNamespace", NAMED],
+    "sources": ["listSources"],
+    "second source": ["listSources", 10, 1],
+    "source": ["getSource", NAMED],
+    "datasets": ["listDatasets", NAMED],
+    "first dataset": ["listDatasets", NAMED, 1, 0],
+    "dataset": ["getDataset", NAMED, "stg.orders #1?"],
+    "stream": ["getDataset", "kafka:broker", "clicks"],
+    "jobs": ["listJobs", "shop"],
+    "second job": ["listJobs", "shop", 1, 1],
+    "job": ["getJob", "shop", "load"],
+    "runs": ["listRuns", "shop", "load"],
+    "second run": ["listRuns", "shop", "load", 1, 1],
+    "run": ["getRun", run_id(0)],
+    "tags": ["listTags"],
+    "some tags": ["listTags", 5, 0],
+}
+UNKNOWN: list[Call] = [
+    ["getNamespace", "none"],
+    ["getSource", "none"],
+    ["getDataset", NAMED, "none"],
+    ["getJob", "shop", "none"],
+    ["listRuns", "shop", "none"],
+    ["getRun", run_id(99)],
+]
+WRITES: list[Call] = [
+    ["createNamespace", "new", {"NamespaceMeta": {"ownerName": "me"}}],
+    ["createSource", "new", {"SourceMeta": {"type": "POSTGRESQL", "connectionUrl": "jdbc:postgresql://new"}}],
+    ["createDataset", NAMED, "new", {"DbTableMeta": {"physicalName": "new", "sourceName": NAMED}}],
+    ["createJob", "shop", "new", {"JobMeta": {"type": "BATCH", "location": "https://example.com"}}],
+    ["createRun", "shop", "load", {"RunMeta": {"id": run_id(5)}}],
+    ["createRunAndStart", "shop", "load", {"RunMeta": {"id": run_id(5)}}],
+    *([f"markRunAs{state}", run_id(2)] for state in ("Running", "Completed", "Failed", "Aborted")),
+    ["tagDatasetWith", NAMED, "raw", "pii"],
+    ["tagFieldWith", NAMED, "raw", "id", "pii"],
+]
+
+
+@pytest.fixture
+def world(kafka: KafkaCluster, redis_url: str, topic_prefix: str) -> World:
+    return World.make(kafka.bootstrap, redis_url, topic_prefix)
+
+
+def test_marquez_java_asks_unchanged(world: World) -> None:
+    calls = [*READS.values(), *UNKNOWN, *WRITES]
+    with serving(world) as api:
+        assert api.ask("POST", "/api/v1/lineage", b"[" + b",".join(encoded(EVENTS)) + b"]")[0] == 201
+        world.catch_up()
+        assert eventually(lambda: len(api.ask("GET", "/api/v1/jobs")[2]["jobs"]) == 3)
+        answers = run(api.url, calls)
+        assert len(world.read(world.settings.topics.events)) == len(EVENTS)
+    assert len(answers) == len(calls)
+    reads = dict(zip(READS, answers, strict=False))
+    assert {name: answer for name, answer in reads.items() if "value" not in answer} == {}
+    said_of_places({name: answer["value"] for name, answer in reads.items()})
+    said_of_jobs({name: answer["value"] for name, answer in reads.items()})
+    refusals(answers[len(READS) : -len(WRITES)], {404}, "not found")
+    refusals(answers[-len(WRITES) :], {404, 405}, "POST them to /api/v1/lineage")
+
+
+def said_of_places(said: Answer) -> None:
+    assert [each["name"] for each in said["namespaces"]] == [NAMED, "kafka:broker", "shop"]
+    assert said["second namespace"] == said["namespaces"][1:2]
+    assert said["namespace"] == said["namespaces"][0]
+    assert said["sources"][:1] == [said["source"]]
+    assert [each["name"] for each in said["second source"]] == ["kafka:broker"]
+    assert said["source"]["name"] == NAMED
+    assert [each["name"] for each in said["datasets"]] == ["raw", "stg.orders #1?"]
+    assert said["first dataset"] == said["datasets"][:1]
+    assert said["dataset"] == said["datasets"][1]
+    assert said["dataset"]["id"] == {"namespace": NAMED, "name": "stg.orders #1?"}
+    assert (said["dataset"]["description"], said["dataset"]["tags"]) == ("Staged.", ["pii"])
+    assert [(field["name"], field["type"]) for field in said["dataset"]["fields"]] == [("id", "int"), ("total", "int")]
+    assert said["dataset"]["fields"][1]["tags"] == ["money"]
+    assert (said["stream"]["type"], said["stream"]["fields"][0]["type"]) == ("STREAM", "UNKNOWN")
+    assert said["tags"] == said["some tags"] == []
+
+
+def said_of_jobs(said: Answer) -> None:
+    assert [each["name"] for each in said["jobs"]] == ["load", "other", "spread"]
+    assert [each["type"] for each in said["jobs"]] == ["BATCH", "BATCH", "STREAM"]
+    assert said["second job"] == said["jobs"][1:2]
+    assert said["job"] == said["jobs"][0]
+    assert [each["location"] for each in said["jobs"]] == ["https://example.com/repo", None, None]
+    assert (said["job"]["inputs"], said["job"]["outputs"]) == ([{"namespace": NAMED, "name": "raw"}], [MADE_ID])
+    assert said["job"]["latestRun"] == said["runs"][0]
+    assert [(each["id"], each["state"]) for each in said["runs"]] == [
+        (run_id(2), "RUNNING"),
+        (run_id(1), "FAILED"),
+        (run_id(0), "COMPLETED"),
+    ]
+    assert said["second run"] == said["runs"][1:2]
+    assert said["run"] == said["runs"][2]
+    assert said["run"]["endedAt"] == at(0)
+
+
+MADE_ID = {"namespace": NAMED, "name": MADE["name"]}
+
+
+def refusals(answers: list[Answer], statuses: set[int], words: str) -> None:
+    """The client got hold of each, by the code and the sentence that it was told."""
+    for answer in answers:
+        assert answer.get("error") == "MarquezHttpException", answer
+        assert answer["code"] in statuses
+        assert words in answer["message"]
