@@ -225,7 +225,8 @@ class Engine:
 
     async def _publish_wave(self) -> bool:
         """Send what may be sent at once. Whether there may be more to send now."""
-        waiting = first_wave(await self._thread(self._alerts.pending, _PAGE))
+        pending = await self._thread(self._alerts.pending, _PAGE)
+        waiting = first_wave(pending)
         if not waiting:
             return False
         if await self._know_topic():
@@ -238,7 +239,8 @@ class Engine:
         await self._thread(self._alerts.confirm, delivered.transitions, delivered.landed)
         self._crew.wake()
         self._reached(Point.CONFIRMED)
-        return len(delivered.transitions) == len(waiting)
+        is_rest = len(pending) == _PAGE or len(waiting) < len(pending)
+        return is_rest and len(delivered.transitions) == len(waiting)
 
     async def _forget_old(self) -> None:
         """Forget alerts that were resolved long ago, here and on the topic."""

@@ -37,6 +37,7 @@ from processor.alerter.together import Together
 from processor.detect.grouping import dressed
 from processor.detect.kinds import JOB_KINDS, SCHEMA_KINDS, is_for_sweep
 from processor.detect.policy import Policy
+from processor.index.remembered import aliases
 from processor.index.view import View
 from processor.judging.scope import Scope, Survey
 from processor.model.alert import Alert, AlertKind, Finding, Severity
@@ -46,6 +47,8 @@ from processor.model.identity import Kind, Node
 from processor.model.pages import pages
 
 _PAGE = 200
+_OF_DATASET = ("n", "s", aliases("o"), aliases("i"))
+_OF_JOB = ("n", "j", "open", "m")
 _NOBODY: Mapping[str, str] = {}
 _OF_TIME = frozenset({AlertKind.STUCK_RUN, AlertKind.SILENT_JOB, AlertKind.SILENT_DATASET})
 """Kinds that begin because time goes by, at the moment that their alert's `started_us` names."""
@@ -143,9 +146,8 @@ def react(
 
 
 def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settling) -> None:
-    before, walking = settling.store.about(datasets), _walking(scope)
-    walking.view.look_ahead([dataset.id for dataset in datasets], "n", "s")
-    settling.fire_some(before, of_schemas(walking, datasets))
+    before = settling.store.about(datasets)
+    settling.fire_some(before, of_schemas(_walking(scope, datasets=datasets), datasets))
     over = excused(scope, [a.finding.subject for a in before.values() if _is_orphan(a.finding)])
     settling.resolve(
         alert
@@ -157,8 +159,8 @@ def _react_on_datasets(scope: Scope, datasets: Sequence[Node], settling: _Settli
 
 
 def _react_on_jobs(scope: Scope, jobs: Sequence[Node], settling: _Settling) -> None:
-    before, walking = settling.store.about(jobs), _walking(scope)
-    walking.view.look_ahead([job.id for job in jobs], "n", "j", "open", "m")
+    before = settling.store.about(jobs)
+    walking = _walking(scope, jobs=jobs)
     histories = walking.view.jobs([job.id for job in jobs])
     settling.fire_some(before, of_jobs(walking, histories.values()))
     judged = ((i, a) for i, a in before.items() if a.finding.kind in JOB_KINDS and not is_for_sweep(a.finding))
@@ -199,10 +201,11 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
         return
     ids = {finding.alert_id for finding in findings}
     subjects = list(dict.fromkeys(finding.subject for finding in findings))
-    jobs = [subject.id for subject in subjects if subject.kind is Kind.JOB]
+    jobs = [subject for subject in subjects if subject.kind is Kind.JOB]
     datasets = list(dict.fromkeys(finding.subject for finding in findings if finding.kind in SCHEMA_KINDS))
-    walking = _walking(scope)
-    again = chain(of_jobs(walking, walking.view.jobs(jobs).values()), of_schemas_in_full(walking, datasets))
+    walking = _walking(scope, datasets, jobs)
+    histories = walking.view.jobs([job.id for job in jobs])
+    again = chain(of_jobs(walking, histories.values()), of_schemas_in_full(walking, datasets))
     yield from (finding for finding in again if finding.alert_id in ids)
     orphans = [finding for finding in findings if _is_orphan(finding)]
     over = excused(scope, [orphan.subject for orphan in orphans])
@@ -210,9 +213,15 @@ def _still(scope: Scope, findings: Sequence[Finding]) -> Iterator[Finding]:
     yield from filter(is_for_sweep, findings)
 
 
-def _walking(scope: Scope) -> Scope:
-    """The same for one judgement: what it has read of the index, it reads no second time."""
-    return scope._replace(view=scope.view.walking())
+def _walking(scope: Scope, datasets: Sequence[Node] = (), jobs: Sequence[Node] = ()) -> Scope:
+    """The same for one judgement: what it has read of the index, it reads no second time.
+
+    What the judgement of these reads of them is read at once.
+    """
+    view = scope.view.walking()
+    view.look_ahead([dataset.id for dataset in datasets], *_OF_DATASET)
+    view.look_ahead([job.id for job in jobs], *_OF_JOB)
+    return scope._replace(view=view)
 
 
 def _assure(view: View) -> None:

@@ -70,7 +70,7 @@ class Hashes:
             packed = self._packed_records(nodes, portions, around)
             if packed is not None:
                 return packed
-        return [self._of_each(nodes, portion, around) for portion in portions]
+        return self._of_each(nodes, portions, around)
 
     def fetch_neighborhood(self, ids: Sequence[bytes], ahead: Ahead, around: Around, buckets: int) -> Neighborhood:
         """What lies around nodes: on one server a script goes there by itself. Raises DependencyError."""
@@ -83,12 +83,10 @@ class Hashes:
                 return _neighborhood(replies[0])
         return by_levels(lambda level, portions: self.fetch_records(level, portions, around, buckets), ids, ahead)
 
-    def _of_each(self, nodes: Sequence[_Placed], portion: Portion, around: Around) -> list[Hash]:
-        how = ("HMGET", portion.fields) if portion.fields else ("HGETALL", ())
-        found = self._each([(how[0], _name(around, node, portion), *how[1]) for node in nodes])
-        if portion.fields:
-            return [_named(portion, values) for values in found]
-        return [portion.of(there) for there in found]
+    def _of_each(self, nodes: Sequence[_Placed], portions: Sequence[Portion], around: Around) -> list[list[Hash]]:
+        commands = [_asking(portion, _name(around, node, portion)) for portion in portions for node in nodes]
+        replies = iter(self._each(commands))
+        return [[_answered(portion, reply) for _, reply in zip(nodes, replies, strict=False)] for portion in portions]
 
     def _each(self, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
         found: list[Any] = []
@@ -184,6 +182,15 @@ def _neighborhood(reply: bytes) -> Neighborhood:
 def _name(around: Around, node: _Placed, portion: Portion) -> str:
     """The name of a record's key."""
     return f"{around[0]}{node[0]}{around[1]}{portion.record}:{node[1]}"
+
+
+def _asking(portion: Portion, name: str) -> Sequence[str | bytes]:
+    """The command for a portion of one record."""
+    return ("HMGET", name, *portion.fields) if portion.fields else ("HGETALL", name)
+
+
+def _answered(portion: Portion, reply: Any) -> Hash:  # noqa: ANN401  values, or a hash, as was asked
+    return _named(portion, reply) if portion.fields else portion.of(reply)
 
 
 def _told(portion: Portion) -> Sequence[str | bytes]:
