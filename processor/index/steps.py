@@ -41,14 +41,15 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     view.look_ahead(jobs, WHO, "o")
     writes = view.flows("o", jobs)
     alone = {link.other for links in out.values() for link in links if link.owner}
-    sources = _Sources(view, _governed(reads, _READ) | _governing(writes, _WRITTEN) | alone)
+    explicit = _governed(reads, _READ) | _governing(writes, _WRITTEN)
+    sources = _Sources(view, explicit | alone)
     for origin in datasets:
         for read in reads[origin]:
             job, written = read.other, writes[read.other]
             yield from (
                 Step(origin, job, write.other, (read, write))
                 for write in written
-                if _infers(read, write) or origin in sources.stated(job, write.other)
+                if job not in explicit or _infers(read, write) or origin in sources.stated(job, write.other)
             )
             if not written:
                 yield Step(origin, job, None, (read,))
@@ -65,11 +66,14 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     view.look_ahead(jobs, WHO, "i")
     reads = view.flows("i", jobs)
     alone = {i for i, links in into.items() if _of(links, EdgeType.DERIVES)}
-    sources = _Sources(view, _governed(writes, _WRITTEN) | _governing(reads, _READ) | alone)
+    explicit = _governed(writes, _WRITTEN) | _governing(reads, _READ)
+    sources = _Sources(view, explicit | alone)
     for origin in datasets:
         for write in writes[origin]:
-            stated = sources.stated(write.other, origin)
-            leading = [r for r in reads[write.other] if _infers(r, write) or r.other in stated]
+            leading = reads[write.other]
+            if write.other in explicit:
+                stated = sources.stated(write.other, origin)
+                leading = [r for r in leading if _infers(r, write) or r.other in stated]
             yield from (Step(origin, write.other, r.other, (r, write)) for r in leading)
             if not leading:
                 yield Step(origin, write.other, None, (write,))
