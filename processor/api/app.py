@@ -52,8 +52,8 @@ def build(api: Api) -> ASGIApp:
             title="Lineage",
             version=__version__,
             description=_DESCRIPTION,
-            path="/api/v2",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            path="/api/v2/openapi.json",  # whatever is below is answered by the framework, in HTML
+            render_plugins=[JsonRenderPlugin(path="/")],
             use_handler_docstrings=True,
         ),
         request_max_body_size=None,

@@ -10,6 +10,7 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +27,18 @@ from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.past import PastView
 from processor.index.portion import Portion
 from processor.index.resolve import resolve
-from processor.index.search import Catalog
+from processor.index.search import Catalog, breathing
 from processor.index.store import Store
 from processor.index.view import View
+from processor.model.alert import Alert
 from processor.model.identity import Node
 from processor.telemetry.store import MeteredStore
 
 __all__ = ["Asker", "Index"]
 
 T = TypeVar("T")
+_BEGINNING: Final = re.compile(r"[0-9a-f]{4,24}")
+_CANDIDATES: Final = 5
 _REFRESH_S: Final = 1.0
 _RETRY_S: Final = 1
 
@@ -57,6 +61,19 @@ class Index:
         return resolve(
             view or self.view, text, lambda _, wanted: self.catalog().near(wanted, breathe=self.view.breathe)
         )
+
+    def alert(self, given: str) -> Alert | None:
+        """The alert whose id this is, or alone begins so. Raises `ProblemError` with the candidates."""
+        exact = self.alerts.get([given]).get(given)
+        if exact is not None or not _BEGINNING.fullmatch(given):
+            return exact
+        kept = breathing(self.alerts.all(), self.view.breathe)
+        found = [alert for alert in kept if alert.finding.alert_id.startswith(given)]
+        if len(found) > 1:
+            several = [alert.finding.alert_id for alert in found[:_CANDIDATES]]
+            also = {"parameter": "alert_id", "candidates": several}
+            raise ProblemError(HTTPStatus.BAD_REQUEST, f"{given} begins the ids of {len(found)} alerts", also)
+        return found[0] if found else None
 
     def catalog(self) -> Catalog:
         """Every name."""

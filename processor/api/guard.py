@@ -29,6 +29,7 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUESTIONS: Final = frozenset({"/api/v2/gates/impact"})
 """What is only asked, though the question comes as a body."""
 
+_ENDLESS: Final = frozenset({"/api/v2/changes", "/api/v2/alerts/stream"})
 _METHODS: Final = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -62,6 +63,9 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner = cast("Any", {**scope, "path": _as_sent(scope)})
+        method = str(inner["method"])
+        if method == "HEAD" and inner["path"] not in _ENDLESS:
+            inner["method"] = "GET"  # the server leaves the body out
         watched = _Watched(send, self._config.slow_s)
         started_s = time.perf_counter()
         try:
@@ -75,7 +79,7 @@ class Guard:
                 raise
             _log.info("a client that takes nothing is cut off", route=str(inner.get("path_template", "")))
         finally:
-            _tell(inner, watched, time.perf_counter() - started_s)
+            _tell(inner, method, watched, time.perf_counter() - started_s)
 
     def _refusal(self, scope: dict[str, Any]) -> tuple[HTTPStatus, str] | None:
         """Why a request is not let in, if so."""
@@ -134,9 +138,9 @@ async def _refuse(send: _Watched, path: str, status: HTTPStatus, detail: str) ->
     await send(cast("Any", {"type": "http.response.body", "body": body, "more_body": False}))
 
 
-def _tell(scope: dict[str, Any], watched: _Watched, took_s: float) -> None:
+def _tell(scope: dict[str, Any], method: str, watched: _Watched, took_s: float) -> None:
     route = str(scope.get("path_template") or "none")
-    method = str(scope["method"]) if scope["method"] in _METHODS else "other"
+    method = method if method in _METHODS else "other"
     metrics.HTTP_REQUESTS.labels(route, method, watched.status).inc()
     metrics.HTTP_SECONDS.labels(route, method).observe(took_s)
     _log.info(

@@ -29,6 +29,7 @@ PROBLEM_JSON: Final = "application/problem+json"
 _AWAY_S: Final = 2
 _NOT_FOUND: Final = HTTPStatus.NOT_FOUND
 _NOT_ALLOWED: Final = HTTPStatus.METHOD_NOT_ALLOWED
+_NO_PATH: Final = "there is nothing at this path; a name in a path is percent-encoded, its slashes (%2F) as well"
 _ONLY_EVENTS: Final = "nothing is created, tagged or deleted here but by lineage events: POST them to /api/v1/lineage"
 _NEAR: Final = 5
 _MISSING: Final = re.compile(r"^Missing required \w+ parameter '(\w+)'")
@@ -137,7 +138,9 @@ def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
 def _refused(request: _AnyRequest, status: int) -> str:
     """Marquez's clients also create, tag and delete: they are told what does that here."""
     is_write = request.method in {"PUT", "POST", "DELETE"} and status in {_NOT_FOUND, _NOT_ALLOWED}
-    return _ONLY_EVENTS if is_write and request.url.path.startswith("/api/v1/") else HTTPStatus(status).phrase
+    if is_write and request.url.path.startswith("/api/v1/"):
+        return _ONLY_EVENTS
+    return _NO_PATH if status == _NOT_FOUND else HTTPStatus(status).phrase
 
 
 def _defect(request: _AnyRequest, error: Exception) -> Response[bytes]:

@@ -125,12 +125,14 @@ async def list_alerts(  # noqa: PLR0913, PLR0917  as above
 
 @get("/api/v2/alerts/{alert_id:str}", responses=answers(dict[str, Any], HTTPStatus.NOT_FOUND), tags=["alerts"])
 async def get_alert(
-    request: AnyRequest, api: TheApi, alert_id: Annotated[str, PathParameter(description="Its `alert_id`")]
+    request: AnyRequest,
+    api: TheApi,
+    alert_id: Annotated[str, PathParameter(description="Its `alert_id`, or how that begins")],
 ) -> Response[bytes]:
     """Tell one alert."""
 
     def question(index: Index) -> Record:
-        found = index.alerts.get([alert_id]).get(alert_id)
+        found = index.alert(alert_id)
         if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such alert")
         return alert_record(found)

@@ -27,7 +27,7 @@ _GO_ON = "not all that is upstream was looked at: a smaller depth is looked at w
 async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many parameters
     request: AnyRequest,
     api: TheApi,
-    about: Annotated[str, PathParameter(description="A NODE, percent-encoded, or an `alert_id`")],
+    about: Annotated[str, PathParameter(description="A NODE, percent-encoded, or an `alert_id`, or how that begins")],
     since: Annotated[str, QueryParameter(description="How far back to look: `90m`, `24h`, `3d`")] = "24h",
     depth: Depth = 20,
     limit: Annotated[int, QueryParameter(ge=1, le=1000, description="Most causes in the answer")] = 20,
@@ -37,7 +37,7 @@ async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many paramete
     wanted, span_us, at_us = given_node(about), given_span(since), given_time(at)
 
     def question(index: Index) -> Record:
-        alert = index.alerts.get([wanted]).get(wanted)
+        alert = index.alert(wanted)
         subject = alert.finding.subject if alert else index.resolve(wanted)
         wall_us = time.time_ns() // 1000
         now_us = index.view.now_us(wall_us, api.config.clock)

@@ -61,12 +61,14 @@ def found(view: View, text: str) -> Node:
 
     Raises `NotFoundError` with what is near when there is none, `UsageError` with the candidates if it may be several.
     """
-    from processor.index.resolve import AmbiguousNodeError, UnknownNodeError, resolve
+    from processor.index.resolve import AmbiguousNodeError, NotYetError, UnknownNodeError, resolve
     from processor.model.text import visible
     from processor.render.text import label
 
     try:
         return resolve(view, text)
+    except NotYetError as error:
+        raise NotFoundError(visible(str(error))) from error
     except UnknownNodeError as error:
         near = ", ".join(label(node) for node in error.candidates)
         said = f"near it: {near}" if near else "names by a part of them: lineage search TEXT"

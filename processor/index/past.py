@@ -29,6 +29,10 @@ class PastView(View):
         super().__init__(store, breathe)
         self._at_us = at_us
 
+    def present(self) -> View:
+        """The index as it is now."""
+        return View(self._store, self.breathe)
+
     def look_ahead(self, ids: Sequence[bytes], *records: str) -> None:
         """See `View`; whether a node was dropped is in the whole of its record."""
         super().look_ahead(ids, *("n" if record == WHO else record for record in records))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from processor.index.layout import SEPARATORS, last_word, word_id
+from processor.index.past import PastView
 from processor.index.view import View
 from processor.model.errors import UsageError
 from processor.model.history import NodeRecord
@@ -28,6 +30,16 @@ class UnknownNodeError(UsageError):
         self.candidates = candidates
 
 
+class NotYetError(UnknownNodeError):
+    """It is known now, and was not at the time asked about. `since_us`: when it came, where that is known."""
+
+    def __init__(self, text: str, since_us: int | None) -> None:
+        super().__init__(text)
+        self.since_us = since_us
+        since = "" if since_us is None else f"; it was first seen {_time(since_us)}"
+        self.args = (f"{text} was not known at that time{since}",)
+
+
 class AmbiguousNodeError(UsageError):
     """Several nodes go by that name; `candidates` are all of them."""
 
@@ -40,16 +52,29 @@ Near = Callable[[View, str], tuple[Node, ...]]
 """Finds what looks like a name."""
 
 
+def _time(time_us: int) -> str:
+    return f"{datetime.fromtimestamp(time_us // 1_000_000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def resolve(view: View, text: str, nearby: Near | None = None) -> Node:
     """The node that `text` names. UnknownNodeError, with what is `nearby`, or AmbiguousNodeError otherwise."""
     kind, separator, rest = text.partition(":")
     find = _find_identity if separator and kind in {"dataset", "job", "column"} else _find_name
     found = find(view, text)
+    if not found and isinstance(view, PastView):
+        _say_if_later(view.present(), text, find)
     if not found:
         raise UnknownNodeError(text, (nearby or near)(view, rest if find is _find_identity else text))
     if len(found) > 1:
         raise AmbiguousNodeError(text, tuple(sorted(found, key=str)))
     return found[0]
+
+
+def _say_if_later(present: View, text: str, find: Callable[[View, str], list[Node]]) -> None:
+    """Raise `NotYetError` for what has come since the time asked about."""
+    for node in find(present, text)[:1]:
+        record = present.node(node.dataset)
+        raise NotYetError(text, None if record is None or node.field is not None else record.first_seen_us)
 
 
 def _find_identity(view: View, text: str) -> list[Node]:

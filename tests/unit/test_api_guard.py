@@ -94,6 +94,25 @@ def test_requests_are_counted_by_route_whatever_was_asked_for() -> None:
     assert not [route for route in counted if "nowhere" in route]
 
 
+def test_only_the_head_of_an_answer() -> None:
+    with served() as api:
+        whole, head = (ask("/api/v2/nodes") for ask in (api.client.get, api.client.head))
+        assert (head.status_code, head.headers["etag"]) == (200, whole.headers["etag"])
+        assert api.client.head("/api/v2/nodes", headers={"If-None-Match": head.headers["etag"]}).status_code == 304
+        assert api.client.head("/api/v2/changes").status_code == 405
+        assert api.client.head("/api/v2/events").status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/api/v2", "/api/v2/none", "/api/v2/none/at/all", "/api/v2/nodes/dataset:s3://x:y"]
+)
+def test_a_path_that_leads_nowhere_is_a_problem_document(path: str) -> None:
+    with served() as api:
+        answer = api.client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert "%2F" in answer.json()["detail"]
+
+
 def test_what_is_not_there_and_what_is_not_done() -> None:
     with served() as api:
         assert api.client.get("/nowhere").json()["status"] == 404

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -239,6 +240,30 @@ def test_alerts_are_listed_the_gravest_first_and_told_one_by_one() -> None:
         one = whole["alerts"][0]
         assert got(api, f"/api/v2/alerts/{one['alert_id']}") == one
         assert api.client.get("/api/v2/alerts/none").status_code == 404
+
+
+def test_the_beginning_of_an_alerts_id_will_do_and_of_several_is_answered_with_the_candidates() -> None:
+    alerts = MemoryAlerts()
+    for ending in ("aa", "bb"):
+        step = fire(None, replace(finding(1, Severity.INFO), alert_id=f"abcd{ending}"), "https://runbooks")
+        assert step is not None
+        alerts.step(step)
+    with served(memory(*PIPELINE), alerts) as api:
+        for about in ("alerts", "why"):
+            answer = api.client.get(f"/api/v2/{about}/abcd")
+            assert (answer.status_code, sorted(answer.json()["candidates"])) == (400, ["abcdaa", "abcdbb"])
+            assert answer.json()["parameter"] == "alert_id"
+            assert got(api, f"/api/v2/{about}/abcda") == got(api, f"/api/v2/{about}/abcdaa")
+            assert api.client.get(f"/api/v2/{about}/abc").status_code == 404
+
+
+def test_what_came_later_than_the_time_asked_about_is_said_to_have(api: Served) -> None:
+    for about, said in ((ds("stg"), f"first seen {at(0)[:10]}"), (ds("stg").column("total"), "not known at that time")):
+        answer = api.client.get(path(about, "/upstream"), params={"at": "2020-01-01T00:00:00Z"})
+        assert answer.status_code == 404
+        assert said in answer.json()["detail"]
+    none = api.client.get(path("none"), params={"at": "2020-01-01T00:00:00Z"})
+    assert (none.status_code, none.json()["detail"]) == (404, "unknown: none")
 
 
 class Slow(MemoryStore):
