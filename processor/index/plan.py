@@ -16,7 +16,7 @@ Nothing here knows a time, or the state of the index.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -65,11 +65,12 @@ _PART_BYTES = 400
 class Part(NamedTuple):
     """What a statement joins in one bucket.
 
-    `lasting`: what is written again only to say that it was seen in another hour. `exact`: what keeps the very time.
+    `whole`: all of it. `exact`: without what lasts, which is written again only to say that it was seen in another
+    hour.
     """
 
     bucket: int
-    lasting: Packed
+    whole: Packed
     exact: Packed
 
 
@@ -90,7 +91,7 @@ class Plan:
     @property
     def cost_bytes(self) -> int:
         """What it takes in memory, about."""
-        return _PLAN_BYTES + sum(_PART_BYTES + len(part.lasting.data) + len(part.exact.data) for part in self.parts)
+        return _PLAN_BYTES + sum(_PART_BYTES + len(part.whole.data) + len(part.exact.data) for part in self.parts)
 
 
 def plan_of(seen: Observation, buckets: int) -> Plan:
@@ -111,31 +112,42 @@ def introduction(node: Node, buckets: int) -> dict[int, Packed]:
 
 
 class _Groups:
-    """Templates by key, in the order in which they came."""
+    """Templates by key, in the order in which they came; no field twice in one group of a key."""
 
     def __init__(self) -> None:
-        self._groups: list[tuple[Key, dict[bytes, Template]]] = []
-        self._open: dict[Key, dict[bytes, Template]] = {}
+        self._groups: dict[Key, list[dict[bytes, Template]]] = {}
+        self._lasting: set[tuple[Key, bytes]] = set()
 
-    def at(self, key: Key, name: bytes) -> Template | None:
-        """What there is of a field."""
-        return self._open.get(key, {}).get(name)
+    def at(self, key: Key, name: bytes) -> dict[bytes, Template] | None:
+        """The group of a key that has a field."""
+        return next((group for group in self._groups.get(key, ()) if name in group), None)
 
     def put(self, key: Key, template: Template) -> None:
         """Add one: to those of its key, unless its field is there."""
-        group = self._open.get(key)
-        if group is None or template.field in group:
-            group = self._open[key] = {}
-            self._groups.append((key, group))
-        group[template.field] = template
+        groups = self._groups.setdefault(key, [{}])
+        if template.field in groups[-1]:
+            groups.append({})
+        groups[-1][template.field] = template
 
-    def replace(self, key: Key, template: Template) -> None:
-        """Put one in the place of that of its field."""
-        self._open[key][template.field] = template
+    def put_lasting(self, key: Key, template: Template) -> None:
+        """Add one that lasts."""
+        self.put(key, template)
+        self._lasting.add((key, template.field))
 
-    def packed(self, subjects: Mapping[Key, bytes]) -> dict[int, Packed]:
+    def whole(self, subjects: Mapping[Key, bytes]) -> dict[int, Packed]:
         """All of them, by bucket."""
-        return pack_templates([(key, tuple(group.values())) for key, group in self._groups], subjects)
+        return pack_templates([(key, list(group.values())) for key, group in self._each()], subjects)
+
+    def exact(self, subjects: Mapping[Key, bytes]) -> dict[int, Packed]:
+        """Those that do not last, by bucket."""
+        lasting = self._lasting
+        left = [
+            (key, [each for name, each in group.items() if (key, name) not in lasting]) for key, group in self._each()
+        ]
+        return pack_templates([(key, group) for key, group in left if group], subjects)
+
+    def _each(self) -> Iterator[tuple[Key, dict[bytes, Template]]]:
+        return ((key, group) for key, groups in self._groups.items() for group in groups)
 
 
 @dataclass(slots=True)
@@ -143,8 +155,7 @@ class _Planning:
     seen: Observation
     buckets: int
     nodes: dict[Node, None] = field(default_factory=dict)
-    lasting: _Groups = field(default_factory=_Groups)
-    exact: _Groups = field(default_factory=_Groups)
+    groups: _Groups = field(default_factory=_Groups)
     subjects: dict[Key, bytes] = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=lambda: {"O": _ONCE})
 
@@ -160,9 +171,8 @@ class _Planning:
         return Plan(tuple(self.sources), tuple(self.nodes), self.parts(), members, job)
 
     def parts(self) -> tuple[Part, ...]:
-        lasting, exact = self.lasting.packed(self.subjects), self.exact.packed(self.subjects)
-        buckets = dict.fromkeys((*lasting, *exact))
-        return tuple(Part(each, lasting.get(each, NOTHING), exact.get(each, NOTHING)) for each in buckets)
+        whole, exact = self.groups.whole(self.subjects), self.groups.exact(self.subjects)
+        return tuple(Part(bucket, packed, exact.get(bucket, NOTHING)) for bucket, packed in whole.items())
 
     def template(self, source: str, name: bytes, payload: bytes = b"", item: Item = None) -> Template:
         """A join whose value is made of that of the events' times, and the payload."""
@@ -172,13 +182,13 @@ class _Planning:
 
     def span(self, key: Key, name: bytes, evidence: int = 0, item: Item = None) -> None:
         """Say when it was seen; stated twice by an event, it is on the evidence of both."""
-        there = self.lasting.at(key, name)
-        if there is None:
-            self.lasting.put(key, self.template("S", name, _EVIDENCE.pack(evidence), item))
+        group = self.groups.at(key, name)
+        if group is None:
+            self.groups.put_lasting(key, self.template("S", name, _EVIDENCE.pack(evidence), item))
             return
-        both = evidence | _EVIDENCE.unpack(there.payload)[0]
-        item = item if both == evidence else there.item
-        self.lasting.replace(key, self.template("S", name, _EVIDENCE.pack(both), item))
+        both = evidence | _EVIDENCE.unpack(group[name].payload)[0]
+        item = item if both == evidence else group[name].item
+        group[name] = self.template("S", name, _EVIDENCE.pack(both), item)
 
     def key(self, record: str, node: Node) -> Key:
         return key_of(record, node.id, self.buckets)
@@ -198,8 +208,7 @@ class _Planning:
     def facets(self, key: Key, facets: Facets) -> None:
         content, touch = _fragment(facets)
         name = fingerprint(content)
-        self.exact.put(key, self.template("O", b"B" + name, content))
-        self.exact.put(key, self.template("T", b"T" + name, touch))
+        self.groups.put(key, self.template("T", b"T" + name, touch)._replace(touched=content))
 
     # Edges
 
@@ -220,8 +229,8 @@ class _Planning:
     def dataset(self, fact: DatasetFact) -> None:
         key = self.node(fact.node, fact.facets)
         if fact.role is Role.WRITER and self.seen.run is not None:
-            self.exact.put(key, self.template("W", b"w", item=item_around(ItemKind.LIFECYCLE_CHANGED, REVIVED)))
-            self.exact.put(key, self.template("h", b"h"))
+            self.groups.put(key, self.template("W", b"w", item=item_around(ItemKind.LIFECYCLE_CHANGED, REVIVED)))
+            self.groups.put(key, self.template("h", b"h"))
         if fact.lifecycle is not None:
             self.lifecycle(key, fact.lifecycle.state)
         if fact.columns is not None:
@@ -233,7 +242,7 @@ class _Planning:
         """Each drop is news, whatever was before; of the other states only a change is."""
         item = item_around(ItemKind.LIFECYCLE_CHANGED, state.encode())
         source, payload = ("D", b"") if state == "DROP" else ("L", bytes([len(state)]) + state.encode())
-        self.exact.put(key, self.template(source, b"d", payload, item))
+        self.groups.put(key, self.template(source, b"d", payload, item))
 
     def observer(self, fact: DatasetFact) -> Observer:
         if self.seen.job is None:
@@ -244,7 +253,7 @@ class _Planning:
         content, mark = fact.schema_content, fact.schema_mark
         observer = self.observer(fact)
         lane, label = lane_id(observer), pack_observer(observer)
-        key, put = self.key("s", fact.node), self.exact.put
+        key, put = self.key("s", fact.node), self.groups.put
         self.subjects[key] = pack_identity(fact.node)
         put(key, self.template("O", b"l" + lane, label))
         item = item_around(ItemKind.SCHEMA_CHANGED, frame(mark) + frame(label))
@@ -259,7 +268,7 @@ class _Planning:
         evidence = Evidence.EXPLICIT if fact.explicit else Evidence.COLUMN
         content = fact.mapping_content
         mark = fingerprint(content)
-        key, put = self.key("m", owner), self.exact.put
+        key, put = self.key("m", owner), self.groups.put
         self.subjects[key] = pack_identity(owner)
         item = item_around(ItemKind.MAPPING_CHANGED, pack_identity(output))
         put(key, self.template("L", b"c" + output.id, mark, item))

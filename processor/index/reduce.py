@@ -105,7 +105,7 @@ def _write(writer: _Writer, statement: Statement, fold: _Fold, written: Written)
     is_written = written.has(statement, fold.first_us, fold.hours)
     for part in plan.parts:
         if not is_written:
-            writer.at(part.bucket).parts.add(stems, part.lasting, part.exact)
+            writer.at(part.bucket).parts.add(stems, part.whole)
         elif part.exact.hashes:
             writer.at(part.bucket).parts.add(stems, part.exact)
 

@@ -6,9 +6,11 @@ the twin in memory) puts the two together. Everything is MessagePack, one elemen
 
     part      three causes: of the first event, of the last, of the last that writes ("" = as the first)
               · number of stems · stems (false = no event makes it) · number of hashes · hashes
-    hash      key without its bucket · subject ("" = silent) · number of joins · joins
-    join      letter · field · which stem stands in front of the payload · payload
+    hash      key without its bucket · subject ("" = silent) · number of joins · number of elements that follow
+              · fields · joins
+    join      letter · which stem stands in front of the payload · payload
               · which cause its item names (0 = it has no item), and then: what stands before it · behind it
+              · of a touch (T) only: what it touches, for the field B… beside it
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ Item = tuple[bytes, bytes] | None
 _FEW, _MANY = 15, 65_535
 """Up to so many elements the head of an array takes one byte, or three."""
 
+TOUCH = "T"
+
 FIRST, LAST, WRITING = 1, 2, 3
 """Which cause: that of the first event, of the last, of the last that writes."""
 
@@ -41,7 +45,10 @@ def pack_all(elements: list[Any]) -> bytes:
 
 
 class Template(NamedTuple):
-    """One join of a statement. `stem`: its place among the stems, from 1 on; `item`: None for a silent one."""
+    """One join of a statement. `stem`: its place among the stems, from 1 on; `item`: None for a silent one.
+
+    `touched`: what a touch touches.
+    """
 
     join: str
     field: bytes
@@ -49,6 +56,7 @@ class Template(NamedTuple):
     payload: bytes = b""
     cause: int = 0
     item: Item = None
+    touched: bytes = b""
 
 
 class Packed(NamedTuple):
@@ -90,11 +98,16 @@ def _together(hashes: Sequence[tuple[int, bytes]]) -> Packed:
 
 
 def _pack_hash(key: Key, group: Sequence[Template], subject: bytes) -> tuple[int, bytes]:
-    elements: list[Any] = [key.suffix, subject, len(group)]
-    for join, name, stem, payload, cause, item in group:
-        elements += (join, name, stem, payload, cause)
-        elements += item or ()
+    fields, joins = [each.field for each in group], [part for each in group for part in _join(each)]
+    elements = [key.suffix, subject, len(group), len(fields) + len(joins), *fields, *joins]
     return len(elements), pack_all(elements)
+
+
+def _join(template: Template) -> Iterator[Any]:
+    join, _name, stem, payload, cause, item, touched = template
+    yield from (join, stem, payload, cause, *(item or ()))
+    if join == TOUCH:
+        yield touched
 
 
 def pack_stems(causes: tuple[bytes, bytes, bytes], stems: Sequence[bytes | None]) -> tuple[int, bytes]:
@@ -113,19 +126,10 @@ class Parts:
         self._data: list[bytes] = []
         self._parts = self._size = 0
 
-    def add(self, stems: tuple[int, bytes], *hashes: Packed) -> None:
+    def add(self, stems: tuple[int, bytes], hashes: Packed) -> None:
         """Join these hashes of one statement."""
-        count = 0
-        data = self._data
-        data.append(stems[1])
-        data.append(b"")
-        at = len(data) - 1
-        for each in hashes:
-            count += each.hashes
-            self._size += each.size
-            data.append(each.data)
-        data[at] = pack(count)
-        self._size += stems[0] + 1
+        self._data += (stems[1], pack(hashes.hashes), hashes.data)
+        self._size += stems[0] + hashes.size + 1
         self._parts += 1
 
     def packed(self) -> tuple[int, bytes]:
@@ -153,12 +157,16 @@ class _Reader:
                 yield suffix, subject, list(self._joins([cause or causes[0] for cause in causes], stems))
 
     def _joins(self, causes: Sequence[bytes], stems: Sequence[bytes | bool]) -> Iterable[Join]:
-        for _ in range(self._take()):
-            join, name, stem, payload, cause = (self._take() for _ in range(5))
+        count, _elements = self._take(), self._take()
+        for name in [self._take() for _ in range(count)]:
+            join, stem, payload, cause = self._take().decode(), self._take(), self._take(), self._take()
             around = [self._take(), self._take()] if cause else None
             value = stems[stem - 1]
+            touched = self._take() if join == TOUCH else None
             if isinstance(value, bytes):
-                yield Join(join.decode(), name, value + payload, causes[cause - 1].join(around) if around else None)
+                yield Join(join, name, value + payload, causes[cause - 1].join(around) if around else None)
+                if touched is not None:
+                    yield Join("O", b"B" + name[1:], touched)
 
     def _take(self) -> Any:  # noqa: ANN401 - an element is text, a number or false
         return self._unpacker.unpack()

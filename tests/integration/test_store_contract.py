@@ -20,6 +20,7 @@ from processor.index.reduce import reduce
 from processor.index.store import Covered, Store
 from processor.index.traverse import lineage
 from processor.index.view import View
+from processor.index.written import Written
 from processor.local import Valkey, ValkeyCluster
 from processor.model.change import ItemKind
 from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError
@@ -235,6 +236,23 @@ def test_known_facts_are_not_announced_again(store: Store) -> None:
 
 
 PARTITION = b"lineage.events:0"
+
+
+def test_known_statements_of_which_no_run_has_written_anything_change_nothing_but_the_runs(store: Store) -> None:
+    """Two statements share a hash, and say what only a run that has not failed makes true."""
+    written, offset = Written(), 0
+    for hour in range(2):
+        ends = [
+            event("stage", "FAIL", 2 * hour + number, run=hour, inputs=read, outputs=[table("raw.orders")])
+            for number, read in enumerate(([], [table("shop.orders")]))
+        ]
+        known = written.of(store.generation, store.buckets)
+        batch = reduce([(observe(each), None) for each in ends], store.buckets, written=known)
+        covers = {b"t:0": Covered(offset, offset := offset + len(ends))}
+        store.confirm(store.apply(batch, covers))
+        written.learn()
+    (node,) = store.fetch([key_of("n", ds("raw.orders").id, store.buckets)])
+    assert sorted(node) == [b"i", b"t"]
 
 
 def test_every_bucket_is_told_how_far_the_index_has_read_and_only_moves_forward(store: Store) -> None:

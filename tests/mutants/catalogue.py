@@ -139,8 +139,8 @@ MUTANTS = (
     Mutant(
         "a statement that is silent about a record silences those after it, in Redis",
         _LUA,
-        "entry.subject = subject -- of",
-        "local _ = subject -- of",
+        "then entry.subject = subject end",
+        "then local _ = subject end",
         "tests/integration/test_store_contract.py",
     ),
     Mutant(

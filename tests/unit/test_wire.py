@@ -49,7 +49,8 @@ def test_hashes_are_named_with_what_their_changes_are_about() -> None:
 def test_several_statements_follow_one_another() -> None:
     parts, stems = Parts(), pack_stems((b"a", b"", b""), [b"1"])
     one, other = (pack_templates([(NODE, [Template("O", name, 1)])], {})[3] for name in (b"x", b"y"))
-    parts.add(stems, one, other)
+    parts.add(stems, one)
+    parts.add(stems, other)
     parts.add(stems, one)
     assert [[join.field for join in found] for _, _, found in parts.hashes()] == [[b"x"], [b"y"], [b"x"]]
 
@@ -60,3 +61,10 @@ def test_the_count_that_goes_before_the_elements_is_theirs() -> None:
     unpacker = msgpack.Unpacker(raw=True)
     unpacker.feed(data)
     assert len(list(unpacker)) == size
+
+
+def test_a_touch_brings_what_it_touches_along() -> None:
+    found = joins_of(
+        Template("T", b"Tab", 2, b"y", touched=b"facets"), Template("T", b"Tcd", 3, b"", touched=b"others")
+    )
+    assert found == [Join("T", b"Tab", b"1y"), Join("O", b"Bab", b"facets")]

@@ -4,9 +4,9 @@
 --       same bucket too; the argument names them without what the outbox has in front, or they are made here.
 -- ARGV: one argument, a MessagePack array of:
 --       number of parts (see processor/index/wire.py), each: three causes, number of stems, stems, number of hashes,
---           each: key, subject ("" = silent), number of joins,
---           each: letter, field, place of its stem, payload, which cause (0 = silent: then the item is left out),
---               what stands before the cause in its item, and behind it
+--           each: key, subject ("" = silent), number of joins, number of elements that follow, the joins' fields,
+--           each: letter, place of its stem, payload, which cause (0 = silent: then the item is left out),
+--               what stands before the cause in its item, and behind it, and of a touch what it touches
 --       number of runs' segments, by age, each: job (hex), job's id, run's id and epoch (hex), subject, run field,
 --           item, newest time of its events, number of its events, whether it has ended (1) by what is told here,
 --           the run's place among the recent (ended) or open runs if this is all of it, number of its fields,
@@ -87,13 +87,19 @@ end
 
 -- News by subject: each piece is an item and what the join knows about it.
 local news, order, is_silent = {}, {}, false
-local function announce(subject, item, extra)
-  if is_silent or subject == '' or item == '' then return end
+local function tell(subject, item, extra)
+  if is_silent or subject == '' then return end
   if not news[subject] then
     news[subject] = {}
     order[#order + 1] = subject
   end
   table.insert(news[subject], frame(item) .. frame(extra))
+end
+
+-- The same of an item that stands in `arguments`, as its cause does.
+local function announce(subject, at, cause, extra)
+  if not at or is_silent or subject == '' then return end
+  tell(subject, arguments[at] .. arguments[cause] .. arguments[at + 1], extra)
 end
 
 local function is_news(letter, old, new)
@@ -102,12 +108,13 @@ local function is_news(letter, old, new)
 end
 
 local CHUNK = 2000
-local function hmget(key, fields)
+-- The values of the fields that stand in a list from one place to another.
+local function hmget(key, list, first, last)
+  if last - first < CHUNK then return redis.call('HMGET', key, unpack(list, first, last)) end
   local values = {}
-  for start = 1, #fields, CHUNK do
-    local stop = math.min(start + CHUNK - 1, #fields)
-    local part = redis.call('HMGET', key, unpack(fields, start, stop))
-    for i = 1, #part do values[start + i - 1] = part[i] end
+  for start = first, last, CHUNK do
+    local part = redis.call('HMGET', key, unpack(list, start, math.min(start + CHUNK - 1, last)))
+    for i = 1, #part do values[start - first + i] = part[i] end
   end
   return values
 end
@@ -165,10 +172,12 @@ local function revived(change, written)
   return time_of(written) > time_of(change) and change or ''
 end
 
-local function announce_revival(entry, item, was_written, written, change)
+local function announce_revival(entry)
   local was_change = redis.call('HGET', entry.key, 'd')
-  local undone = revived(change or was_change, written or was_written)
-  if undone ~= '' and undone ~= revived(was_change, was_written) then announce(entry.subject, item, undone) end
+  local undone = revived(entry.change or was_change, entry.written)
+  if undone ~= '' and undone ~= revived(was_change, entry.was_written) then
+    announce(entry.subject, entry.at_write, entry.cause_of_write, undone)
+  end
 end
 
 -- The versions that an output's or a lane's record has too many of; see expiry.surplus.
@@ -207,68 +216,140 @@ local function may_hold_touches(entry)
   return redis.call('HLEN', entry.key) >= 6 + entry.others
 end
 
-local function new_entry(key, subject)
-  return { key = key, subject = subject, count = 0, places = {}, letters = {}, fields = {}, values = {}, items = {},
-    causes = {} }
+local LEAST = { S = 14, H = 12, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
+local wrong = nil
+
+local function check(letter, value)
+  local least = LEAST[letter]
+  if not least then
+    wrong = 'ERR unknown join ' .. tostring(letter)
+  elseif #value < least then
+    wrong = 'ERR short value for join ' .. letter
+  end
 end
 
--- Which of two joins of one field names its item: the one that made the value, else the earlier.
-local function merge(entry, i, value, item, cause)
-  local there = entry.values[i]
-  if there == value then return end
-  local joined = joins[entry.letters[i]](there, value)
-  if joined == there then return end
-  entry.values[i] = joined
-  if joined == value or time_of(value) < time_of(there) then entry.items[i], entry.causes[i] = item, cause end
+-- A hash that is joined into. `at`: where what a statement joins into it stands in `arguments`, `part`: where that
+-- statement's part does; `more`: the same of further statements, by turns.
+local function new_entry(key, subject, at, part)
+  return { key = key, subject = subject, at = at, part = part, changed = {}, size = 0, others = 0 }
 end
 
--- Adds a join to an entry. `item` and `cause`: where the item stands in `arguments`, and its cause; nil = silent.
-local function add(entry, letter, field, value, item, cause)
-  local i = entry.places[field]
-  if i then return merge(entry, i, value, item, cause) end
-  i = entry.count + 1
-  entry.count, entry.places[field] = i, i
-  entry.letters[i], entry.fields[i], entry.values[i] = letter, field, value
-  entry.items[i], entry.causes[i] = item or false, cause or false
+-- Reads the join that stands at a place of a part: its letter, what it joins (nil = no event makes it), where its item
+-- stands (nil = silent) and its cause, what it touches, and where the next join stands.
+local function read_join(at, part)
+  local letter, stem, value, cause = arguments[at], arguments[part + 3 + arguments[at + 1]], arguments[at + 2],
+    arguments[at + 3]
+  local behind, item, touched = at + 4, nil, nil
+  if cause ~= 0 then
+    item, behind = behind, at + 6
+    cause = part + cause - 1
+    if arguments[cause] == '' then cause = part end
+  end
+  if letter == 'T' then
+    touched = arguments[behind]
+    behind = behind + 1
+  end
+  if not stem then return letter, nil, nil, nil, nil, behind end
+  if stem ~= '' then value = stem .. value end
+  check(letter, value)
+  return letter, value, item, cause, touched, behind
 end
 
-local function item_of(entry, i)
-  local at, cause = entry.items[i], entry.causes[i]
-  return at and arguments[at] .. arguments[cause] .. arguments[at + 1] or ''
-end
-
--- Reads what is there and works out what it becomes; `write_key` writes it.
-local function join_key(entry)
-  local letters, fields, values = entry.letters, entry.fields, entry.values
-  local there, changed = hmget(entry.key, fields), {}
-  local others, size = 0, 0
-  for i = 1, entry.count do
-    local letter, field, new, old = letters[i], fields[i], values[i], there[i]
-    if old and old ~= new then new = joins[letter](old, new) end
-    if #field == 1 and (field == 'w' or field == 'h' or field == 'd') then others = others + 1 end
-    if new ~= old then
-      changed[size + 1], changed[size + 2] = field, new
-      size = size + 2
-      if letter == 'T' then entry.touched = true end
-      if not old and string.byte(field) == 118 then -- v
-        entry.grown = entry.grown or {}
-        entry.grown[group_of(field)] = true
-      end
-      if entry.items[i] and is_news(letter, old, new) then announce(entry.subject, item_of(entry, i), old or '') end
+-- What a field becomes; `write_key` writes it. `item`, `cause`: where these stand, nil = silent.
+local function join_field(entry, letter, field, old, value, item, cause, touched)
+  local new = value
+  if old and old ~= value then new = joins[letter](old, value) end
+  if #field == 1 and (field == 'w' or field == 'h' or field == 'd') then
+    entry.others = entry.others + 1
+    if field == 'd' then
+      entry.change = new
+    elseif letter == 'W' then
+      entry.was_written, entry.written, entry.at_write, entry.cause_of_write = old, new, item, cause
     end
-    values[i] = new
   end
-  local write, change = entry.places.w, entry.places.d
-  if write and letters[write] == 'W' then
-    announce_revival(entry, item_of(entry, write), there[write], values[write], change and values[change])
+  if new == old then return end
+  local changed, size = entry.changed, entry.size
+  changed[size + 1], changed[size + 2] = field, new
+  size = size + 2
+  if letter == 'T' then
+    entry.is_touched = true
+    if not old then
+      changed[size + 1], changed[size + 2] = 'B' .. string.sub(field, 2), touched
+      size = size + 2
+    end
+  elseif not old and string.byte(field) == 118 then -- v
+    entry.grown = entry.grown or {}
+    entry.grown[group_of(field)] = true
   end
-  entry.changed, entry.others = changed, others
+  entry.size = size
+  if item and is_news(letter, old, new) then announce(entry.subject, item, cause, old or '') end
+end
+
+-- Of what several statements join into one hash, one join for each field. The item is that of the join that made the
+-- value, else that of the earlier.
+local function merge(into, field, letter, value, item, cause, touched)
+  local i = into.places[field]
+  if not i then
+    i = #into.fields + 1
+    into.places[field], into.fields[i], into.letters[i], into.values[i] = i, field, letter, value
+    into.items[i], into.causes[i], into.touched[i] = item or false, cause or false, touched or false
+    return
+  end
+  local there = into.values[i]
+  if there == value then return end
+  local joined = joins[letter](there, value)
+  if joined == there then return end
+  into.values[i] = joined
+  if joined == value or time_of(value) < time_of(there) then
+    into.items[i], into.causes[i] = item or false, cause or false
+  end
+end
+
+local function merge_statement(into, at, part)
+  local fields, count = at + 3, arguments[at + 2]
+  local next_join = at + 4 + count
+  for i = 1, count do
+    local letter, value, item, cause, touched
+    letter, value, item, cause, touched, next_join = read_join(next_join, part)
+    if wrong then return end
+    if value then merge(into, arguments[fields + i], letter, value, item, cause, touched) end
+  end
+end
+
+local function join_merged(entry)
+  local all, more = { places = {}, fields = {}, letters = {}, values = {}, items = {}, causes = {}, touched = {} },
+    entry.more
+  merge_statement(all, entry.at, entry.part)
+  for i = 1, #more, 2 do merge_statement(all, more[i], more[i + 1]) end
+  local fields, letters, values = all.fields, all.letters, all.values
+  if wrong or #fields == 0 then return end
+  local there = hmget(entry.key, fields, 1, #fields)
+  for i = 1, #fields do
+    join_field(entry, letters[i], fields[i], there[i], values[i], all.items[i], all.causes[i], all.touched[i])
+  end
+end
+
+local function join_statement(entry)
+  local part, fields, count = entry.part, entry.at + 3, arguments[entry.at + 2]
+  local next_join, there = entry.at + 4 + count, hmget(entry.key, arguments, fields + 1, fields + count)
+  for i = 1, count do
+    local letter, value, item, cause, touched
+    letter, value, item, cause, touched, next_join = read_join(next_join, part)
+    if wrong then return end
+    if value then join_field(entry, letter, arguments[fields + i], there[i], value, item, cause, touched) end
+  end
+end
+
+-- Reads what is there and works out what it becomes.
+local function join_key(entry)
+  if entry.more then join_merged(entry) else join_statement(entry) end
+  if entry.written then announce_revival(entry) end
 end
 
 local function write_key(entry, versions)
-  if #entry.changed == 0 then return end
+  if entry.size == 0 then return end
   hset(entry.key, entry.changed)
-  if entry.touched and may_hold_touches(entry) then settle_touches(entry.key) end
+  if entry.is_touched and may_hold_touches(entry) then settle_touches(entry.key) end
   for group in pairs(entry.grown or {}) do drop_surplus(entry.key, group, versions) end
 end
 
@@ -335,8 +416,18 @@ local function nearest(segment, first, last, step)
   end
 end
 
-local function add_of_run(entry, field, value)
-  add(entry, RUN_JOINS[string.sub(field, 1, 1)], field, value)
+-- Joins into a run's segment the values of the fields that stand by turns in a list, from one place to another.
+local function join_segment(segment, list, first, last)
+  local entry, fields = new_entry(segment, ''), {}
+  for at = first, last, 2 do fields[#fields + 1] = list[at] end
+  local there = hmget(segment, fields, 1, #fields)
+  for i = 1, #fields do
+    local letter, value = RUN_JOINS[string.sub(fields[i], 1, 1)], list[first + 2 * i - 1]
+    check(letter, value)
+    if wrong then return end
+    join_field(entry, letter, fields[i], there[i], value)
+  end
+  return entry
 end
 
 -- One segment into a later one, unless too much time lies between them; which of them it is now.
@@ -345,10 +436,8 @@ local function move_on(bucket, job, former, into)
   local ended = redis.call('HEXISTS', former, 'e') == 1
   local gap = epoch_of_segment(into) - epoch_of_segment(former)
   if gap >= (ended and bucket.runs or bucket.open_runs) then return former end
-  local entry = new_entry(into, '')
-  for field, value in pairs(hgetall(former)) do add_of_run(entry, field, value) end
-  join_key(entry)
-  write_key(entry)
+  local there = redis.call('HGETALL', former)
+  write_key(join_segment(into, there, 1, #there))
   redis.call('UNLINK', former)
   redis.call('ZREM', job.due, member(former))
   return into
@@ -443,9 +532,9 @@ local function settle_ended(settle, summary, keep)
   end
   local failed = string.byte(summary, 17) ~= 0
   if failed and not (old and string.byte(old, 17) == string.byte(summary, 17)) then
-    announce(settle.subject, settle.item, 'F' .. summary)
+    tell(settle.subject, settle.item, 'F' .. summary)
   elseif not failed and other and string.sub(recents[other], 24, 39) ~= string.sub(summary, 24, 39) then
-    announce(settle.subject, settle.item, 'D' .. summary)
+    tell(settle.subject, settle.item, 'D' .. summary)
   end
   job.places.recent[field] = summary
   if is_full then
@@ -492,62 +581,35 @@ local function write_places(key, places)
   for start = 1, #gone, CHUNK do redis.call('HDEL', key, unpack(gone, start, math.min(start + CHUNK - 1, #gone))) end
 end
 
-local LEAST = { S = 14, H = 12, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
-
-local function check(letter, value)
-  if not joins[letter] then return 'ERR unknown join ' .. tostring(letter) end
-  if #value < LEAST[letter] then return 'ERR short value for join ' .. letter end
-end
-
 local outbox_key, offsets_key, clock_key = KEYS[1], KEYS[2], KEYS[3]
 local prefix = string.sub(outbox_key, 1, -#'outbox' - 1)
 local work, by_key = {}, {}
-local function entry_of(name, subject)
+-- Takes note of what a statement joins into a hash.
+local function read_hash(at, part)
+  local name, subject = arguments[at], arguments[at + 1]
   local entry = by_key[name]
   if not entry then
-    entry = new_entry(prefix .. name, subject)
-    by_key[name] = entry
-    work[#work + 1] = entry
-  elseif entry.subject == '' then
-    entry.subject = subject -- of two statements one may say nothing here that is announced
+    entry = new_entry(prefix .. name, subject, at, part)
+    by_key[name], work[#work + 1] = entry, entry
+    return
   end
-  return entry
-end
-
--- Reads one join of a part whose causes and stems begin at these places; what is wrong with it.
-local function read_join(entry, causes, stems)
-  local at = position
-  local letter, stem, cause = arguments[at], arguments[stems + arguments[at + 2] - 1], arguments[at + 4]
-  position = at + (cause == 0 and 5 or 7)
-  if not stem then return end
-  local value = stem .. arguments[at + 3]
-  local wrong = check(letter, value)
-  if wrong then return wrong end
-  if cause == 0 then
-    add(entry, letter, arguments[at + 1], value)
-  else
-    local named = causes + cause - 1
-    add(entry, letter, arguments[at + 1], value, at + 5, arguments[named] ~= '' and named or causes)
-  end
+  local more = entry.more or {}
+  more[#more + 1], more[#more + 2] = at, part
+  entry.more = more
+  -- Of two statements one may say nothing here that is announced.
+  if entry.subject == '' then entry.subject = subject end
 end
 
 local function read_part()
-  local causes, count = position, arguments[position + 3]
-  local stems = position + 4
-  position = stems + count
+  local part = position
+  position = part + 4 + arguments[part + 3]
   for _ = 1, take() do
-    local entry = entry_of(take(), take())
-    for _ = 1, take() do
-      local wrong = read_join(entry, causes, stems)
-      if wrong then return wrong end
-    end
+    read_hash(position, part)
+    position = position + 4 + arguments[position + 3]
   end
 end
 
-for _ = 1, take() do
-  local wrong = read_part()
-  if wrong then return redis.error_reply(wrong) end
-end
+for _ = 1, take() do read_part() end
 local settles = {}
 for i = 1, tonumber(take()) do
   local job, id, name = take(), take(), take()
@@ -604,17 +666,6 @@ local function write_due(job)
   end
 end
 
--- Joins what is told of a run into what is kept of it; what is wrong with it.
-local function join_run(settle)
-  settle.entry = new_entry(settle.key, settle.subject)
-  for at = settle.at, settle.at + 2 * settle.count - 1, 2 do
-    local wrong = check(RUN_JOINS[string.sub(arguments[at], 1, 1)], arguments[at + 1])
-    if wrong then return wrong end
-    add_of_run(settle.entry, arguments[at], arguments[at + 1])
-  end
-  join_key(settle.entry)
-end
-
 local jobs, met, late_events = {}, {}, 0
 for _, settle in ipairs(settles) do
   local job = jobs[settle.id] or open_job(settle.id, settle.job_field)
@@ -625,7 +676,10 @@ for _, settle in ipairs(settles) do
   settle.refused = settle.epoch < epoch_of(job.before) - bucket.runs
 end
 for _, job in pairs(jobs) do job.now = epoch_of(job.told) end
-for _, entry in ipairs(work) do join_key(entry) end
+for _, entry in ipairs(work) do
+  join_key(entry)
+  if wrong then return redis.error_reply(wrong) end
+end
 for _, settle in ipairs(settles) do
   if not settle.refused then
     local run = settle.id .. settle.run_field
@@ -635,7 +689,7 @@ for _, settle in ipairs(settles) do
       local fresh = settle.job.fresh
       fresh[#fresh + 1], fresh[#fresh + 2] = settle.epoch, settle.member
     else
-      local wrong = join_run(settle)
+      settle.entry = join_segment(settle.key, arguments, settle.at, settle.at + 2 * settle.count - 1)
       if wrong then return redis.error_reply(wrong) end
     end
   end
