@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from processor.alerter.kin import kin_of
 from processor.alerter.sweep.jobs import of_jobs
+from processor.alerter.sweep.losses import of_storms
 from processor.alerter.sweep.schemas import of_schemas
 from processor.detect.grouping import Kin, Told, alone, bounded, dressed, grouped, led, rank
 from processor.detect.standing import standing
@@ -43,6 +44,7 @@ class Together:
         """All that is to be told, of everything that holds while these fire."""
         held = list(findings)
         held += self._unknown(held, firing)
+        held += self._lasting(held, firing)
         some = self._not_accepted(held)
         stands = standing({i: alert.finding for i, alert in firing.items()}, some)
         kin = kin_of(self._scope.view, [*held, *stands.over.values()], self._scope.breathe)
@@ -59,6 +61,11 @@ class Together:
         ids, stumbled = {finding.alert_id for finding in held}, self._scope.stumbled
         fired = (alert.finding for i, alert in firing.items() if i not in ids and alert.finding.member_count)
         return [replace(alone(f), members=(), member_count=0) for f in fired if f.subject.dataset in stumbled]
+
+    def _lasting(self, held: Sequence[Finding], firing: Mapping[str, Alert]) -> list[Finding]:
+        """What open storms tell of, and the index has forgotten: a storm lasts while what it tells of lasts."""
+        storms = (alert.finding for alert in firing.values() if alert.finding.kind is AlertKind.ALERT_STORM)
+        return list(of_storms(self._scope, storms, {finding.alert_id for finding in held}))
 
     def news(self, fresh: Iterable[Finding], firing: Mapping[str, Alert]) -> list[Finding]:
         """What is to fire anew, and what fires and tells of more now. What may lead what is new is judged with it.

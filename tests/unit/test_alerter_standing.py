@@ -16,7 +16,7 @@ from processor.detect.policy_text import parse_policy
 from processor.index.announce import change_of
 from processor.index.memory import MemoryStore
 from processor.index.view import View
-from processor.model.alert import Alert, Note, Severity, Status
+from processor.model.alert import Alert, AlertKind, Finding, Member, Note, Severity, Status
 from processor.model.codec import decode_alert, encode_alert
 from tests.support.events import Json, column_lineage, event, facet, fill, run_id, schema, table, us
 
@@ -238,3 +238,34 @@ def test_what_the_policy_no_longer_requires_is_not_told_on(kind: str) -> None:
     assert fires(world, kind)
     world.sweep(40 * HOUR + 1)
     assert not fires(world, kind)
+
+
+def _of_job(job: int, hour: int, *, has_outputs: bool) -> Json:
+    """A run of one of many hourly jobs."""
+    outputs = [table(f"out {job}")] if has_outputs else []
+    return event(f"hourly {job}", "COMPLETE", hour * HOUR + job, run=100 * hour + job, outputs=outputs)
+
+
+def test_a_storm_lasts_while_what_it_tells_of_lasts_though_it_is_forgotten() -> None:
+    jobs, policy = range(5), "alert_storm: {at_most: 2}"
+    world = World(*(_of_job(job, hour, has_outputs=True) for hour in range(40) for job in jobs))
+    for hour in range(40, 160, 24):
+        span = range(hour, hour + 24)
+        fill(world.store, *(_of_job(job, h, has_outputs=h > 100 and job == 4) for h in span for job in jobs))
+        world.sweep((hour + 23) * HOUR + 30, policy)
+        assert told_of(world) == {f"hourly {job}" for job in jobs if job < 4 or hour + 23 <= 100}, hour
+    fill(world.store, *(_of_job(job, 160, has_outputs=True) for job in jobs))
+    world.sweep(161 * HOUR, policy)
+    assert told_of(world) == set()
+    storms = [a for a in world.published if told_in(a) and a.finding.kind is AlertKind.ALERT_STORM]
+    assert [(a.status, len(told_in(a))) for a in storms] == [(Status.FIRING, 3), (Status.RESOLVED, 2)]
+
+
+def told_of(world: World) -> set[str]:
+    """The jobs of which alerts tell that they lack outputs, each by itself or in a storm."""
+    return set[str]().union(*map(told_in, world.alerts.firing().values()))
+
+
+def told_in(alert: Alert) -> set[str]:
+    told: tuple[Finding | Member, ...] = (alert.finding, *alert.finding.members)
+    return {one.subject.name for one in told if one.kind is AlertKind.MISSING_OUTPUTS}
