@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from processor.settings import Settings
 
 
+_BY_PART = "names by a part of them: lineage search TEXT"
+_EMPTY = "the index is empty: fill it (lineage load FILE, lineage run), or name the right one (LINEAGE_REDIS_URL)"
+
+
 class Opened(NamedTuple):
     """The index and the settings that it was found by."""
 
@@ -56,6 +60,14 @@ def now_us(index: Opened) -> int:
     return wall_us if reached_us is None else reached_us
 
 
+def emptiness(view: View) -> str:
+    """What to do about an index without a name, which is likely not the one that was meant; else nothing."""
+    from processor.model.identity import Kind
+
+    is_empty = not any(sum(view.sizes(kind)) for kind in (Kind.DATASET, Kind.JOB))
+    return _EMPTY if is_empty else ""
+
+
 def found(view: View, text: str) -> Node:
     """The node that a person means.
 
@@ -71,7 +83,7 @@ def found(view: View, text: str) -> Node:
         raise NotFoundError(visible(str(error))) from error
     except UnknownNodeError as error:
         near = ", ".join(label(node) for node in error.candidates)
-        said = f"near it: {near}" if near else "names by a part of them: lineage search TEXT"
+        said = f"near it: {near}" if near else emptiness(view) or _BY_PART
         raise NotFoundError(f"nothing is called {visible(text)}; {said}") from error
     except AmbiguousNodeError as error:
         several = ", ".join(label(node) for node in error.candidates)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from processor.cli.guard import NO, say
-from processor.cli.opened import opened
+from processor.cli.opened import emptiness, opened
 from processor.cli.options import ListOutput, ListOutputOption, examples
 from processor.model.errors import UsageError
 
@@ -56,11 +56,12 @@ def search(  # noqa: PLR0917  a question has as many parameters
     with opened() as index:
         found = pick(entries(index.view), query, limit)
         alike = near(index.view, text) if text and not found.total else ()
+        empty = "" if found.total or alike else emptiness(index.view)
     _print(found, output)
     if found.total > len(found.nodes):
         say(f"{found.total - len(found.nodes)} more: --limit {found.total}")
     if not found.total:
-        said = f"; near it: {', '.join(map(str, alike))}" if alike else ""
+        said = f"; near it: {', '.join(map(str, alike))}" if alike else empty and f"; {empty}"
         say(f"nothing was found{said}")
         raise typer.Exit(NO)
 

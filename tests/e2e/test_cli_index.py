@@ -84,6 +84,12 @@ def test_the_index_is_asked_as_it_was(loaded: Lineage) -> None:
     assert (before.code, "raw.orders was not known at that time; it was first seen" in before.err) == (1, True)
 
 
+def test_an_empty_index_is_said_to_be(lineage: Lineage) -> None:
+    for asked in (("down", "orders"), ("search", "orders")):
+        done = lineage(*asked)
+        assert (done.code, "the index is empty: fill it" in " ".join(done.err.split())) == (1, True)
+
+
 def test_diff_tells_what_came_between_two_times(loaded: Lineage) -> None:
     found = loaded.ok("diff", "--from", "2026-03-02T06:30:00Z", "--to", "2026-03-02T07:30:00Z", "-o", "json").json
     assert [node["name"] for node in found["nodes_came"]] == ["marts.revenue", "marts.revenue.run"]
