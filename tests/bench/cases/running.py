@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+import msgspec
+
 from processor.settings_sources import environment_for_child
 from tests.bench.company import Company, Sent
 from tests.bench.figures import Findings, Mark
@@ -69,5 +71,16 @@ def scale_out(site: Site, found: Findings) -> None:
 
 
 def spread(events: Iterable[Sent]) -> Iterable[Sent]:
-    """The same over all partitions alike."""
-    return (Sent(f"{number}".encode(), event.value) for number, event in enumerate(events))
+    """The same with a key for each job: hundreds of them load the partitions alike, and none has its runs in two."""
+    return (Sent(_job_of(event.value).job.name.encode(), event.value) for event in events)
+
+
+class _Job(msgspec.Struct):
+    name: str
+
+
+class _OfJob(msgspec.Struct):
+    job: _Job
+
+
+_job_of = msgspec.json.Decoder(_OfJob).decode
