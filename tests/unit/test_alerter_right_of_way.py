@@ -31,6 +31,14 @@ def test_nobody_gives_way_for_ever() -> None:
         way.give()
 
 
+def test_a_sweep_goes_on_beside_reactions_that_do_not_end() -> None:
+    """A sweep gives way at each dataset: did it wait each time, this would take half an hour."""
+    way = RightOfWay(most_wait_s=0.2)
+    with way.taken():
+        for _ in range(10_000):
+            way.give()
+
+
 def test_nobody_waits_while_nobody_is_under_way() -> None:
     way = RightOfWay(most_wait_s=60)
     with way.taken():
