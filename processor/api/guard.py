@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.utils import normalize_path
 
 from processor.api.config import ApiConfig
 from processor.api.problems import problem_body
@@ -64,7 +65,7 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner = cast("Any", {**scope, "path": _as_sent(scope)})
         method = str(inner["method"])
-        if method == "HEAD" and inner["path"] not in _ENDLESS:
+        if method == "HEAD" and normalize_path(inner["path"]) not in _ENDLESS:
             inner["method"] = "GET"  # the server leaves the body out
         watched = _Watched(send, self._config.slow_s)
         started_s = time.perf_counter()
