@@ -17,8 +17,9 @@ local READS, WRITES, ALIASES = byte('r'), byte('w'), 's*'
 
 local queue, distance, is_job = {}, {}, {}
 local last = 0
+-- More than are read at all need not wait: of a hub there may be millions.
 local function wait(id, how_far)
-  if not distance[id] then
+  if last < most and not distance[id] then
     last = last + 1
     queue[last], distance[id] = id, how_far
   end
@@ -28,6 +29,7 @@ end
 local to_job = way == 'o' and READS or WRITES
 local function follow(links, how_far)
   for at = 1, #links, 2 do
+    if last >= most then return end
     local letter = byte(links[at])
     if letter == READS or letter == WRITES then
       local other = sub(links[at], 2, 13)
@@ -53,7 +55,7 @@ for at = 8, #ARGV do
   wait(ARGV[at], 0)
 end
 local nodes, other_names, at = {}, {}, 0
-while at < last and at < most do
+while at < last do
   at = at + 1
   local id = queue[at]
   local first, second, third = unpack_id('>I4I4I4', id)
