@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from processor.index import joins
+from processor.index.decoded import Mappings
 from processor.index.expiry import epoch_of
 from processor.index.keys import Key
 from processor.index.layout import bucket_of, run_key_of
@@ -48,15 +49,12 @@ from processor.model.history import (
     RunRecord,
 )
 from processor.model.identity import ID_BYTES, Kind, Node, run_key
-from processor.model.mapping import EMPTY, Mapping, decode_mapping, together
+from processor.model.mapping import together
 from processor.model.tables import Columns
 
 __all__ = ["Link", "View", "current_columns", "current_of"]
 
 _PAGE = 500
-_MAPPINGS_BYTES = 16 * 1024 * 1024
-"""Of mappings as they are stored; decoded they take several times that."""
-
 _V = TypeVar("_V")
 
 
@@ -78,8 +76,7 @@ class View:
         self.breathe = breathe
         self._records = Records(store)
         self._memo: _Memo | None = None
-        self._mappings: dict[bytes, Mapping] = {}
-        self._mappings_bytes = 0
+        self._mappings = Mappings()
 
     # Walks
 
@@ -331,21 +328,12 @@ class View:
             yield KnownMapping(
                 owner=names[owner].node,
                 output=names[output].node,
-                mapping=self._mapping(mark, there),
+                mapping=self._mappings.of(mark, there),
                 evidence=span.evidence,
                 first_seen_us=span.first_us,
                 last_seen_us=span.last_us,
                 is_current=mark in current[output],
             )
-
-    def _mapping(self, mark: bytes, there: Hash) -> Mapping:
-        if mark not in self._mappings:
-            content = there.get(b"b" + mark)
-            self._mappings_bytes += len(content or b"") + len(mark)
-            if self._mappings_bytes > _MAPPINGS_BYTES:
-                self._mappings, self._mappings_bytes = {}, len(content or b"")
-            self._mappings[mark] = decode_mapping(content) if content else EMPTY
-        return self._mappings[mark]
 
 
 def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:

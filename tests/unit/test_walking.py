@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processor.index import decoded, traverse
 from processor.index import remembered as remembering
-from processor.index import traverse
 from processor.index.keys import Key
 from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
@@ -20,7 +20,8 @@ from processor.index.remembered import WHO, aliases
 from processor.index.traverse import lineage
 from processor.index.view import View
 from processor.model.identity import Kind
-from tests.support.events import Json, ds, event, fill, table, us
+from processor.model.mapping import Mapping, decode_mapping
+from tests.support.events import Json, column_lineage, ds, event, fill, jb, table, us
 from tests.support.histories import events
 
 
@@ -66,6 +67,25 @@ def test_what_was_read_ahead_is_not_read_again_and_again(monkeypatch: pytest.Mon
     store.reads = Counter()
     assert lineage(View(store), ds("t0"), "down") == whole
     assert store.reads.total() <= 2 * len(store.reads)
+
+
+def test_what_a_view_and_its_walks_remember_of_mappings_is_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, sizes = MemoryStore(), list[int]()
+    made = (table(f"t{n}", columnLineage=column_lineage({f"c{n}": [("raw", f"c{n}")]})) for n in range(20))
+    fill(store, *(event(f"j{n}", run=n, outputs=[output]) for n, output in enumerate(made)))
+
+    def counted(content: bytes) -> Mapping:
+        sizes.append(len(content))
+        return decode_mapping(content)
+
+    monkeypatch.setattr(decoded, "decode_mapping", counted)
+    monkeypatch.setattr(decoded, "MOST_BYTES", 1000)
+    view = View(store)
+    for _ in range(2):
+        for n in range(20):
+            assert view.walking().mappings([jb(f"j{n}").id])
+    assert min(sizes) * 20 > 1000
+    assert len(sizes) == 2 * 20
 
 
 @settings(max_examples=40, deadline=None)
