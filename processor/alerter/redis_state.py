@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from redis.exceptions import NoScriptError
 
+from processor.alerter.decoded import Decoded
 from processor.alerter.life import Step, is_accepted
 from processor.alerter.mutes import Mute
 from processor.alerter.records import Landed
@@ -31,8 +32,6 @@ _log = structlog.get_logger(__name__)
 _CHUNK = 500
 _READING = b"reading"
 _RESOLVED_SHOWN = 10_000
-_DECODED_MOST = 2_000
-"""How many alerts are remembered decoded, by their bytes."""
 _QUEUEING = ("confirm", "restore")
 _SCRIPTS = resources.files("processor.alerter").joinpath("scripts")
 
@@ -49,14 +48,14 @@ class RedisAlerts:
         self._queue_limit = queue_limit
         self._base = f"{prefix}:{{alerts}}"
         self._shas: dict[str, str] = {}
-        self._decoded: dict[bytes, Alert | None] = {}
+        self._decoded = Decoded()
 
     def get(self, alert_ids: Sequence[str]) -> dict[str, Alert]:
         """See `AlertStore`."""
         found: dict[str, Alert] = {}
         for start in range(0, len(alert_ids), _CHUNK):
             ids = alert_ids[start : start + _CHUNK]
-            alerts = ((i, self._decode(data)) for i, data in zip(ids, self._blobs(ids), strict=True) if data)
+            alerts = ((i, self._decoded.of(data)) for i, data in zip(ids, self._blobs(ids), strict=True) if data)
             found |= {i: alert for i, alert in alerts if alert}
         return found
 
@@ -225,14 +224,6 @@ class RedisAlerts:
             sets: list[set[bytes]] = run_all(self._client, [("SMEMBERS", name) for name in names])
         ids = sorted({i.decode() for members in sets for i in members})
         return {i: a for i, a in self.get(ids).items() if a.status is Status.FIRING}
-
-    def _decode(self, data: bytes) -> Alert | None:
-        """What fires is read again and again, and seldom changes."""
-        if data not in self._decoded:
-            if len(self._decoded) >= _DECODED_MOST:
-                self._decoded = {}
-            self._decoded[data] = decode(data)
-        return self._decoded[data]
 
     def _blobs(self, ids: Sequence[str]) -> list[bytes | None]:
         with as_dependency():
