@@ -53,7 +53,7 @@ class Demo:
         """Ask it to end and return its exit code; one that does not end says where each of its threads stands."""
         self.process.send_signal(number)
         try:
-            return self.process.wait(GUARD_S)
+            return self.process.wait(2 * GUARD_S)
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)
             return self.process.wait()
