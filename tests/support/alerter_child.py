@@ -27,6 +27,7 @@ from processor.alerter.topic_log import TopicLog
 from processor.index.connect import connect
 from processor.index.redis import RedisStore
 from processor.index.view import View
+from processor.model.identity import Kind
 from processor.telemetry import logs
 from processor.telemetry.health import Health
 
@@ -101,8 +102,8 @@ class Child:
 class _HangingView(View):
     """Never comes back from a sweep, like a client that waits for a server without end."""
 
-    def all_jobs(self) -> NoReturn:
-        structlog.get_logger(__name__).info("sweep hangs")
+    def ids(self, kind: Kind) -> NoReturn:
+        structlog.get_logger(__name__).info("sweep hangs", kind=kind.value)
         while True:
             time.sleep(60)
 
