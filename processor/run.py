@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from typing import NoReturn
 
 from processor.model.errors import UsageError
 from processor.roles import Role, check, run_role
 from processor.settings import Settings
 from processor.settings_sources import environment_for_child
+from processor.signals import end_at_once
 from processor.supervisor import Child, Supervisor
 from processor.telemetry import logs
 
@@ -28,7 +27,7 @@ def run(settings: Settings, *, role: Role | None = None, workers: int = 1, until
     if role is not None and workers == 1:
         code = run_role(settings, role, until_caught_up=until_caught_up)
         if role is Role.API:
-            _end(code)
+            end_at_once(code)
         return code
     logs.configure(settings.log_level, settings.log_format, role="supervisor", pid=os.getpid())
     children = list(_children(settings, role, workers, until_caught_up=until_caught_up))
@@ -37,13 +36,6 @@ def run(settings: Settings, *, role: Role | None = None, workers: int = 1, until
     if code or not until_caught_up or role is not None or supervisor.stop.is_set():
         return code
     return _pass_over_alerts(settings)
-
-
-def _end(code: int) -> NoReturn:
-    """End at once. All is closed by now, and an interpreter that ends may wait for a client's threads for ever."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def _check(role: Role | None, workers: int, *, until_caught_up: bool) -> None:

