@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ from processor.judging.questions import ImpactQuestion, answer_impact
 from processor.judging.verdicts import CoverageVerdict, FailOn, Grade, ImpactVerdict, NodeRef, ProvenanceVerdict
 from processor.model.errors import DependencyError, LineageError, UsageError
 from processor.model.identity import Node
+from processor.model.typed import converter
 from processor.model.wording import in_words
 from processor.settings import Settings
 
@@ -44,6 +45,11 @@ __all__ = [
     "require_trusted",
 ]
 
+_read_demand: Final = converter(Demand)
+_read_question: Final = converter(ImpactQuestion)
+_read_provenance: Final = msgspec.json.Decoder(ProvenanceVerdict).decode
+_read_impact: Final = msgspec.json.Decoder(ImpactVerdict).decode
+_read_coverage: Final = msgspec.json.Decoder(CoverageVerdict).decode
 _V = TypeVar("_V", bound=ProvenanceVerdict | ImpactVerdict | CoverageVerdict)
 FailOnName = Literal["breaking", "possible", "any", "never"]
 Document = Path | str | bytes | Mapping[str, Any]
@@ -104,7 +110,7 @@ def require_trusted(  # noqa: PLR0913  a demand has as many parts
             raise UsageError("policy: the API has one of its own; give allow, min_trust, max_age_hours")
         asked = [("node", node), *(("allow", each) for each in allowed)]
         asked += [(n, str(v)) for n, v in (("min_trust", min_trust), ("max_age_hours", max_age_hours)) if v is not None]
-        verdict = _client(url, token, timeout_s).get("gates/provenance", asked, ProvenanceVerdict)
+        verdict = _client(url, token, timeout_s).get("gates/provenance", asked, _read_provenance)
     else:
         verdict = _on_index(url, lambda index: _trust(index, node, demand, policy))
     if not verdict.ok:
@@ -138,7 +144,7 @@ def require_impact(  # noqa: PLR0913  a change has as many parts
     }
     parts |= {"deleted": deleted, "fail_on": fail_on}
     if is_api(url):
-        verdict = _client(url, token, timeout_s).post("gates/impact", parts, ImpactVerdict)
+        verdict = _client(url, token, timeout_s).post("gates/impact", parts, _read_impact)
     else:
         question = _converted(parts)
         verdict = _on_index(url, lambda index: answer_impact(index.view, question, index.resolve))
@@ -163,7 +169,7 @@ def require_coverage(
     """
     if is_api(url):
         asked = [("fail_under", str(fail_under)), *([("namespace", namespace)] if namespace else [])]
-        verdict = _client(url, token, timeout_s).get("gates/coverage", asked, CoverageVerdict)
+        verdict = _client(url, token, timeout_s).get("gates/coverage", asked, _read_coverage)
     else:
         verdict = _on_index(url, lambda index: _coverage(index, fail_under, namespace, policy))
     if not verdict.ok:
@@ -247,14 +253,14 @@ def _patterns(allow: Iterable[str]) -> tuple[str, ...]:
 
 def _demand(given: dict[str, Any]) -> Demand:
     try:
-        return msgspec.convert(given, Demand)
+        return _read_demand(given)
     except msgspec.ValidationError as error:
         raise UsageError(in_words(error)) from None
 
 
 def _converted(parts: dict[str, Any]) -> ImpactQuestion:
     try:
-        return msgspec.convert(parts, ImpactQuestion)
+        return _read_question(parts)
     except msgspec.ValidationError as error:
         raise UsageError(in_words(error, tuple(FailOn))) from None
 

@@ -36,6 +36,9 @@ class _Problem(msgspec.Struct):
     near: list[str] = []
 
 
+_read_problem: Final = msgspec.json.Decoder(_Problem).decode
+
+
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:  # noqa: ANN401  as the standard library calls it
         return None
@@ -57,22 +60,22 @@ class ApiClient:
         self._timeout_s = timeout_s
         self._opener = build_opener(_NoRedirect)
 
-    def get(self, path: str, query: Sequence[tuple[str, str]], form: type[_T]) -> _T:
-        """The answer to a question. Raises `UsageError`, `DependencyError`."""
+    def get(self, path: str, query: Sequence[tuple[str, str]], read: Callable[[bytes], _T]) -> _T:
+        """The answer to a question, read by `read`. Raises `UsageError`, `DependencyError`."""
         url = f"{self._base}/{path}?{urlencode(query)}"
-        return self._ask(Request(url, headers=self._headers), form)  # noqa: S310  `is_api` has looked at the scheme
+        return self._ask(Request(url, headers=self._headers), read)  # noqa: S310  `is_api` has looked at the scheme
 
-    def post(self, path: str, body: object, form: type[_T]) -> _T:
+    def post(self, path: str, body: object, read: Callable[[bytes], _T]) -> _T:
         """The answer to a question that is a document. Raises as `get`."""
         headers = {**self._headers, "Content-Type": "application/json"}
         request = Request(f"{self._base}/{path}", msgspec.json.encode(body), headers)  # noqa: S310  as above
-        return self._ask(request, form)
+        return self._ask(request, read)
 
-    def _ask(self, request: Request, form: type[_T]) -> _T:
+    def _ask(self, request: Request, read: Callable[[bytes], _T]) -> _T:
         deadline_s = time.monotonic() + self._timeout_s
         while True:
             try:
-                return _read(self._sent(request, deadline_s), form)
+                return _read(self._sent(request, deadline_s), read)
             except HTTPError as error:
                 pause_s = _pause_s(error)
                 if pause_s is None or time.monotonic() + pause_s >= deadline_s:
@@ -117,9 +120,9 @@ def _within(left_s: float, step: Callable[[], bytes]) -> bytes:
     return found
 
 
-def _read(data: bytes, form: type[_T]) -> _T:
+def _read(data: bytes, read: Callable[[bytes], _T]) -> _T:
     try:
-        return msgspec.json.decode(data, type=form)
+        return read(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DependencyError(_API, f"its answer cannot be read: {quoted(error)}") from error
 
@@ -135,7 +138,7 @@ def _pause_s(error: HTTPError) -> float | None:
 def _refuse(error: HTTPError) -> NoReturn:
     """Raise what the status means."""
     try:
-        problem = msgspec.json.decode(error.read(_MOST_BYTES), type=_Problem)
+        problem = _read_problem(error.read(_MOST_BYTES))
     except (msgspec.DecodeError, OSError, HTTPException):
         problem = _Problem()
     near = f"; near it: {', '.join(problem.near)}" if problem.near else ""

@@ -20,7 +20,7 @@ from processor.alerter.decoded import Decoded
 from processor.alerter.life import Step, is_accepted
 from processor.alerter.mutes import Mute
 from processor.alerter.records import Landed
-from processor.alerter.state import QUEUE_LIMIT, LostReadingError, Pending, decode, encode
+from processor.alerter.state import QUEUE_LIMIT, LostAlertsError, LostReadingError, Pending, decode, encode
 from processor.index.connect import Client, as_dependency
 from processor.index.pipeline import run_all
 from processor.model.alert import Alert, Status
@@ -29,8 +29,10 @@ from processor.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
 
+_read_mute = msgspec.msgpack.Decoder(Mute).decode
 _CHUNK = 500
 _READING = b"reading"
+_ERA = b"era"
 _RESOLVED_SHOWN = 10_000
 _QUEUEING = ("confirm", "restore")
 _SCRIPTS = resources.files("processor.alerter").joinpath("scripts")
@@ -75,12 +77,15 @@ class RedisAlerts:
         ended = self.get([i.decode() for i in newest]).values()
         yield from (alert for alert in ended if alert.status is Status.RESOLVED)
 
-    def step(self, step: Step) -> bool:
+    def step(self, step: Step, era: str | None = None) -> bool:
         """See `AlertStore`."""
         alert = step.alert
         figures = (alert.finding.alert_id, step.expected, alert.version, alert.status.value)
-        rest = (encode(alert), int(step.is_published), int(is_accepted(alert)))
-        return self._call("step", self._keys_of(alert), [*figures, *rest]) == 1
+        rest = (encode(alert), int(step.is_published), int(is_accepted(alert)), era or "")
+        answer = self._call("step", [*self._keys_of(alert), self._key("known")], [*figures, *rest])
+        if answer < 0:
+            raise LostAlertsError
+        return answer == 1
 
     def pending(self, limit: int) -> list[Pending]:
         """See `AlertStore`."""
@@ -122,7 +127,14 @@ class RedisAlerts:
         """See `AlertStore`."""
         with as_dependency():
             there: dict[bytes, bytes] = self._client.hgetall(self._key("known"))
-        return {int(partition): int(offset) for partition, offset in there.items() if partition != _READING}
+        known = {int(key): int(offset) for key, offset in there.items() if key not in (_READING, _ERA)}
+        return known if _ERA in there else {}
+
+    def era(self) -> str | None:
+        """See `AlertStore`."""
+        with as_dependency():
+            era: bytes | None = self._client.hget(self._key("known"), _ERA.decode())
+        return None if era is None else era.decode()
 
     def begin(self, reader: str) -> None:
         """See `AlertStore`."""
@@ -176,7 +188,7 @@ class RedisAlerts:
         """See `AlertStore`."""
         with as_dependency():
             there: dict[bytes, bytes] = self._client.hgetall(self._key("mutes"))
-        return [msgspec.msgpack.decode(there[mute_id], type=Mute) for mute_id in sorted(there)]
+        return [_read_mute(there[mute_id]) for mute_id in sorted(there)]
 
     def mute(self, mute: Mute) -> None:
         """See `AlertStore`."""

@@ -7,6 +7,8 @@ Rules kept here:
 - the topic is the lasting record, the store what is known of it: `known` says how far, and advances in the same step
   as `confirm`. A store that was emptied or went back in time knows less than the topic holds, and is told (`restore`);
   what was said in public stands against what was judged meanwhile;
+- from the end of one such telling to the next loss or telling is an era: what was judged in one moves no alert in
+  another, for it was grouped with what fired then;
 - at most one holder of the lease sweeps, publishes and tells the sinks;
 - a sink with a queue is told of all that the topic has: a transition enters the queues in the step in which it leaves
   the outbox because the topic has it. In a queue with `queue_limit` entries or more, one that enters takes the place of
@@ -30,6 +32,8 @@ from processor.model.errors import DependencyError
 from processor.model.identity import Node
 
 QUEUE_LIMIT = 10_000
+
+_read_alert = msgspec.msgpack.Decoder(Alert).decode
 
 
 class Pending(NamedTuple):
@@ -55,8 +59,11 @@ class AlertStore(Protocol):
     def all(self) -> Iterator[Alert]:
         """Every alert that is kept, firing ones first, then the newest resolved."""
 
-    def step(self, step: Step) -> bool:
-        """Take a step; False when the alert no longer has the version that the step expects."""
+    def step(self, step: Step, era: str | None = None) -> bool:
+        """Take a step; False when the alert no longer has the version that the step expects.
+
+        Raises `LostAlertsError` when an era is given and it is over.
+        """
 
     def pending(self, limit: int) -> list[Pending]:
         """The oldest transitions that nobody has confirmed."""
@@ -81,6 +88,9 @@ class AlertStore(Protocol):
 
     def known(self) -> dict[int, int]:
         """Up to which offset of each partition the store knows the alerts topic; empty when it knows nothing."""
+
+    def era(self) -> str | None:
+        """What tells this era of the store from any other; None while it has not been told what the topic says."""
 
     def begin(self, reader: str) -> None:
         """Begin to tell the store what the topic says; ends any other such reading."""
@@ -133,6 +143,13 @@ class LostReadingError(DependencyError):
         super().__init__("Redis", "the alerts changed hands or were lost while the topic was read into them")
 
 
+class LostAlertsError(DependencyError):
+    """The alerts are not those that something was judged with: it is judged again, once they know the topic."""
+
+    def __init__(self) -> None:
+        super().__init__("Redis", "the alerts do not know what their topic says: new, or lost, or told just now")
+
+
 def encode(alert: Alert) -> bytes:
     """Stored form of an alert: msgpack with named fields, so that fields may come and go."""
     return msgspec.msgpack.encode(alert)
@@ -141,7 +158,7 @@ def encode(alert: Alert) -> bytes:
 def decode(data: bytes) -> Alert | None:
     """Inverse of `encode`; None for an alert of a kind that only a newer version knows."""
     try:
-        return msgspec.msgpack.decode(data, type=Alert)
+        return _read_alert(data)
     except msgspec.ValidationError:
         return None
 
@@ -159,6 +176,7 @@ class MemoryAlerts:
         self._resolved_us: dict[str, int] = {}
         self._holder: str | None = None
         self._known: dict[int, int] = {}
+        self._era: str | None = None
         self._reading: tuple[str, int] | None = None
         self._lock = threading.Lock()
 
@@ -180,10 +198,12 @@ class MemoryAlerts:
         resolved = [a for a in self._alerts.values() if a.status is Status.RESOLVED]
         yield from sorted(resolved, key=lambda a: self._resolved_us[a.finding.alert_id], reverse=True)
 
-    def step(self, step: Step) -> bool:
+    def step(self, step: Step, era: str | None = None) -> bool:
         """See `AlertStore`."""
         alert = step.alert
         with self._lock:
+            if era and era != self._era:
+                raise LostAlertsError
             known = self._alerts.get(alert.finding.alert_id)
             if (known.version if known else 0) != step.expected:
                 return False
@@ -237,6 +257,10 @@ class MemoryAlerts:
         """See `AlertStore`."""
         return dict(self._known)
 
+    def era(self) -> str | None:
+        """See `AlertStore`."""
+        return self._era
+
     def begin(self, reader: str) -> None:
         """See `AlertStore`."""
         self._reading = (reader, 0)
@@ -271,7 +295,7 @@ class MemoryAlerts:
     def finish(self, reader: str, count: int, ends: Mapping[int, int]) -> None:
         """See `AlertStore`."""
         self._check_reading(reader, count)
-        self._known, self._reading = dict(ends), None
+        self._known, self._era, self._reading = dict(ends), reader, None
 
     def _check_reading(self, reader: str, number: int) -> None:
         if self._reading != (reader, number):

@@ -34,6 +34,7 @@ __all__ = ["ROUTES"]
 
 _TAGS: Final = ["gates"]
 _CHOICES: Final = {"fail_on": tuple(FailOn)}
+_read_question: Final = msgspec.json.Decoder(ImpactQuestion).decode
 _MOST_PATTERNS: Final = 200
 _Namespace = Annotated[str | None, QueryParameter(description="Only this namespace, not all as a whole")]
 
@@ -139,7 +140,7 @@ def _coverage(measured: Measured, some: list[Coverage], limit: int) -> CoverageA
 
 def _question(data: bytes) -> ImpactQuestion:
     try:
-        return msgspec.json.decode(data, type=ImpactQuestion)
+        return _read_question(data)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
         name = where.strip("`.").split("[")[0].split(".")[0]

@@ -6,13 +6,15 @@ import base64
 import binascii
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from processor.api.problems import bad_parameter
 
 __all__ = ["SortKey", "page", "read_cursor", "written_cursor"]
+
+_read_key: Final = msgspec.msgpack.Decoder(list[str | int]).decode
 
 T = TypeVar("T")
 SortKey = tuple[str | int, ...]
@@ -42,7 +44,7 @@ def read_cursor(cursor: str) -> SortKey:
     """The key of a cursor. Raises `ProblemError` for text that is none."""
     try:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        return tuple(msgspec.msgpack.decode(data, type=list[str | int]))
+        return tuple(_read_key(data))
     except (binascii.Error, ValueError, msgspec.DecodeError):
         raise _no_cursor() from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -57,7 +58,7 @@ _LEN_FIELD_1 = 0x0A
 _MSGPACK_MAPS = (*range(0x81, 0x90), 0xDE, 0xDF)
 _SHOWN_BYTES = 8
 _SCALAR_STARTS = frozenset(bytes([byte]) for byte in b'"-0123456789tfn')
-_Scalar = str | int | float | bool | None
+_read_scalar: Final = msgspec.json.Decoder(str | int | float | bool | None).decode
 
 
 def sniff(value: bytes, headers: Headers = ()) -> Format | None:
@@ -87,7 +88,7 @@ def is_scalar(value: bytes) -> bool:
     if first_of_text(value) not in _SCALAR_STARTS:
         return False
     try:
-        msgspec.json.decode(value.removeprefix(BOM), type=_Scalar)
+        _read_scalar(value.removeprefix(BOM))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True

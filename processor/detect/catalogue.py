@@ -20,6 +20,7 @@ import msgspec
 
 from processor.model.errors import UsageError
 from processor.model.text import quoted
+from processor.model.typed import converter
 
 ENTRY = r"^(job|dataset):.+:.+$"
 _ENTRY = re.compile(ENTRY)
@@ -52,6 +53,9 @@ class _DbtNode(msgspec.Struct):
 
 class _Manifest(msgspec.Struct):
     nodes: dict[str, _DbtNode]
+
+
+_converted = converter(_Manifest)
 
 
 def parse_catalogue(text: str) -> tuple[str, ...]:
@@ -88,7 +92,7 @@ def _of_manifest(text: str) -> Iterator[str]:
 def _manifest(text: str) -> _Manifest:
     try:
         value: Any = json.loads(text)
-        return msgspec.convert(value, _Manifest)
+        return _converted(value)
     except json.JSONDecodeError as error:
         raise CatalogueError(error.lineno, f"not JSON: {error.msg}") from None
     except (msgspec.ValidationError, ValueError, RecursionError) as error:

@@ -17,7 +17,7 @@ _NAMED: Final = re.compile(r"(?P<names>`\w+`(?:, `\w+`)*): (?P<text>.+?)(?= `\w+
 
 def policy_schema() -> dict[str, Any]:
     """The schema, as a JSON document."""
-    schema = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Policy)))
+    schema = msgspec.json.Decoder().decode(msgspec.json.encode(msgspec.json.schema(Policy)))
     for definition in schema["$defs"].values():
         _describe(definition)
     return {"$schema": _DIALECT, "title": "Policy of the lineage processor's alerts", **schema}

@@ -19,6 +19,9 @@ import yaml
 from processor.detect.policy import Policy
 from processor.model.errors import UsageError
 from processor.model.text import quoted
+from processor.model.typed import converter
+
+_converted = converter(Policy)
 
 
 class PolicyError(UsageError):
@@ -114,7 +117,7 @@ def _problems(root: yaml.Node | None) -> Iterator[PolicyError]:
 def _policy(root: yaml.Node | None) -> Policy:
     value = None if root is None else _value(root)
     try:
-        return Policy() if value is None else msgspec.convert(value, Policy)
+        return Policy() if value is None else _converted(value)
     except msgspec.ValidationError:
         raise
     except ValueError as error:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.index.records import Link
 from processor.index.view import View
 from processor.model.history import NodeRecord
@@ -26,6 +26,9 @@ class _Identifier(msgspec.Struct):
 
 class _Symlinks(msgspec.Struct):
     identifiers: list[_Identifier] = []
+
+
+_symlinks_of = facet_reader(_Symlinks)
 
 
 Links = dict[tuple[bytes, bytes], Link]
@@ -59,7 +62,7 @@ def find_aliases(view: View, ids: Iterable[bytes]) -> Aliases:
 
 def symlinked(record: NodeRecord) -> frozenset[bytes]:
     """Ids of the datasets that a dataset's newest `symlinks` facet names."""
-    facet = read_facet(record.facets.get("symlinks"), _Symlinks, _Symlinks())
+    facet = _symlinks_of(record.facets.get("symlinks"))
     return frozenset(dataset(s.namespace, s.name).id for s in facet.identifiers)
 
 

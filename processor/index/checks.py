@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node
 from processor.model.observation import CHECKS
@@ -34,6 +34,9 @@ class _Kept(msgspec.Struct):
     job: _Job = msgspec.field(default_factory=_Job)
 
 
+_kept_of = facet_reader(_Kept)
+
+
 class Checked(NamedTuple):
     """What a job found, and the name of the facet that says so."""
 
@@ -46,7 +49,7 @@ def failed_checks(record: NodeRecord) -> Iterator[Checked]:
     """Those of each job by whose newest word some failed."""
     for name, facet in record.facets.items():
         if name.startswith(f"{CHECKS}@"):
-            said = read_facet(facet, _Kept, _Kept())
+            said = _kept_of(facet)
             if said.failed:
                 yield Checked(name, Node(Kind.JOB, said.job.namespace, said.job.name), said.failed)
 

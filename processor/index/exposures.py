@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from processor.index.columns import live_names
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.index.records import Link
 from processor.index.view import View
 from processor.model.alert import Affected
@@ -33,8 +33,14 @@ class _JobType(msgspec.Struct):
     jobType: str | None = None  # noqa: N815  the facet's own name
 
 
+_job_type_of = facet_reader(_JobType)
+
+
 class _DatasetType(msgspec.Struct):
     datasetType: str = ""  # noqa: N815  the facet's own name
+
+
+_dataset_type_of = facet_reader(_DatasetType)
 
 
 class _Known(NamedTuple):
@@ -79,7 +85,7 @@ def _has(type_: EdgeType, links: Iterable[Link]) -> bool:
 
 def _is_named_so(record: NodeRecord) -> bool:
     if record.node.kind is Kind.DATASET:
-        stated = read_facet(record.facets.get("datasetType"), _DatasetType, _DatasetType())
+        stated = _dataset_type_of(record.facets.get("datasetType"))
         return stated.datasetType.upper() in _SEEN_BY_PEOPLE | _LEARNED
     job_type, integration = _job_type(record)
     return job_type in _SEEN_BY_PEOPLE or (job_type in _LEARNED and integration != _NEVER_LEARNED)
@@ -90,5 +96,5 @@ def _is_test(record: NodeRecord) -> bool:
 
 
 def _job_type(record: NodeRecord) -> tuple[str, str]:
-    stated = read_facet(record.facets.get("jobType"), _JobType, _JobType())
+    stated = _job_type_of(record.facets.get("jobType"))
     return (stated.jobType or "").upper(), stated.integration.upper()

@@ -6,6 +6,7 @@ whose decoder did not know it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -13,11 +14,16 @@ import msgspec
 T = TypeVar("T")
 
 
-def read_facet(data: bytes | None, shape: type[T], default: T) -> T:
-    """The facet in that shape, or `default` when there is none or it does not fit."""
-    if data is None:
-        return default
-    try:
-        return msgspec.json.decode(data, type=shape)
-    except msgspec.DecodeError:
-        return default
+def facet_reader(shape: type[T]) -> Callable[[bytes | None], T]:
+    """What reads facets of that shape, and gives the shape's own default where there is none or it does not fit."""
+    decode = msgspec.json.Decoder(shape).decode
+
+    def read(data: bytes | None) -> T:
+        if data is None:
+            return shape()
+        try:
+            return decode(data)
+        except msgspec.DecodeError:
+            return shape()
+
+    return read

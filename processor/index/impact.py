@@ -22,7 +22,7 @@ from processor.index import steps
 from processor.index.aliases import aliases_of
 from processor.index.columns import Mappings, Named, by_name, dropped, live_names, named_by
 from processor.index.exposures import exposures
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.index.records import Standing
 from processor.index.view import View
 from processor.model.alert import Affected, Impact
@@ -44,6 +44,9 @@ class _Ownership(msgspec.Struct):
         name: str
 
     owners: list[Owner] = []
+
+
+_ownership_of = facet_reader(_Ownership)
 
 
 def impact(
@@ -76,7 +79,7 @@ def is_read(view: View, dataset: Node, columns: Iterable[str]) -> bool:
 
 def owners_of(facets: dict[str, bytes]) -> list[str]:
     """Names in an `ownership` facet."""
-    return [owner.name for owner in read_facet(facets.get("ownership"), _Ownership, _Ownership()).owners]
+    return [owner.name for owner in _ownership_of(facets.get("ownership")).owners]
 
 
 class _Start(NamedTuple):

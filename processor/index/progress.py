@@ -41,6 +41,9 @@ class Progress(NamedTuple):
     until: int = 0
 
 
+_read_progress = msgspec.msgpack.Decoder(Progress).decode
+
+
 def encode_progress(progress: Progress) -> bytes:
     """Stored form."""
     return msgspec.msgpack.encode(progress)
@@ -48,7 +51,7 @@ def encode_progress(progress: Progress) -> bytes:
 
 def decode_progress(data: bytes) -> Progress:
     """Inverse of `encode_progress`."""
-    return msgspec.msgpack.decode(data, type=Progress)
+    return _read_progress(data)
 
 
 def is_whole(progress: Mapping[bytes, Progress], offsets: Iterable[Mapping[bytes, int]]) -> bool:

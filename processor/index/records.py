@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from processor.index import joins
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.index.layout import LANE_BYTES, LINK_LETTERS, LINK_TYPES, unpack_identity, unpack_observer
 from processor.model.history import (
     HOUR_US,
@@ -29,6 +29,8 @@ _ONE_ID = 1 + ID_BYTES
 _FLOWS = frozenset(LINK_LETTERS[type_][0] for type_ in (EdgeType.READS, EdgeType.WRITES))
 _DERIVED = LINK_LETTERS[EdgeType.DERIVES][0]
 
+_read_parent = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
+_read_nominal = msgspec.msgpack.Decoder(tuple[int, int | None]).decode
 _FACETS = msgspec.msgpack.Decoder(dict[str, bytes | None])
 ROLE_ORDER = {Role.WRITER: 0, Role.PRODUCER: 1, Role.READER: 2}
 """Whose word on a schema counts more."""
@@ -59,6 +61,9 @@ class _JobType(msgspec.Struct):
     processingType: str | None = None  # noqa: N815 - the facet's own name
     integration: str | None = None
     jobType: str | None = None  # noqa: N815 - the facet's own name
+
+
+_job_type_of = facet_reader(_JobType)
 
 
 def links_in(record: str, there: Hash) -> list[Link]:
@@ -198,7 +203,7 @@ def job_history(record: NodeRecord, recent: Hash, opened: Iterable[OpenRun]) -> 
 
 
 def _job_type(facet: bytes | None) -> _JobType:
-    return read_facet(facet, _JobType, _JobType())
+    return _job_type_of(facet)
 
 
 def _finished(run: joins.Recent) -> FinishedRun:
@@ -246,7 +251,7 @@ def _parent(register: bytes | None) -> tuple[Node, str] | None:
     if register is None:
         return None
     payload = joins.unpack_stamped(register).payload
-    namespace, name, run_id = msgspec.msgpack.decode(payload, type=tuple[str, str, str])
+    namespace, name, run_id = _read_parent(payload)
     return Node(Kind.JOB, namespace, name), run_id
 
 
@@ -254,4 +259,4 @@ def _nominal(register: bytes | None) -> tuple[int, int | None] | None:
     if register is None:
         return None
     payload = joins.unpack_stamped(register).payload
-    return msgspec.msgpack.decode(payload, type=tuple[int, int | None])
+    return _read_nominal(payload)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.index.impact import owners_of
 from processor.index.layout import last_word
 from processor.index.view import View
@@ -55,6 +55,9 @@ class _Tag(msgspec.Struct):
 
 class _Tags(msgspec.Struct):
     tags: list[_Tag] = []
+
+
+_tags_of = facet_reader(_Tags)
 
 
 class Entry(NamedTuple):
@@ -117,7 +120,7 @@ def _spelled(owners: Iterable[str]) -> Iterator[str]:
 
 
 def _tags(record: NodeRecord) -> Iterator[str]:
-    for tag in read_facet(record.facets.get("tags"), _Tags, _Tags()).tags:
+    for tag in _tags_of(record.facets.get("tags")).tags:
         yield tag.key.casefold()
         yield f"{tag.key}={tag.value}".casefold()
 

@@ -10,9 +10,9 @@ Rules kept here:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -111,22 +111,26 @@ class _Catalog(msgspec.Struct):
     nodes: dict[str, _CatalogNode]
 
 
+_head: Final = msgspec.json.Decoder(_Head).decode
+_manifest: Final = msgspec.json.Decoder(_Manifest).decode
+_catalog: Final = msgspec.json.Decoder(_Catalog).decode
+
 Catalog = Mapping[str, tuple[Field, ...]]
 """The columns of relations as the warehouse has them, by model."""
 
 
 def read_manifest(data: bytes, catalog: Catalog | None = None, source: str = "the manifest") -> Manifest:
     """The models of a manifest. Raises `UsageError`, which begins with `source`, for anything else."""
-    head = _decoded(data, _Head, f"{source} is not dbt's manifest.json")
+    head = _decoded(data, _head, f"{source} is not dbt's manifest.json")
     _check_version(head.metadata.dbt_schema_version, source)
-    manifest = _decoded(data, _Manifest, f"{source} is not dbt's manifest.json")
+    manifest = _decoded(data, _manifest, f"{source} is not dbt's manifest.json")
     models = {id_: _model(id_, node, catalog or {}) for id_, node in manifest.nodes.items() if _is_built(node)}
     return Manifest(manifest.metadata.project_name or _project_of(models), models, frozenset(manifest.nodes))
 
 
 def read_catalog(data: bytes, source: str = "the catalog") -> Catalog:
     """The columns of a catalog. Raises `UsageError`, which begins with `source`, for anything else."""
-    catalog = _decoded(data, _Catalog, f"{source} is not dbt's catalog.json")
+    catalog = _decoded(data, _catalog, f"{source} is not dbt's catalog.json")
     return {id_: tuple(_in_order(node)) for id_, node in catalog.nodes.items()}
 
 
@@ -142,9 +146,9 @@ def _check_version(stated: str, source: str) -> None:
         raise UsageError(f"{source} is of version {shown}; v{OLDEST} to v{NEWEST} are known (dbt 1.3 and newer)")
 
 
-def _decoded(data: bytes, type_: type[_T], problem: str) -> _T:
+def _decoded(data: bytes, decode: Callable[[bytes], _T], problem: str) -> _T:
     try:
-        return msgspec.json.decode(data, type=type_)
+        return decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise UsageError(f"{problem}: {in_words(error)}") from None
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.index.layout import last_word, word_id
 from processor.index.view import Link, View, current_columns
 from processor.judging.dbt import Manifest, Model
@@ -32,9 +32,15 @@ class _DbtNode(msgspec.Struct):
     unique_id: str = ""
 
 
+_dbt_node_of = facet_reader(_DbtNode)
+
+
 class _JobType(msgspec.Struct):
     integration: str = ""
     jobType: str = ""  # noqa: N815  as OpenLineage names it
+
+
+_job_type_of = facet_reader(_JobType)
 
 
 class BuiltBefore(NamedTuple):
@@ -47,12 +53,12 @@ class BuiltBefore(NamedTuple):
 
 def dbt_id(job: NodeRecord) -> str:
     """The id of the dbt node that a job is; empty for any other job."""
-    return read_facet(job.facets.get("dbt_node"), _DbtNode, _DbtNode()).unique_id
+    return _dbt_node_of(job.facets.get("dbt_node")).unique_id
 
 
 def is_test(job: NodeRecord) -> bool:
     """Whether a job is dbt's test: it reads, and nothing depends on it."""
-    said = read_facet(job.facets.get("jobType"), _JobType, _JobType())
+    said = _job_type_of(job.facets.get("jobType"))
     return (said.integration.upper(), said.jobType.upper()) == ("DBT", "TEST")
 
 

@@ -10,6 +10,7 @@ from processor.model.alert import Impact, Retyping
 from processor.model.fields import impact_fields
 from processor.model.identity import Kind, Node
 from processor.model.tables import ColumnChangeKind
+from processor.model.typed import converter
 
 
 class NodeRef(msgspec.Struct, kw_only=True):
@@ -45,6 +46,9 @@ class Impacted(msgspec.Struct):
     exposures: list[AffectedNode]
     truncated: bool
     total: int
+
+
+_impacted = converter(Impacted)
 
 
 # Provenance
@@ -201,4 +205,4 @@ def ref(node: Node) -> NodeRef:
 
 def impacted(impact: Impact) -> Impacted:
     """What is downstream as an answer tells it."""
-    return msgspec.convert(impact_fields(impact), Impacted)
+    return _impacted(impact_fields(impact))

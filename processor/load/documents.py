@@ -20,6 +20,7 @@ from processor.load.stream import CHUNK_BYTES, Peek
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 """A longer line is cut here, so that text without line ends cannot fill the memory; the decoder refuses it."""
 
+_look = msgspec.json.Decoder(msgspec.Raw).decode
 _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'["\\{}\[\],]')
 _OPENING, _CLOSING = b"{[", b"}]"
@@ -70,7 +71,7 @@ def _is_lines(head: list[_Numbered]) -> bool:
 
 def _is_json(line: bytes) -> bool:
     try:
-        msgspec.json.decode(line, type=msgspec.Raw)
+        _look(line)
     except msgspec.DecodeError:
         return False
     return True

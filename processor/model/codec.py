@@ -29,6 +29,7 @@ __all__ = ["SchemaCodec", "UnreadableRecordError", "decode_alert", "decode_chang
 
 CHANGE_SCHEMA: Final = "lineage_change.avsc"
 ALERT_SCHEMA: Final = "lineage_alert.avsc"
+_json: Final = msgspec.json.Decoder().decode
 _MAGIC: Final = b"\xc3\x01"
 _HEADER_BYTES: Final = 10
 
@@ -104,7 +105,7 @@ def _codec(name: str) -> SchemaCodec:
 
 def _parsed(text: str) -> tuple[bytes, Any]:
     """Make the header of a schema's records, and parse it. Times stay integers: logical types are left out."""
-    raw = msgspec.json.decode(text)
+    raw = _json(text)
     # fastavro gives the fingerprint's bytes in the order that the header wants, least significant first.
     crc = bytes.fromhex(fingerprint(to_parsing_canonical_form(raw), "CRC-64-AVRO"))
     return _MAGIC + crc, parse_schema(_without_logical_types(raw))

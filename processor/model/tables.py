@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,8 @@ class Column(NamedTuple):
 
 Columns = tuple[Column, ...]
 """A schema: its columns in the producer's order."""
+
+_read_columns: Final = msgspec.msgpack.Decoder(Columns).decode
 
 
 class ColumnChangeKind(StrEnum):
@@ -53,7 +55,7 @@ def encode_columns(columns: Columns) -> bytes:
 
 def decode_columns(data: bytes) -> Columns:
     """Inverse of `encode_columns`."""
-    return msgspec.msgpack.decode(data, type=Columns)
+    return _read_columns(data)
 
 
 def fingerprint(content: bytes) -> bytes:

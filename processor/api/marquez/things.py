@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from processor.api.marquez.ids import version_id
-from processor.index.facets import read_facet
+from processor.index.facets import facet_reader
 from processor.index.view import Link, View, current_columns
 from processor.model.history import FinishedRun, JobHistory, KnownMapping, Lane, NodeRecord, OpenRun, RunRecord
 from processor.model.identity import Node
@@ -38,12 +38,21 @@ class _Documentation(msgspec.Struct):
     description: str = ""
 
 
+_documentation_of = facet_reader(_Documentation)
+
+
 class _Source(msgspec.Struct):
     name: str = ""
 
 
+_source_of = facet_reader(_Source)
+
+
 class _Location(msgspec.Struct):
     url: str = ""
+
+
+_location_of = facet_reader(_Location)
 
 
 class _Tag(msgspec.Struct):
@@ -53,6 +62,9 @@ class _Tag(msgspec.Struct):
 
 class _Tags(msgspec.Struct):
     tags: list[_Tag] = []
+
+
+_tags_of = facet_reader(_Tags)
 
 
 def as_uri(namespace: str) -> str:
@@ -107,7 +119,7 @@ def _input_field(column: Node, *, direct: bool) -> Record:
 
 
 def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record]) -> Record:
-    node, tags = record.node, read_facet(record.facets.get("tags"), _Tags, _Tags()).tags
+    node, tags = record.node, _tags_of(record.facets.get("tags")).tags
     created, updated = rfc3339(record.first_seen_us), rfc3339(record.last_seen_us)
     return {
         "id": short_id(node),
@@ -117,7 +129,7 @@ def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record])
         "createdAt": created,
         "updatedAt": updated,
         "namespace": node.namespace,
-        "sourceName": read_facet(record.facets.get("dataSource"), _Source, _Source()).name or node.namespace,
+        "sourceName": _source_of(record.facets.get("dataSource")).name or node.namespace,
         "fields": [
             {
                 "name": column.path,
@@ -188,7 +200,7 @@ def _job(
 ) -> Record:
     node, newest = record.node, [*(open_run(each) for each in reversed(history.open)), *map(run, history.finished)]
     parent = parents[0].name if parents else None
-    tags = read_facet(record.facets.get("tags"), _Tags, _Tags()).tags
+    tags = _tags_of(record.facets.get("tags")).tags
     return {
         "id": short_id(node),
         "type": {"STREAMING": "STREAM", "SERVICE": "SERVICE"}.get(history.processing_type or "", "BATCH"),
@@ -201,7 +213,7 @@ def _job(
         "namespace": node.namespace,
         "inputs": [short_id(each) for each in inputs],
         "outputs": [short_id(each) for each in outputs],
-        "location": read_facet(record.facets.get("sourceCodeLocation"), _Location, _Location()).url or None,
+        "location": _location_of(record.facets.get("sourceCodeLocation")).url or None,
         "description": _description(record),
         "latestRun": newest[0] if newest else None,
         "latestRuns": newest[:_LATEST_RUNS],
@@ -262,4 +274,4 @@ def _time(time_us: int | None) -> str | None:
 
 def _description(record: NodeRecord) -> str | None:
     facet = record.facets.get("documentation")
-    return read_facet(facet, _Documentation, _Documentation()).description or None
+    return _documentation_of(facet).description or None

@@ -15,6 +15,7 @@ import msgspec
 from processor.detect.types.lattice import Family, Type
 from processor.detect.types.names import COMMON, named
 
+_json = msgspec.json.Decoder().decode
 _LOGICAL = frozenset({"date", "uuid", "time-millis", "time-micros"})
 _OWN = {"int": 32, "long": 64}
 
@@ -22,7 +23,7 @@ _OWN = {"int": 32, "long": 64}
 def normal_form(text: str) -> Type | None:
     """The type that a JSON document states; None when it states none."""
     try:
-        return _read(msgspec.json.decode(text))
+        return _read(_json(text))
     except (msgspec.DecodeError, LookupError, TypeError, ValueError):
         return None
 
