@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from processor import wiring
+from processor.alerter.era import OfEra
 from processor.alerter.policy_file import load_policy
 from processor.alerter.recall import Recall
 from processor.alerter.reconcile import Hooks, Outcome, reconcile, runbooks
@@ -47,32 +48,57 @@ def pass_over_alerts(settings: Settings) -> Outcome | None:
         now_us = view.now_us(time.time_ns() // 1000, settings.clock)
         if now_us is None:
             return None
-        outcome = reconcile(view, alerts, load_policy(settings.policy), now_us, Hooks(runbooks(settings.runbooks_url)))
-        _publish(settings, alerts)
+        hooks, leading = Hooks(runbooks(settings.runbooks_url)), _Leading(settings, alerts)
+        try:
+            leading.learn()
+            outcome = reconcile(view, OfEra(alerts), load_policy(settings.policy), now_us, hooks)
+            leading.publish()
+        finally:
+            leading.end()
     finally:
         store.close()
     _log.info("alerts derived", opened=len(outcome.opened), resolved=len(outcome.resolved), firing=outcome.firing)
     return outcome
 
 
-def _publish(settings: Settings, alerts: RedisAlerts) -> None:
-    """Publish while this pass leads; an alerter that leads instead does it, and is waited for."""
-    publisher, recall = wiring.open_publisher(settings), Recall(alerts, wiring.open_alerts_log(settings))
-    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
-    deadline_s = time.monotonic() + _WAIT_S
-    try:
-        while waiting := alerts.pending(_PAGE):
-            if alerts.lease(holder, _LEASE_MS):
-                if not recall.refresh():
-                    _publish_page(settings, alerts, publisher, waiting)
-            elif time.monotonic() > deadline_s:
-                raise DependencyError("Kafka", "an alerter that runs leads, and does not publish")
-            else:
-                time.sleep(_PAUSE_S)
-        if alerts.lease(holder, _LEASE_MS):
-            _tell_sinks(settings, alerts)
-    finally:
-        alerts.release(holder)
+class _Leading:
+    """What only one who leads may do: the pass itself, or an alerter that runs and is waited for."""
+
+    def __init__(self, settings: Settings, alerts: RedisAlerts) -> None:
+        self._settings = settings
+        self._alerts = alerts
+        self._publisher = wiring.open_publisher(settings)
+        self._recall = Recall(alerts, wiring.open_alerts_log(settings))
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+
+    def learn(self) -> None:
+        """See to it that the alerts know what their topic says."""
+        deadline_s = time.monotonic() + _WAIT_S
+        while self._alerts.era() is None:
+            if self._leads(deadline_s):
+                self._recall.refresh()
+
+    def publish(self) -> None:
+        """See to it that what changed is published, and tell the sinks if nobody else does."""
+        deadline_s = time.monotonic() + _WAIT_S
+        while waiting := self._alerts.pending(_PAGE):
+            if self._leads(deadline_s) and not self._recall.refresh():
+                _publish_page(self._settings, self._alerts, self._publisher, waiting)
+        if self._alerts.lease(self._holder, _LEASE_MS):
+            _tell_sinks(self._settings, self._alerts)
+
+    def end(self) -> None:
+        """Let another one lead."""
+        self._alerts.release(self._holder)
+
+    def _leads(self, deadline_s: float) -> bool:
+        """Whether this pass leads; after a pause if not. Raises `DependencyError` once that lasts too long."""
+        if self._alerts.lease(self._holder, _LEASE_MS):
+            return True
+        if time.monotonic() > deadline_s:
+            raise DependencyError("Kafka", "an alerter that runs leads, and does not publish")
+        time.sleep(_PAUSE_S)
+        return False
 
 
 def _tell_sinks(settings: Settings, alerts: RedisAlerts) -> None:

@@ -27,6 +27,7 @@ from typing import TypeVar
 import structlog
 
 from processor.alerter.config import AlerterConfig, AlerterParts
+from processor.alerter.era import OfEra
 from processor.alerter.points import Point
 from processor.alerter.policy_file import PolicyFile
 from processor.alerter.recall import Recall
@@ -34,7 +35,7 @@ from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, react, re
 from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_letter_without_bytes, tombstone, unreadable
 from processor.alerter.sinks.crew import Crew
 from processor.alerter.sinks.topic import LogSink, Send, TooLargeError, TopicSink, first_wave
-from processor.alerter.state import AlertStore
+from processor.alerter.state import AlertStore, LostAlertsError
 from processor.alerter.sweep.coverage import Seldom
 from processor.index.view import View
 from processor.model.change import Change
@@ -90,6 +91,7 @@ class Engine:
         self._ending = asyncio.Event()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._leads = False
+        self._is_told = False
         self._led_s = 0.0
         self._told_until_s = 0.0
         self._crew = Crew(config.sinks, self._alerts, self._may_tell, parts.reached)
@@ -124,7 +126,7 @@ class Engine:
     async def _judge(self, changes: Sequence[Change]) -> bool:
         """React to changes; whether something came of it. Where that fails, to each by itself."""
         try:
-            is_news = await self._insist("react", lambda: self._thread(self._react, changes))
+            is_news = await self._insist("react", lambda: self._reaction(changes))
         except (AbandonedError, IndexVersionError):
             raise
         except Exception:  # noqa: BLE001  outermost: a change is a hint, and the sweep sees what it hinted at
@@ -134,6 +136,13 @@ class Engine:
             return False
         self._reached(Point.JUDGED)
         return is_news
+
+    async def _reaction(self, changes: Sequence[Change]) -> bool:
+        try:
+            return await self._thread(self._react, changes)
+        except LostAlertsError:
+            await self.publish()
+            raise
 
     def acknowledged(self) -> None:
         """Take note that a change will be committed."""
@@ -174,6 +183,8 @@ class Engine:
             try:
                 while await self._lead() and await self._publish_wave():
                     self._health.beat()
+                if self._leads and not self._is_told:
+                    await self._know_topic()
             except DependencyError as error:
                 self._leads = False
                 self._missed("publish", error)
@@ -283,23 +294,23 @@ class Engine:
     def _react(self, changes: Sequence[Change]) -> bool:
         """Whether something is to be published."""
         with metrics.DETECT_SECONDS.labels("change").time():
-            view, policy = self._change_view, self._policy.current()
+            alerts, view, policy = OfEra(self._alerts), self._change_view, self._policy.current()
             now_us = self._now_us(view)
             if now_us is None:
                 raise NotWholeError("Redis", "no indexer has told yet how far it has read")
-            outcome = react(changes, view, self._alerts, policy, now_us, self._hooks)
+            outcome = react(changes, view, alerts, policy, now_us, self._hooks)
             _count(outcome)
             return bool(outcome.transitions)
 
     def _reconcile(self) -> Outcome | None:
         """One sweep; None while there is no time to judge by."""
         with metrics.DETECT_SECONDS.labels("sweep").time():
-            view, policy = self._sweep_view, self._policy.current()
+            alerts, view, policy = OfEra(self._alerts), self._sweep_view, self._policy.current()
             view.refresh()
             now_us = self._now_us(view)
             if now_us is None:
                 return None
-            outcome = reconcile(view, self._alerts, policy, now_us, self._sweep_hooks)
+            outcome = reconcile(view, alerts, policy, now_us, self._sweep_hooks)
             _count(outcome)
             for kind in (Kind.DATASET, Kind.JOB):
                 metrics.INDEX_NODES.labels(kind.value).set(view.count(kind))
@@ -320,6 +331,7 @@ class Engine:
         return view.now_us(_wall_us(), self._config.clock)
 
     def _lease(self) -> bool:
+        self._is_told = self._alerts.era() is not None
         return self._alerts.lease(self._holder, int(self._config.lease_s * 1000))
 
     # Waiting

@@ -36,7 +36,7 @@ class Recall:
     def refresh(self) -> bool:
         """Make the store know the topic up to its end; whether it did not. Raises DependencyError."""
         known, ends = self._alerts.known(), self._topic.ends()
-        if known == ends:
+        if known == ends and self._alerts.era():
             return False
         is_new = any(known[each] > end for each, end in ends.items() if each in known)
         from_where = {each: 0 if is_new else known.get(each, 0) for each in ends}

@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from processor.alerter import life
+from processor.alerter.era import Judged
 from processor.alerter.life import Step
 from processor.alerter.mutes import Mutes
-from processor.alerter.state import AlertStore
 from processor.alerter.sweep.everything import everything
 from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.losses import is_forgotten
@@ -104,7 +104,7 @@ class Hooks:
 
 def reconcile(
     view: View,
-    store: AlertStore,
+    store: Judged,
     policy: Policy,
     now_us: int,
     hooks: Hooks = Hooks(),
@@ -129,7 +129,7 @@ def reconcile(
 def react(
     changes: Sequence[Change],
     view: View,
-    store: AlertStore,
+    store: Judged,
     policy: Policy,
     now_us: int,
     hooks: Hooks = Hooks(),
@@ -171,7 +171,7 @@ def _is_of_schema(alert: Alert) -> bool:
     return alert.finding.kind in SCHEMA_KINDS
 
 
-def _told_meanwhile(store: AlertStore, found: Iterable[Finding]) -> dict[str, Alert]:
+def _told_meanwhile(store: Judged, found: Iterable[Finding]) -> dict[str, Alert]:
     """What by now tells of something that was found, by a reaction since the pass began, too: it goes on telling of it.
 
     Read after the index, unlike all else, and so for this only: no alert moves from these versions.
@@ -233,7 +233,7 @@ def _assure(view: View) -> None:
 class _Settling:
     """Takes the steps that findings call for, and remembers what came of them."""
 
-    def __init__(self, scope: Scope, store: AlertStore, hooks: Hooks) -> None:
+    def __init__(self, scope: Scope, store: Judged, hooks: Hooks) -> None:
         self.store = store
         self.held: set[str] = set()
         self._mutes = Mutes(store.mutes(), scope.policy, scope.now_us)

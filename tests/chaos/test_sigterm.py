@@ -40,7 +40,7 @@ def committed(world: World, group: str, topic: str) -> tuple[int, int]:
 
 
 def test_an_indexer_in_the_middle_of_a_backlog(world: World) -> None:
-    world = World(world.settings.changed(batch_size=50))
+    world = World(world.settings.changed(batch_size=10))
     world.produce(encoded(pipelines(5000)))
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: running.metric("lineage_processor_events_total") > 0)
@@ -56,12 +56,15 @@ def test_an_indexer_in_the_middle_of_a_backlog(world: World) -> None:
 
 def test_an_alerter_while_changes_come(world: World) -> None:
     topic, group = world.settings.topics.changes, world.settings.groups.alerter
+    events = encoded(pipelines(4000, jobs=2000))
     with world.process("run", "--role", "indexer") as indexer, world.process("run", "--role", "alerter") as first:
         assert eventually(lambda: indexer.is_ready() and first.is_ready())
-        world.produce(encoded(pipelines(4000, jobs=300)))
+        world.produce(events[:1500])
         assert eventually(lambda: committed(world, group, topic)[0] > 0), first.text
+        world.produce(events[1500:3000])
         ended(first)
         done, _ = committed(world, group, topic)
+        world.produce(events[3000:])
         assert eventually(lambda: world.behind() == 0)
         with world.process("run", "--role", "alerter") as second:
             assert eventually(lambda: committed(world, group, topic)[1] == 0), second.text

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from processor.alerter.recall import Recall
 from processor.alerting_pass import pass_over_alerts
 from processor.index.announce import change_of
 from processor.index.progress import Progress, encode_progress
@@ -287,6 +288,7 @@ def test_a_pass_publishes_only_while_it_leads(plant: Plant) -> None:
     fill(plant.store, ingest(0, *FULL), stage(), ingest(60, *DROPPED))
     plant.store.set_progress({b"t:0": encode_progress(Progress(us(61), 0, us(61)))})
     assert plant.alerts.lease("another", 60_000)
+    assert Recall(plant.alerts, plant.child.open_log()).refresh() is False
     with ThreadPoolExecutor(1) as threads:
         passing = threads.submit(pass_over_alerts, settings)
         plant.wait(lambda: len(plant.alerts.pending(10)) == 1)

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from processor.alerter.era import OfEra
 from processor.alerter.life import Step, acknowledge, fire, mute, outlive, resolve
 from processor.alerter.mutes import Mute
 from processor.alerter.recall import Recall
 from processor.alerter.records import Landed
 from processor.alerter.redis_state import RedisAlerts
-from processor.alerter.state import AlertStore, LostReadingError, MemoryAlerts, Pending
+from processor.alerter.state import AlertStore, LostAlertsError, LostReadingError, MemoryAlerts, Pending
 from processor.alerter.topic_log import Said
 from processor.index.connect import connect
 from processor.local import Valkey, ValkeyCluster
@@ -341,6 +342,25 @@ def test_what_was_published_is_known_in_the_same_step(alerts: AlertStore) -> Non
     assert alerts.known() == topic.ends() == {0: 1, 1: 1}
     assert not Recall(alerts, topic).refresh()
     assert topic.reads == []
+
+
+def test_what_was_judged_in_one_era_moves_no_alert_in_another(alerts: AlertStore) -> None:
+    topic, step = Topic(), fire(None, finding(), "runbook")
+    assert step is not None
+    with pytest.raises(LostAlertsError):
+        OfEra(alerts)
+    Recall(alerts, topic).refresh()
+    era, seen = alerts.era(), OfEra(alerts)
+    assert seen.step(step)
+    topic.publish(alerts)
+    assert alerts.era() == era
+    alerts = emptied(alerts)
+    with pytest.raises(LostAlertsError):
+        alerts.step(step, era)
+    Recall(alerts, topic).refresh()
+    with pytest.raises(LostAlertsError):
+        alerts.step(step, era)
+    assert not OfEra(alerts).step(step), "it fires already"
 
 
 def test_what_somebody_else_wrote_between_ours_is_not_claimed(alerts: AlertStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +53,7 @@ class Plant:
         self.child = Child(kafka.bootstrap, redis_url, prefix, redis_prefix=f"lineage-{prefix}")
         self.config = self.child.config()
         self.folder = folder
+        self._running: list[subprocess.Popen[bytes]] = []
         self.store = RedisStore(connect(redis_url), self.child.redis_prefix)
         self.alerts = RedisAlerts(connect(redis_url), self.child.redis_prefix)
         self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
@@ -102,12 +104,14 @@ class Plant:
     def alerter(self, **told: object) -> Iterator[subprocess.Popen[bytes]]:
         """A running alerter; it is ended when the block ends."""
         child = json.dumps(asdict(self.child) | told)
-        command = [sys.executable, "-m", "tests.support.alerter_child", child]
+        command = [sys.executable, "-X", "faulthandler", "-m", "tests.support.alerter_child", child]
         with (self.folder / "alerter.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._running.append(process)
             try:
                 yield process
             finally:
+                self._running.remove(process)
                 process.kill()
                 process.wait()
 
@@ -144,7 +148,13 @@ class Plant:
         return [decode_alert(_value(m)) for m in self.read(self.config.alerts_topic)]
 
     def wait(self, holds: Callable[[], bool]) -> None:
-        assert eventually(holds), self.log()[-5000:]
+        """Wait until it holds; where it does not, what the alerters said and where their threads stand is told."""
+        if eventually(holds):
+            return
+        for process in self._running:
+            process.send_signal(signal.SIGABRT)
+            process.wait(30)
+        raise AssertionError(self.log()[-20_000:])
 
     def committed(self) -> int:
         """How many changes the group has committed."""

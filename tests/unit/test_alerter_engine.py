@@ -17,6 +17,7 @@ from processor.detect.policy import Policy
 from processor.index.memory import MemoryStore
 from processor.index.progress import Clock, Progress, encode_progress
 from processor.index.view import View
+from processor.model.alert import Alert
 from processor.model.change import Change
 from processor.model.codec import decode_alert, encode_change
 from processor.model.history import Lane
@@ -45,9 +46,16 @@ class Alerts(MemoryAlerts):
 
     is_taken = False
     is_slow = False
+    is_to_be_lost = False
 
     def lease(self, holder: str, lease_ms: int) -> bool:
         return not self.is_taken and super().lease(holder, lease_ms)
+
+    def firing(self) -> dict[str, Alert]:
+        if self.is_to_be_lost:
+            self.is_to_be_lost = False
+            super().__init__()
+        return super().firing()
 
     def pending(self, limit: int) -> list[Pending]:
         waiting = super().pending(limit)
@@ -94,6 +102,30 @@ class Slow(View):
 
 async def nowhere(_record: Outgoing) -> None:
     """Take a record."""
+
+
+def test_a_sweep_that_read_of_alerts_which_were_lost_moves_none() -> None:
+    async def swept(engine: Engine) -> None:
+        await engine.publish()
+        await engine.sweep()
+
+    world = World()
+    world.alerts.is_to_be_lost = True
+    engine = world.engine(nowhere)
+    asyncio.run(swept(engine))
+    assert world.alerts.firing() == {}
+    asyncio.run(swept(engine))
+    assert len(world.alerts.firing()) == 1
+
+
+def test_a_change_that_finds_alerts_which_know_nothing_is_judged_once_they_do() -> None:
+    world, sent = World(), list[Outgoing]()
+
+    async def send(record: Outgoing) -> None:
+        sent.append(record)
+
+    asyncio.run(world.engine(send).handle(world.change("orders")))
+    assert len(sent) == 1
 
 
 def test_a_sweep_that_is_asked_for_during_a_sweep_is_left_out() -> None:

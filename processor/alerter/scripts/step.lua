@@ -7,10 +7,15 @@
 --       5 order    sorted set of "id:version" by the server's milliseconds
 --       6 outbox   hash "id:version" -> the alert as it is to be published
 --       7 accepted set of the ids of alerts that are resolved because somebody accepted what they tell
+--       8 known    hash: `era`, and what known.lua says
 -- ARGV  1 id  2 expected version  3 version  4 status  5 the alert  6 publish (0, 1)  7 accepted (0, 1)
--- Returns 1, or 0 when the alert has another version.
+--       8 the era in which this was judged; '' where that does not matter
+-- Returns 1, or 0 when the alert has another version, or -1 when these alerts are of another era.
 
 local id, expected, version = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if ARGV[8] ~= '' and redis.call('HGET', KEYS[8], 'era') ~= ARGV[8] then
+  return -1
+end
 if tonumber(redis.call('HGET', KEYS[1], 'v') or '0') ~= expected then
   return 0
 end
