@@ -32,10 +32,15 @@ Around = tuple[str, str]
 _Placed = tuple[int, str]
 """A node's bucket, and its id in hexadecimal."""
 
-_SCRIPTS: Final = resources.files("processor.index").joinpath("scripts")
-_HASHES: Final = _SCRIPTS.joinpath("fetch.lua").read_text("utf-8")
-_RECORDS: Final = _SCRIPTS.joinpath("records.lua").read_text("utf-8")
-_NEIGHBORHOOD: Final = _SCRIPTS.joinpath("neighborhood.lua").read_text("utf-8")
+
+def _script(*parts: str) -> str:
+    scripts = resources.files("processor.index").joinpath("scripts")
+    return "\n".join(scripts.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
+
+
+_HASHES: Final = _script("fetch")
+_RECORDS: Final = _script("matching", "records")
+_NEIGHBORHOOD: Final = _script("matching", "neighborhood")
 _NOTHING: Final[Hash] = {}
 _FEW: Final = 3
 _IN_SCRIPT: Final = 512

@@ -39,18 +39,6 @@ local function follow(links, how_far)
   end
 end
 
-local function aliases(name)
-  local page = call('HSCAN', name, '0', 'MATCH', ALIASES, 'COUNT', 1000)
-  local found = page[2]
-  while page[1] ~= '0' do
-    page = call('HSCAN', name, page[1], 'MATCH', ALIASES, 'COUNT', 1000)
-    for at = 1, #page[2] do
-      found[#found + 1] = page[2][at]
-    end
-  end
-  return found
-end
-
 for at = 8, #ARGV do
   wait(ARGV[at], 0)
 end
@@ -66,7 +54,7 @@ while at < last do
     follow(links, distance[id] + 1)
   end
   if not is_job[id] then
-    local found = aliases(start .. back .. owner)
+    local found = matching(start .. back .. owner, ALIASES)
     other_names[id] = found[1] and found
   end
   nodes[at] = {id, who, links}

@@ -31,15 +31,7 @@ end
 local function beginning(prefix)
   local pattern = string.gsub(prefix, '[%*%?%[%]%^%-\\]', '\\%0') .. '*'
   return function(name)
-    local page = call('HSCAN', name, '0', 'MATCH', pattern, 'COUNT', 1000)
-    local found = page[2]
-    while page[1] ~= '0' do
-      page = call('HSCAN', name, page[1], 'MATCH', pattern, 'COUNT', 1000)
-      for at = 1, #page[2] do
-        found[#found + 1] = page[2][at]
-      end
-    end
-    return found
+    return matching(name, pattern)
   end
 end
 
