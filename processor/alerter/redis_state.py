@@ -16,7 +16,6 @@ import msgspec
 import structlog
 from redis.exceptions import NoScriptError
 
-from processor.alerter.decoded import Decoded
 from processor.alerter.life import Step, is_accepted
 from processor.alerter.mutes import Mute
 from processor.alerter.records import Landed
@@ -25,12 +24,15 @@ from processor.index.connect import Client, as_dependency
 from processor.index.pipeline import run_all
 from processor.model.alert import Alert, Status
 from processor.model.identity import Node
+from processor.model.memo import Memo
 from processor.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
 
 _read_mute = msgspec.msgpack.Decoder(Mute).decode
 _CHUNK = 500
+_DECODED_BYTES = 8 * 1024 * 1024
+"""Of alerts as they are stored; decoded they take several times that."""
 _READING = b"reading"
 _ERA = b"era"
 _RESOLVED_SHOWN = 10_000
@@ -50,14 +52,14 @@ class RedisAlerts:
         self._queue_limit = queue_limit
         self._base = f"{prefix}:{{alerts}}"
         self._shas: dict[str, str] = {}
-        self._decoded = Decoded()
+        self._decoded: Memo[Alert] = Memo(_DECODED_BYTES)
 
     def get(self, alert_ids: Sequence[str]) -> dict[str, Alert]:
         """See `AlertStore`."""
         found: dict[str, Alert] = {}
         for start in range(0, len(alert_ids), _CHUNK):
             ids = alert_ids[start : start + _CHUNK]
-            alerts = ((i, self._decoded.of(data)) for i, data in zip(ids, self._blobs(ids), strict=True) if data)
+            alerts = ((i, self._read(data)) for i, data in zip(ids, self._blobs(ids), strict=True) if data)
             found |= {i: alert for i, alert in alerts if alert}
         return found
 
@@ -236,6 +238,15 @@ class RedisAlerts:
             sets: list[set[bytes]] = run_all(self._client, [("SMEMBERS", name) for name in names])
         ids = sorted({i.decode() for members in sets for i in members})
         return {i: a for i, a in self.get(ids).items() if a.status is Status.FIRING}
+
+    def _read(self, data: bytes) -> Alert | None:
+        """As `decode`; what fires is read again and again, by several threads, and seldom changes."""
+        alert = self._decoded.get("", data)
+        if alert is None:
+            alert = decode(data)
+            if alert is not None:
+                self._decoded.put("", data, alert)
+        return alert
 
     def _blobs(self, ids: Sequence[str]) -> list[bytes | None]:
         with as_dependency():

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from processor.index import joins
-from processor.index.decoded import Mappings
 from processor.index.expiry import epoch_of
 from processor.index.keys import Key
 from processor.index.layout import bucket_of, run_key_of
@@ -49,12 +48,15 @@ from processor.model.history import (
     RunRecord,
 )
 from processor.model.identity import ID_BYTES, Kind, Node, run_key
-from processor.model.mapping import together
+from processor.model.mapping import EMPTY, Mapping, decode_mapping, together
+from processor.model.memo import Memo
 from processor.model.tables import Columns
 
 __all__ = ["Link", "View", "current_columns", "current_of"]
 
 _PAGE = 500
+_MAPPINGS_BYTES = 16 * 1024 * 1024
+"""Of mappings as they are stored; decoded they take several times that. A view and all its walks share them."""
 _V = TypeVar("_V")
 
 
@@ -76,7 +78,7 @@ class View:
         self.breathe = breathe
         self._records = Records(store)
         self._memo: _Memo | None = None
-        self._mappings = Mappings()
+        self._mappings: Memo[Mapping] = Memo(_MAPPINGS_BYTES)
 
     # Walks
 
@@ -328,12 +330,20 @@ class View:
             yield KnownMapping(
                 owner=names[owner].node,
                 output=names[output].node,
-                mapping=self._mappings.of(mark, there),
+                mapping=self._mapping(mark, there),
                 evidence=span.evidence,
                 first_seen_us=span.first_us,
                 last_seen_us=span.last_us,
                 is_current=mark in current[output],
             )
+
+    def _mapping(self, mark: bytes, there: Hash) -> Mapping:
+        """The mapping of a fingerprint, whose content is in an owner's record; what it names never changes."""
+        known = self._mappings.get("", mark)
+        if known is None and (content := there.get(b"b" + mark)):
+            known = decode_mapping(content)
+            self._mappings.put("", mark, known, len(content) + len(mark))
+        return EMPTY if known is None else known
 
 
 def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:

@@ -13,6 +13,11 @@ class Memo(Generic[V]):
 
     Two generations instead of a list by age: a look-up is one dict access, and what is in use
     survives each turn. A memo never changes a result, only how soon it is there.
+
+    Several threads may share one under the interpreter's lock. A look-up is one access to a dict, never a look whether
+    something is there and then another; who meets a turn half done finds less, and puts it again. From the comparison
+    with the budget to the count there is no call and no jump back, at which alone CPython lets another thread go on: so
+    no cost is lost. What two put at once is counted twice, and forgotten the sooner.
     """
 
     def __init__(self, budget_bytes: int) -> None:

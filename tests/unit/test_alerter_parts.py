@@ -87,6 +87,9 @@ class TestLife:
         column = replace(FINDING, subject=Node(Kind.COLUMN, "n", "d", "f"))
         assert decode(encode(fired(None, column).alert)) == fired(None, column).alert
 
+    def test_what_only_a_newer_version_knows_is_none(self) -> None:
+        assert decode(encode(fired(None).alert).replace(b"schema_drift", b"schema_other")) is None
+
 
 class _Topic:
     """Records what is sent, and fails for the keys it is told to fail for."""

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.index import decoded, traverse
 from processor.index import remembered as remembering
+from processor.index import traverse
+from processor.index import view as viewing
 from processor.index.keys import Key
 from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
@@ -78,8 +79,8 @@ def test_what_a_view_and_its_walks_remember_of_mappings_is_bounded_together(monk
         sizes.append(len(content))
         return decode_mapping(content)
 
-    monkeypatch.setattr(decoded, "decode_mapping", counted)
-    monkeypatch.setattr(decoded, "MOST_BYTES", 1000)
+    monkeypatch.setattr(viewing, "decode_mapping", counted)
+    monkeypatch.setattr(viewing, "_MAPPINGS_BYTES", 1000)
     view = View(store)
     for _ in range(2):
         for n in range(20):
