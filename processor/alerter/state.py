@@ -7,8 +7,8 @@ Rules kept here:
 - the topic is the lasting record, the store what is known of it: `known` says how far, and advances in the same step
   as `confirm`. A store that was emptied or went back in time knows less than the topic holds, and is told (`restore`);
   what was said in public stands against what was judged meanwhile;
-- from the end of one such telling to the next loss or telling is an era: what was judged in one moves no alert in
-  another, for it was grouped with what fired then;
+- from the first such telling until all is lost is an era: what was judged in one moves no alert in another, for it was
+  grouped with what fired then;
 - at most one holder of the lease sweeps, publishes and tells the sinks;
 - a sink with a queue is told of all that the topic has: a transition enters the queues in the step in which it leaves
   the outbox because the topic has it. In a queue with `queue_limit` entries or more, one that enters takes the place of
@@ -147,7 +147,7 @@ class LostAlertsError(DependencyError):
     """The alerts are not those that something was judged with: it is judged again, once they know the topic."""
 
     def __init__(self) -> None:
-        super().__init__("Redis", "the alerts do not know what their topic says: new, or lost, or told just now")
+        super().__init__("Redis", "the alerts do not know what their topic says: they are new, or were lost just now")
 
 
 def encode(alert: Alert) -> bytes:
@@ -295,7 +295,7 @@ class MemoryAlerts:
     def finish(self, reader: str, count: int, ends: Mapping[int, int]) -> None:
         """See `AlertStore`."""
         self._check_reading(reader, count)
-        self._known, self._era, self._reading = dict(ends), reader, None
+        self._known, self._era, self._reading = dict(ends), self._era or reader, None
 
     def _check_reading(self, reader: str, number: int) -> None:
         if self._reading != (reader, number):

@@ -353,6 +353,8 @@ def test_what_was_judged_in_one_era_moves_no_alert_in_another(alerts: AlertStore
     era, seen = alerts.era(), OfEra(alerts)
     assert seen.step(step)
     topic.publish(alerts)
+    topic.write("c3", None)
+    assert Recall(alerts, topic).refresh()
     assert alerts.era() == era
     alerts = emptied(alerts)
     with pytest.raises(LostAlertsError):
