@@ -70,7 +70,7 @@ async def gate_provenance(
     max_age_hours: Annotated[float | None, QueryParameter(gt=0, le=1e6, description="How old its data may be")] = None,
 ) -> Response[bytes]:
     """Tell whether a model, a table or a column may be fed, by all the sources that it draws on."""
-    wanted = given_node(subject, is_encoded=False)
+    wanted = given_node(subject)
     if len(allow or ()) > _MOST_PATTERNS or not all(allow or ()):
         raise bad_parameter("allow", f"give at most {_MOST_PATTERNS} patterns, none of them empty")
     demand, policy = Demand(allow=tuple(allow or ()), min_trust=min_trust, max_age_hours=max_age_hours), api.policy()

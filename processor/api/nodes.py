@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from processor.api.answers import AnyRequest, answer
 from processor.api.asker import Index
 from processor.api.forms import Described, History, ImpactAnswer, LineageGraph, Runs, Ways, answers
-from processor.api.params import AtTime, Cursor, Depth, GraphLimit, NodeInPath, given_node, given_time
+from processor.api.params import AtTime, Cursor, Depth, GraphLimit, NodeInPath, given_node, given_time, node_in_path
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
 from processor.api.walks import next_part
@@ -63,6 +63,14 @@ class _Filters(NamedTuple):
         )
 
 
+def _filters(
+    namespaces: Sequence[str] | None, jobs: Sequence[str] | None, evidence: Sequence[str] | None, *, direct: bool
+) -> _Filters:
+    for job in jobs or ():
+        given_node(job, "job")
+    return _Filters(namespaces, jobs, evidence, direct)
+
+
 _TAGS: Final = ["nodes"]
 _NODE: Final = "/api/v2/nodes/{name:str}"
 
@@ -70,7 +78,7 @@ _NODE: Final = "/api/v2/nodes/{name:str}"
 @get(_NODE, responses=answers(Described, HTTPStatus.NOT_FOUND), tags=_TAGS)
 async def get_node(request: AnyRequest, api: TheApi, name: NodeInPath, at: AtTime = None) -> Response[bytes]:
     """Tell what is known of a dataset, a job or a column."""
-    wanted, at_us = given_node(name), given_time(at)
+    wanted, at_us = node_in_path(name), given_time(at)
 
     def question(index: Index) -> Record:
         view = index.at(at_us)
@@ -95,8 +103,8 @@ async def get_upstream(  # noqa: PLR0913, PLR0917  a question has as many parame
     at: AtTime = None,
 ) -> Response[bytes]:
     """Tell where something comes from."""
-    wanted, at_us = given_node(name), given_time(at)
-    filters = _Filters(namespace, job, evidence, direct)
+    wanted, at_us = node_in_path(name), given_time(at)
+    filters = _filters(namespace, job, evidence, direct=direct)
     asked = _Asked(wanted, Direction.UP, depth, filters, by_column=columns, at=at, at_us=at_us)
     return answer(request, await api.asker.ask(lambda i: _walked(i, asked, limit, cursor)))
 
@@ -117,8 +125,8 @@ async def get_downstream(  # noqa: PLR0913, PLR0917  as above
     at: AtTime = None,
 ) -> Response[bytes]:
     """Tell what depends on something."""
-    wanted, at_us = given_node(name), given_time(at)
-    filters = _Filters(namespace, job, evidence, direct)
+    wanted, at_us = node_in_path(name), given_time(at)
+    filters = _filters(namespace, job, evidence, direct=direct)
     asked = _Asked(wanted, Direction.DOWN, depth, filters, by_column=columns, at=at, at_us=at_us)
     return answer(request, await api.asker.ask(lambda i: _walked(i, asked, limit, cursor)))
 
@@ -132,7 +140,7 @@ async def get_impact(
     limit: Annotated[int, QueryParameter(ge=1, le=_MOST_LISTED, description="Most nodes of each kind")] = 1000,
 ) -> Response[bytes]:
     """Tell what a change of a dataset's columns breaks downstream, and who owns that."""
-    wanted = given_node(name)
+    wanted = node_in_path(name)
 
     def question(index: Index) -> Record:
         of = index.resolve(wanted)
@@ -149,7 +157,7 @@ async def get_impact(
 @get(f"{_NODE}/schemas", responses=answers(History, HTTPStatus.NOT_FOUND), tags=_TAGS)
 async def get_schemas(request: AnyRequest, api: TheApi, name: NodeInPath) -> Response[bytes]:
     """Tell the schema history of a dataset: who stated which, and when."""
-    wanted = given_node(name)
+    wanted = node_in_path(name)
 
     def question(index: Index) -> Record:
         of = _of_kind(index, wanted, Kind.DATASET)
@@ -163,7 +171,7 @@ async def get_schemas(request: AnyRequest, api: TheApi, name: NodeInPath) -> Res
 @get(f"{_NODE}/runs", responses=answers(Runs, HTTPStatus.NOT_FOUND), tags=_TAGS)
 async def get_runs(request: AnyRequest, api: TheApi, name: NodeInPath) -> Response[bytes]:
     """Tell the newest runs of a job."""
-    wanted = given_node(name)
+    wanted = node_in_path(name)
 
     def question(index: Index) -> Record:
         of = _of_kind(index, wanted, Kind.JOB)
@@ -184,11 +192,11 @@ async def get_paths(
     at: AtTime = None,
 ) -> Response[bytes]:
     """Tell the shortest ways from one node to another, and the columns that carry the data."""
-    at_us = given_time(at)
+    at_us, wanted = given_time(at), (given_node(start, "from"), given_node(goal, "to"))
 
     def question(index: Index) -> Record:
         view = index.at(at_us)
-        ends = index.resolve(start, view), index.resolve(goal, view)
+        ends = index.resolve(wanted[0], view), index.resolve(wanted[1], view)
         ways = paths(view, *ends, depth=depth)
         more = {"go_on": f"there may be more ways: ask with a depth below {depth}"} if ways.graph.truncated else {}
         return {**paths_document(*ends, ways), **more}

@@ -10,9 +10,22 @@ from litestar.params import PathParameter, QueryParameter
 
 from processor.api.problems import bad_parameter
 from processor.model.errors import UsageError
+from processor.model.wording import EMPTY_NODE
 from processor.render.times import parse_moment, parse_span
 
-__all__ = ["AtTime", "Cursor", "Depth", "GraphLimit", "Limit", "NodeInPath", "given_node", "given_span", "given_time"]
+__all__ = [
+    "AtTime",
+    "Cursor",
+    "Depth",
+    "GraphLimit",
+    "Limit",
+    "NodeInPath",
+    "given_name",
+    "given_node",
+    "given_span",
+    "given_time",
+    "node_in_path",
+]
 
 _MAX_CHARS: Final = 8192
 
@@ -26,15 +39,33 @@ AtTime: TypeAlias = Annotated[
 ]
 
 
-def given_node(text: str, *, is_encoded: bool = True) -> str:
-    """A node as it stood in the path, or in the query, where it is decoded already. Raises `ProblemError`."""
+def given_name(text: str) -> str:
+    """A name as it stood in the path. Raises `ProblemError`."""
     try:
-        name = unquote(text, errors="strict") if is_encoded else text
+        name = unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise bad_parameter("node", "it is not UTF-8, percent-encoded") from None
-    if not name or len(name) > _MAX_CHARS:
-        raise bad_parameter("node", f"it is empty, or longer than {_MAX_CHARS} characters")
-    return name
+    if not name:
+        raise bad_parameter("node", "it is empty")
+    return _bounded(name, "node")
+
+
+def node_in_path(text: str) -> str:
+    """A NODE as it stood in the path. Raises `ProblemError`."""
+    return given_node(given_name(text))
+
+
+def given_node(text: str, parameter: str = "node") -> str:
+    """A NODE as it stood in the query, where it is decoded already. Raises `ProblemError`."""
+    if not text.strip():
+        raise bad_parameter(parameter, EMPTY_NODE)
+    return _bounded(text, parameter)
+
+
+def _bounded(text: str, parameter: str) -> str:
+    if len(text) > _MAX_CHARS:
+        raise bad_parameter(parameter, f"it is longer than {_MAX_CHARS} characters")
+    return text
 
 
 def given_time(text: str | None, name: str = "at") -> int | None:

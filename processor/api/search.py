@@ -12,7 +12,7 @@ from processor.api.answers import AnyRequest, answer
 from processor.api.asker import Index
 from processor.api.forms import AlertPage, NamespaceList, NodePage, SearchPage, answers
 from processor.api.pages import page
-from processor.api.params import Cursor, Limit
+from processor.api.params import Cursor, Limit, given_node
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
 from processor.index.search import KINDS, Query, breathing
@@ -106,9 +106,10 @@ async def list_alerts(  # noqa: PLR0913, PLR0917  as above
     cursor: Cursor = None,
 ) -> Response[bytes]:
     """List the alerts that fire, the gravest first."""
+    wanted = None if subject is None else given_node(subject, "subject")
 
     def question(index: Index) -> Record:
-        about = None if subject is None else index.resolve(subject).dataset
+        about = None if wanted is None else index.resolve(wanted).dataset
         known = breathing(index.alerts.all() if every else index.alerts.firing().values(), index.view.breathe)
         found = [
             alert

@@ -12,7 +12,7 @@ from litestar.params import PathParameter, QueryParameter
 from processor.api.answers import AnyRequest, answer
 from processor.api.asker import Index
 from processor.api.forms import Caused, answers
-from processor.api.params import AtTime, Depth, given_node, given_span, given_time
+from processor.api.params import AtTime, Depth, given_span, given_time, node_in_path
 from processor.api.parts import TheApi
 from processor.index.causes import Why, why
 from processor.render.causes import causes_document
@@ -34,7 +34,7 @@ async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many paramete
     at: AtTime = None,
 ) -> Response[bytes]:
     """Tell what may be the cause: upstream drifts, failures, failed checks and silences, the likeliest first."""
-    wanted, span_us, at_us = given_node(about), given_span(since), given_time(at)
+    wanted, span_us, at_us = node_in_path(about), given_span(since), given_time(at)
 
     def question(index: Index) -> Record:
         alert = index.alert(wanted)

@@ -10,7 +10,7 @@ from processor.cli import muting
 from processor.cli.alert_store import alerts_of, let_go, one_of
 from processor.cli.guard import say
 from processor.cli.opened import found, now_us, opened
-from processor.cli.options import ListOutput, ListOutputOption, Output, OutputOption, examples
+from processor.cli.options import ListOutput, ListOutputOption, Output, OutputOption, examples, node_given
 from processor.model.alert import Alert, AlertKind, Severity
 from processor.model.errors import UsageError
 
@@ -44,7 +44,9 @@ def alerts(  # noqa: PLR0917  a question has as many parameters
     every: Annotated[bool, typer.Option("--all", "-a", help="Those that are over, too.")] = False,
     kind: Annotated[list[AlertKind] | None, typer.Option("--kind", "-k", help="Only of this kind.")] = None,
     severity: Annotated[list[Severity] | None, typer.Option("--severity", "-s", help="Only this grave.")] = None,
-    subject: Annotated[str | None, typer.Option("--subject", metavar="NODE", help="Only about this node.")] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="NODE", callback=node_given, help="Only about this node.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what fires and resolves.")] = False,
     after: Annotated[
         str | None, typer.Option("--after", metavar="PLACE", help="With --follow: go on where another one ended.")

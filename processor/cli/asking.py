@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from processor.cli.opened import found, opened
-from processor.cli.options import AtOption, GraphOutput, GraphOutputOption, NodeArgument, Output, OutputOption, examples
+from processor.cli.options import (
+    AtOption,
+    GraphOutput,
+    GraphOutputOption,
+    NodeArgument,
+    Output,
+    OutputOption,
+    examples,
+    node_given,
+)
 from processor.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +42,9 @@ class KnownBy(StrEnum):
 _NAMESPACES = Annotated[
     list[str] | None, typer.Option("--namespace", "-n", metavar="NS", help="Only datasets of these namespaces.")
 ]
-_JOBS = Annotated[list[str] | None, typer.Option("--job", metavar="NODE", help="Only what these jobs carry.")]
+_JOBS = Annotated[
+    list[str] | None, typer.Option("--job", metavar="NODE", callback=node_given, help="Only what these jobs carry.")
+]
 _EVIDENCE = Annotated[list[KnownBy] | None, typer.Option("--evidence", help="Only edges that are known so.")]
 _DIRECT = Annotated[bool, typer.Option("--direct", help="Of columns: only where the value itself flows.")]
 _HISTORIES = {"schemas": "dataset", "runs": "job"}
@@ -111,8 +122,10 @@ def down(  # noqa: PLR0917  as above
 
 
 def path(
-    start: Annotated[str, typer.Argument(metavar="FROM", help="Where the data comes from: a NODE.")],
-    goal: Annotated[str, typer.Argument(metavar="TO", help="Where it arrives: a NODE.")],
+    start: Annotated[
+        str, typer.Argument(metavar="FROM", callback=node_given, help="Where the data comes from: a NODE.")
+    ],
+    goal: Annotated[str, typer.Argument(metavar="TO", callback=node_given, help="Where it arrives: a NODE.")],
     depth: _DEPTH = 20,
     at: AtOption = None,
     output: GraphOutputOption = GraphOutput.TABLE,

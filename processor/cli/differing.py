@@ -8,7 +8,7 @@ import typer
 
 from processor.cli.guard import say
 from processor.cli.opened import found, moment, opened
-from processor.cli.options import Output, OutputOption, examples
+from processor.cli.options import Output, OutputOption, examples, node_given
 from processor.model.errors import UsageError
 
 _TIME = "A time (RFC 3339), or so long ago: 90m, 2h, 3d, 4w."
@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
 def diff(
     since: Annotated[str, typer.Option("--from", metavar="TIME", help=_TIME)],
     until: Annotated[str, typer.Option("--to", metavar="TIME", help=_TIME)] = "0s",
-    node: Annotated[str | None, typer.Argument(metavar="[NODE]", help="Only what touches this node.")] = None,
+    node: Annotated[
+        str | None, typer.Argument(metavar="[NODE]", callback=node_given, help="Only what touches this node.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what became different between two times: nodes and edges that came and went, schemas that changed."""

@@ -10,7 +10,7 @@ import typer
 
 from processor.cli.guard import NO, say
 from processor.cli.opened import found, now_us, opened
-from processor.cli.options import NodeArgument, Output, OutputOption, examples
+from processor.cli.options import NodeArgument, Output, OutputOption, examples, node_given
 from processor.judging.verdicts import FailOn
 
 if TYPE_CHECKING:
@@ -117,7 +117,10 @@ def impact(  # noqa: PLR0917  as many options as the question has
         typer.Option("--schema", metavar="FILE", help="Avro, JSON Schema or a list of columns, as JSON or YAML."),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", metavar="NODE", help="What the schema is of; else the file's own name.")
+        str | None,
+        typer.Option(
+            "--dataset", metavar="NODE", callback=node_given, help="What the schema is of; else the file's own name."
+        ),
     ] = None,
     against: Annotated[Against, typer.Option("--against", help="What to compare with.")] = Against.INDEX,
     namespace: Annotated[

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from processor.model.errors import UsageError
+from processor.model.wording import EMPTY_NODE, NODE_FORMS
+
 
 class Output(StrEnum):
     """How a list or a record is printed."""
@@ -45,14 +48,23 @@ AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="TIME", help="As of this time (RFC 3339), or so long ago: 90m, 2h, 3d, 4w."),
 ]
-NodeArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="NODE",
-        help="dataset:NAMESPACE:NAME, job:NAMESPACE:NAME, column:NAMESPACE:NAME:FIELD, or any trailing part of a name"
-        " that is unique, such as orders.amount.",
-    ),
-]
+
+
+def node_given(param: typer.CallbackParam, value: str | list[str] | None) -> str | list[str] | None:
+    """What was given for a NODE, or for several; called back for every such parameter. Raises `UsageError`."""
+    texts = [value] if isinstance(value, str) else value or []
+    if not all(text.strip() for text in texts):
+        raise UsageError(f"{_spelled(param)}: {EMPTY_NODE}")
+    return value
+
+
+def _spelled(param: typer.CallbackParam) -> str:
+    """As in the usage of a command."""
+    options = [each for each in param.opts if each.startswith("--")]
+    return options[0] if options else str(param.metavar).strip("[]")
+
+
+NodeArgument = Annotated[str, typer.Argument(metavar="NODE", callback=node_given, help=f"{NODE_FORMS}.")]
 
 
 def examples(*lines: str) -> str:

@@ -10,7 +10,7 @@ import typer
 from processor.cli.alert_store import alerts_of, one_of
 from processor.cli.guard import NotFoundError, say
 from processor.cli.opened import found, moment, now_us, opened
-from processor.cli.options import Output, OutputOption, examples
+from processor.cli.options import Output, OutputOption, examples, node_given
 
 if TYPE_CHECKING:
     from processor.alerter.redis_state import RedisAlerts
@@ -33,7 +33,10 @@ def register(app: typer.Typer) -> None:
 
 
 def why(
-    about: Annotated[str, typer.Argument(metavar="NODE|ALERT", help="A NODE, or an alert's id, or how that begins.")],
+    about: Annotated[
+        str,
+        typer.Argument(metavar="NODE|ALERT", callback=node_given, help="A NODE, or an alert's id, or how that begins."),
+    ],
     since: Annotated[str, typer.Option("--since", metavar="SPAN", help="How far back to look: 90m, 24h, 3d.")] = "24h",
     at: Annotated[
         str | None,

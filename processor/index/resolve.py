@@ -17,6 +17,7 @@ from processor.model.errors import UsageError
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node, dataset, job
 from processor.model.observation import EdgeType
+from processor.model.wording import EMPTY_NODE
 
 _COLONS_MAX = 32
 """More colons than any real namespace has; a bound on what one question may cost."""
@@ -57,7 +58,12 @@ def _time(time_us: int) -> str:
 
 
 def resolve(view: View, text: str, nearby: Near | None = None) -> Node:
-    """The node that `text` names. UnknownNodeError, with what is `nearby`, or AmbiguousNodeError otherwise."""
+    """The node that `text` names. UnknownNodeError, with what is `nearby`, or AmbiguousNodeError otherwise.
+
+    UsageError where there is no text: whoever has a name for that parameter looks before.
+    """
+    if not text.strip():
+        raise UsageError(f"node: {EMPTY_NODE}")
     kind, separator, rest = text.partition(":")
     find = _find_identity if separator and kind in {"dataset", "job", "column"} else _find_name
     found = find(view, text)

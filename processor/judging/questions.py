@@ -14,6 +14,7 @@ from processor.judging.schema_files import name_in, read_schema
 from processor.judging.verdicts import FailOn, ImpactVerdict
 from processor.model.errors import UsageError
 from processor.model.identity import Kind, Node
+from processor.model.wording import EMPTY_NODE
 
 _NOTHING: Final = msgspec.Raw()
 
@@ -70,10 +71,12 @@ def _of_dbt(view: View, question: ImpactQuestion, names: Mapping[str, str]) -> P
 def _of_schema(question: ImpactQuestion, resolve: Callable[[str], Node], names: Mapping[str, str]) -> Proposed:
     file = names.get("schema")
     proposal = _part("schema", lambda: read_schema(question.schema, file or "the schema", file))
-    name = question.dataset or name_in(question.schema)
+    name = name_in(question.schema) if question.dataset is None else question.dataset
     if name is None:
         option = "--dataset raw.orders" if "dataset" in names else "`dataset`, a NODE"
         raise BadPartError("dataset", f"name the dataset that the schema is of: {option}")
+    if not name.strip():
+        raise BadPartError("dataset", EMPTY_NODE)
     dataset = resolve(name)
     if dataset.kind is not Kind.DATASET:
         raise BadPartError("dataset", f"{name} is a {dataset.kind.value}; name a dataset")

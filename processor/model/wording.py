@@ -9,7 +9,14 @@ from typing import Final
 
 from processor.model.text import quoted
 
-__all__ = ["in_words", "nearest"]
+__all__ = ["EMPTY_NODE", "NODE_FORMS", "in_words", "nearest"]
+
+NODE_FORMS: Final = (
+    "dataset:NAMESPACE:NAME, job:NAMESPACE:NAME, column:NAMESPACE:NAME:FIELD, or any trailing part of a name that is"
+    " unique, such as orders.amount"
+)
+"""What a person may call a node."""
+EMPTY_NODE: Final = f"it is empty; a NODE is {NODE_FORMS}"
 
 _KINDS: Final = {
     "int": "a whole number",

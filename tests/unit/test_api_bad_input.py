@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from processor.model.wording import EMPTY_NODE
 from tests.support.api import Served, served
 from tests.support.events import column_lineage, event, memory, schema, table
 
@@ -45,6 +46,13 @@ def problem(api: Served, path: str, status: int = 400) -> dict[str, Any]:
         ("search?q=orders&limt=3", "limt", "did you mean limit?"),
         ("namespaces?x=1", "x", "there are none here"),
         ("paths?from=raw.orders&to=stg.orders&dept=2", "dept", "did you mean depth?"),
+        ("paths?from=&to=stg.orders", "from", EMPTY_NODE),
+        ("paths?from=stg.orders&to=", "to", EMPTY_NODE),
+        ("alerts?subject=", "subject", EMPTY_NODE),
+        ("nodes/raw.orders/downstream?job=load&job=", "job", EMPTY_NODE),
+        ("nodes/%20/schemas", "node", EMPTY_NODE),
+        ("gates/provenance?node=%20", "node", EMPTY_NODE),
+        ("why/%20", "node", EMPTY_NODE),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named_and_told_in_plain_words(
@@ -77,6 +85,7 @@ def test_the_impact_of_a_column_that_there_is_not(api: Served, column: str, near
         (b"[1]", "body", "give an object, not a list"),
         (b'{"schema":["id"],"dataset":3}', "dataset", "give a text or nothing, not a whole number"),
         (b'{"schema":["id"]}', "dataset", "name the dataset that the schema is of: `dataset`, a NODE"),
+        (b'{"schema":["id"],"dataset":""}', "dataset", EMPTY_NODE),
         (b'{"manifest":{"nodes":{}}}', "manifest", "its member `metadata` is missing"),
     ],
 )

@@ -13,7 +13,7 @@ from processor.alerter.state import MemoryAlerts
 from processor.api.nodegraph import Drawing, Fields
 from processor.model.alert import AlertKind, Finding, Severity
 from tests.support.api import Served, served
-from tests.support.events import PIPELINE, ds, jb, memory
+from tests.support.events import PIPELINE, ds, event, jb, memory, table
 
 
 @pytest.fixture
@@ -100,6 +100,11 @@ def test_nothing_is_drawn_until_a_node_is_named(api: Served) -> None:
 def test_what_cannot_be_used_is_named(api: Served, params: dict[str, Any], parameter: str) -> None:
     answer = api.client.get("/api/graph/data", params=params)
     assert (answer.status_code, answer.json()["parameter"]) == (400, parameter)
+
+
+def test_what_looks_percent_encoded_in_a_name_is_part_of_it() -> None:
+    with served(memory(event("load", outputs=[table("sales 100%20"), table("sales 100 ")]))) as there:
+        assert titles(drawn(there, node="sales 100%20")) >= {"sales 100%20"}
 
 
 def test_an_unknown_node_is_not_found_and_health_asks_nobody(api: Served) -> None:

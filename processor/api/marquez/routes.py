@@ -15,7 +15,7 @@ from processor.api.asker import Index
 from processor.api.marquez import graph, things
 from processor.api.marquez.ids import asked_node, node_id
 from processor.api.marquez.strict import answer
-from processor.api.params import given_node
+from processor.api.params import given_name
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
 from processor.index.search import Query
@@ -88,7 +88,7 @@ async def namespaces(request: AnyRequest, api: TheApi, limit: _Limit = 100, offs
 @_get(_IN_NAMESPACE)
 async def namespace(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
     """One of them."""
-    name = canonical_namespace(given_node(namespace))
+    name = canonical_namespace(given_name(namespace))
 
     def question(index: Index) -> Record:
         since = index.catalog().namespaces(breathe=index.view.breathe)
@@ -114,7 +114,7 @@ async def sources(request: AnyRequest, api: TheApi, limit: _Limit = 100, offset:
 @_get(f"{_BASE}/sources/{{namespace:str}}")
 async def source(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
     """One of them."""
-    name = canonical_namespace(given_node(namespace))
+    name = canonical_namespace(given_name(namespace))
 
     def question(index: Index) -> Record:
         found = index.catalog().namespaces(Kind.DATASET, index.view.breathe)
@@ -133,7 +133,7 @@ async def datasets(
     request: AnyRequest, api: TheApi, namespace: _Part, limit: _Limit = 100, offset: _Offset = 0
 ) -> Response[bytes]:
     """Those of a namespace."""
-    within = canonical_namespace(given_node(namespace))
+    within = canonical_namespace(given_name(namespace))
 
     def question(index: Index) -> Record:
         found = index.catalog().of(Kind.DATASET, within)
@@ -146,7 +146,7 @@ async def datasets(
 @_get(f"{_IN_NAMESPACE}/datasets/{{name:str}}")
 async def one_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """One dataset."""
-    wanted = dataset(given_node(namespace), given_node(name))
+    wanted = dataset(given_name(namespace), given_name(name))
     return answer(request, await api.asker.ask(lambda i: things.datasets(i.view, [_known(i, wanted)])[0]))
 
 
@@ -155,7 +155,7 @@ async def dataset_versions(
     request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, limit: _Limit = 100, offset: _Offset = 0
 ) -> Response[bytes]:
     """The schemas that a dataset had."""
-    wanted = dataset(given_node(namespace), given_node(name))
+    wanted = dataset(given_name(namespace), given_name(name))
 
     def question(index: Index) -> Record:
         found = _versions(index, wanted)
@@ -169,7 +169,7 @@ async def dataset_version(
     request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, version: _Part
 ) -> Response[bytes]:
     """One of them."""
-    wanted, number = dataset(given_node(namespace), given_node(name)), given_node(version)
+    wanted, number = dataset(given_name(namespace), given_name(name)), given_name(version)
 
     def question(index: Index) -> Record:
         there = next((each for each in _versions(index, wanted) if each["version"] == number), None)
@@ -205,14 +205,14 @@ async def jobs(
     states: Annotated[list[str] | None, QueryParameter(name="lastRunStates")] = None,
 ) -> Response[bytes]:
     """Those of a namespace."""
-    within = canonical_namespace(given_node(namespace))
+    within = canonical_namespace(given_name(namespace))
     return answer(request, await api.asker.ask(lambda i: _jobs(i, within, states, limit, offset)))
 
 
 @_get(f"{_IN_NAMESPACE}/jobs/{{name:str}}")
 async def one_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """One job."""
-    wanted = job(given_node(namespace), given_node(name))
+    wanted = job(given_name(namespace), given_name(name))
     return answer(request, await api.asker.ask(lambda i: things.jobs(i.view, [_known(i, wanted)])[0]))
 
 
@@ -221,7 +221,7 @@ async def job_runs(
     request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, limit: _Limit = 100, offset: _Offset = 0
 ) -> Response[bytes]:
     """The newest runs of a job."""
-    wanted = job(given_node(namespace), given_node(name))
+    wanted = job(given_name(namespace), given_name(name))
 
     def question(index: Index) -> Record:
         history = index.view.jobs([_known(index, wanted).node.id])[wanted.id]
@@ -234,14 +234,14 @@ async def job_runs(
 @_get(f"{_BASE}/jobs/runs/{{run_id:str}}")
 async def one_run(request: AnyRequest, api: TheApi, run_id: _Part) -> Response[bytes]:
     """A run by its id alone: every job is asked for it."""
-    wanted = given_node(run_id)
+    wanted = given_name(run_id)
     return answer(request, await api.asker.ask(lambda i: _run(i, wanted)))
 
 
 @_get(f"{_BASE}/jobs/runs/{{run_id:str}}/facets")
 async def run_facets(request: AnyRequest, api: TheApi, run_id: _Part) -> Response[bytes]:
     """What is kept of a run's facets."""
-    wanted = given_node(run_id)
+    wanted = given_name(run_id)
 
     def question(index: Index) -> Record:
         return {"runId": wanted, "facets": _run(index, wanted)["facets"]}
