@@ -19,8 +19,8 @@ from processor.api.walks import next_part
 from processor.index.columns import column_lineage
 from processor.index.impact import impact
 from processor.index.paths import paths
-from processor.index.resolve import fields_of
-from processor.index.traverse import Direction, Only, lineage
+from processor.index.resolve import fields_of, identities
+from processor.index.traverse import Direction, Only, lineage, look_around
 from processor.index.view import current_columns
 from processor.judging.proposal import mentioned
 from processor.model.alert import Impact
@@ -222,6 +222,9 @@ class _Asked(NamedTuple):
 
 def _walked(index: Index, asked: _Asked, limit: int, cursor: str | None) -> Record:
     view = index.at(asked.at_us).walking()
+    if not asked.by_column and not any(asked.filters):
+        meant = [each for each in identities(asked.node) if each.kind is not Kind.COLUMN]
+        look_around(view, meant, asked.way, depth=asked.depth, limit=limit)
     start = index.resolve(asked.node, view)
     if asked.by_column and start.kind is Kind.JOB:
         raise bad_parameter("columns", "a job has none; ask for a dataset or a column")

@@ -19,6 +19,7 @@ from processor.model.identity import Kind, Node, dataset, job
 from processor.model.observation import EdgeType
 from processor.model.wording import EMPTY_NODE
 
+_WORDS = frozenset({Kind.DATASET.value, Kind.JOB.value, Kind.COLUMN.value})
 _COLONS_MAX = 32
 """More colons than any real namespace has; a bound on what one question may cost."""
 
@@ -65,7 +66,7 @@ def resolve(view: View, text: str, nearby: Near | None = None) -> Node:
     if not text.strip():
         raise UsageError(f"node: {EMPTY_NODE}")
     kind, separator, rest = text.partition(":")
-    find = _find_identity if separator and kind in {"dataset", "job", "column"} else _find_name
+    find = _find_identity if separator and kind in _WORDS else _find_name
     found = find(view, text)
     if not found and isinstance(view, PastView):
         _say_if_later(view.present(), text, find)
@@ -83,11 +84,17 @@ def _say_if_later(present: View, text: str, find: Callable[[View, str], list[Nod
         raise NotYetError(text, None if record is None or node.field is not None else record.first_seen_us)
 
 
+def identities(text: str) -> list[Node]:
+    """Every node that `kind:NAMESPACE:NAME[:FIELD]` may stand for, longest namespace first; none for another text."""
+    word, _, rest = text.partition(":")
+    return list(_splits(Kind(word), rest)) if word in _WORDS else []
+
+
 def _find_identity(view: View, text: str) -> list[Node]:
     word, _, rest = text.partition(":")
     kind = Kind(word)
-    candidates = list(_splits(kind, rest))
-    known = view.nodes(node.dataset.id for node in candidates)
+    candidates = identities(text)
+    known = view.standing([node.dataset.id for node in candidates])
     for node in candidates:
         if node.dataset.id in known and _has_field(view, node):
             return [node]

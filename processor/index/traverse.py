@@ -12,7 +12,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import itemgetter
@@ -104,6 +104,12 @@ def lineage(
         if not frontier or walk.truncated:
             break
     return walk.graph()
+
+
+def look_around(view: View, starts: Sequence[Node], direction: Direction | str, *, depth: int, limit: int) -> None:
+    """Read in one round trip who of these is there, and what `lineage` will ask on its way from there."""
+    way = "o" if Direction(direction) is Direction.DOWN else "i"
+    view.look_around([start.id for start in starts], Ahead(way, min(limit, _AT_ONCE), 2 * depth))
 
 
 @dataclass(slots=True)
