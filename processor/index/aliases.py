@@ -36,7 +36,7 @@ Links = dict[tuple[bytes, bytes], Link]
 
 
 class Aliases(NamedTuple):
-    """All names of each dataset, its own included, and the links in force among them."""
+    """All names of each dataset that has several, its own included, and the links in force among them."""
 
     names: dict[bytes, frozenset[bytes]]
     links: Links
@@ -44,11 +44,13 @@ class Aliases(NamedTuple):
 
 def aliases_of(view: View, ids: Iterable[bytes]) -> dict[bytes, frozenset[bytes]]:
     """Every name of each of these datasets, itself included. Cycle-safe."""
-    return find_aliases(view, ids).names
+    wanted = frozenset(ids)
+    several = find_aliases(view, wanted).names
+    return {i: several.get(i) or frozenset((i,)) for i in wanted}
 
 
 def find_aliases(view: View, ids: Iterable[bytes]) -> Aliases:
-    """Every name of each of these datasets, and what makes them one."""
+    """Every name of those of these datasets that have several, and what makes them one."""
     wanted, links = frozenset(ids), Links()
     met, frontier = set[bytes](), set(wanted)
     while frontier:
@@ -57,7 +59,7 @@ def find_aliases(view: View, ids: Iterable[bytes]) -> Aliases:
         links |= found
         frontier = {name for pair in found for name in pair} - met
     neighbors = _neighbors(links)
-    return Aliases({i: _component(i, neighbors) if i in neighbors else frozenset((i,)) for i in wanted}, links)
+    return Aliases({i: _component(i, neighbors) for i in wanted & neighbors.keys()}, links)
 
 
 def symlinked(record: NodeRecord) -> frozenset[bytes]:

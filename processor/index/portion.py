@@ -7,6 +7,7 @@ from typing import NamedTuple
 __all__ = ["Portion"]
 
 Hash = dict[bytes, bytes]
+_NOTHING: Hash = {}
 
 
 class Portion(NamedTuple):
@@ -22,4 +23,5 @@ class Portion(NamedTuple):
             return whole
         if self.fields:
             return {name: whole[name] for name in self.fields if name in whole}
-        return {name: value for name, value in whole.items() if name.startswith(self.prefix)}
+        names = [name for name in whole if name.startswith(self.prefix)]
+        return {name: whole[name] for name in names} if names else _NOTHING

@@ -42,6 +42,7 @@ _HASHES: Final = _script("fetch")
 _RECORDS: Final = _script("matching", "records")
 _NEIGHBORHOOD: Final = _script("matching", "neighborhood")
 _NOTHING: Final[Hash] = {}
+_IDENTITY, _DROP, _WRITE = STANDING.fields
 _FEW: Final = 3
 _IN_SCRIPT: Final = 512
 _COMMANDS: Final = 512
@@ -175,13 +176,18 @@ class Hashes:
 
 
 def _neighborhood(reply: bytes) -> Neighborhood:
-    nodes, aliases = msgpack.unpackb(reply, raw=True, use_list=False)
-    fields = STANDING.fields
-    standings = {i: {name: value for name, value in zip(fields, who, strict=True) if value} for i, who, _ in nodes}
-    links = {i: _paired(flat) if flat else _NOTHING for i, _, flat in nodes}
-    names = dict.fromkeys(links, _NOTHING)
-    names.update((i, _paired(flat)) for i, flat in (aliases or {}).items())
-    return Neighborhood(standings, links, names)
+    nodes, of_aliases = msgpack.unpackb(reply, raw=True, use_list=False)
+    each, (standings, links, aliases) = iter(nodes), Neighborhood({}, {}, {})
+    for i, identity, drop, write, flat in zip(each, each, each, each, each, strict=True):
+        standings[i] = standing = {_IDENTITY: identity} if identity else {}
+        if drop:
+            standing[_DROP] = drop
+        if write:
+            standing[_WRITE] = write
+        links[i] = _paired(flat) if flat else _NOTHING
+    aliases.update(dict.fromkeys(links, _NOTHING))
+    aliases.update((i, _paired(flat)) for i, flat in (of_aliases or {}).items())
+    return Neighborhood(standings, links, aliases)
 
 
 def _name(around: Around, node: _Placed, portion: Portion) -> str:
@@ -206,8 +212,7 @@ def _told(portion: Portion) -> Sequence[str | bytes]:
 
 
 def _paired(flat: Sequence[bytes]) -> Hash:
-    each = iter(flat)
-    return dict(zip(each, each, strict=True))
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _named(portion: Portion, values: Sequence[Any]) -> Hash:

@@ -46,11 +46,9 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     for origin in datasets:
         for read in reads[origin]:
             job, written = read.other, writes[read.other]
-            yield from (
-                Step(origin, job, write.other, (read, write))
-                for write in written
-                if job not in explicit or _infers(read, write) or origin in sources.stated(job, write.other)
-            )
+            for write in written:
+                if job not in explicit or _infers(read, write) or origin in sources.stated(job, write.other):
+                    yield Step(origin, job, write.other, (read, write))
             if not written:
                 yield Step(origin, job, None, (read,))
         for link in out[origin]:
@@ -93,12 +91,14 @@ def _shares(one: Evidence, other: Evidence) -> bool:
 
 def _governed(links: _Links, inferring: Evidence) -> set[bytes]:
     """The jobs at the far end of links that only explicit lineage states."""
-    return {link.other for found in links.values() for link in found if not _shares(link.evidence, inferring)}
+    shared = int(inferring).__and__
+    return {link.other for found in links.values() for link in found if not shared(link.evidence)}
 
 
 def _governing(links: _Links, inferring: Evidence) -> set[bytes]:
     """The jobs that have links that only explicit lineage states."""
-    return {job for job, found in links.items() if any(not _shares(link.evidence, inferring) for link in found)}
+    shared = int(inferring).__and__
+    return {job for job, found in links.items() for link in found if not shared(link.evidence)}
 
 
 class _Sources:

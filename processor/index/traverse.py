@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from operator import itemgetter
 from typing import NamedTuple
 
 from processor.index import steps
@@ -208,26 +207,31 @@ class _Walk:
 
     def graph(self) -> Graph:
         """Sorted by names; of edges the places of their ends are compared, which cost less."""
-        place = {i: at for at, (*_, i) in enumerate(sorted((*self.records[i].node[:3], i) for i in self.depths))}
+        by_name = self.by_name()
+        place = dict(zip(by_name, range(len(by_name)), strict=True))
+        nodes = [self.records[i].node for i in by_name]
         edges = [
-            (type_, place[src], place[dst], (type_, src, dst))
-            for type_, src, dst in self.edges
+            (type_, place[src], place[dst], link)
+            for (type_, src, dst), link in self.edges.items()
             if src in place and dst in place
         ]
+        edges.sort()  # no two have the same ends
+        nearest = sorted(by_name, key=self.depths.__getitem__)
         return Graph(
-            nodes=tuple(
-                Reached(self.records[i].node, self.depths[i]) for i in sorted(place, key=self.depths.__getitem__)
+            nodes=tuple([Reached(nodes[place[i]], self.depths[i]) for i in nearest]),
+            edges=tuple(
+                [
+                    KnownEdge(type_, nodes[src], nodes[dst], link.evidence, link.first_us, link.last_us)
+                    for type_, src, dst, link in edges
+                ]
             ),
-            edges=tuple([self.known(key) for _, _, _, key in sorted(edges)]),
             truncated=self.truncated,
         )
 
-    def nearest(self, place: Iterable[bytes]) -> list[tuple[bytes, int]]:
-        """Nodes with their depths, those first that are nearer; of these as they come."""
-        return sorted(((i, self.depths[i]) for i in place), key=itemgetter(1))
-
-    def known(self, key: _EdgeKey) -> KnownEdge:
-        (type_, src, dst), link = key, self.edges[key]
-        return KnownEdge(
-            type_, self.records[src].node, self.records[dst].node, link.evidence, link.first_us, link.last_us
-        )
+    def by_name(self) -> list[bytes]:
+        """What was found, by kind, namespace and name: few kinds and namespaces, of many names each."""
+        found: dict[tuple[Kind, str], list[tuple[str, bytes]]] = {}
+        for i in self.depths:
+            kind, namespace, name, _ = self.records[i].node
+            found.setdefault((kind, namespace), []).append((name, i))
+        return [i for _, names in sorted(found.items()) for _, i in sorted(names)]

@@ -23,8 +23,11 @@ def rfc3339(time_us: int) -> str:
 
     A time beyond the years 1 to 9999, which a record of Kafka may have, is shown as the nearest of them.
     """
-    minutes, rest_us = divmod(min(max(time_us, _FIRST_US), _LAST_US), 60_000_000)
-    return f"{_minute(minutes)}:{rest_us // 1_000_000:02}.{rest_us % 1_000_000:06}Z"
+    if not _FIRST_US <= time_us <= _LAST_US:
+        time_us = min(max(time_us, _FIRST_US), _LAST_US)
+    seconds, rest_us = divmod(time_us, 1_000_000)
+    minutes, seconds = divmod(seconds, 60)
+    return "%s:%02d.%06dZ" % (_minute(minutes), seconds, rest_us)  # noqa: UP031  of thousands, in two thirds of the time
 
 
 @lru_cache(maxsize=16_384)

@@ -44,19 +44,17 @@ class _Reached(_Told, frozen=True, gc=False, kw_only=True):
     depth: int
 
 
-class _Edge(
-    msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, rename={"source": "from", "target": "to"}
-):
-    """As `records.edge`."""
+class _Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename={"source": "from", "target": "to"}):
+    """As `records.edge`. What stands behind a default has one only so that all is given by place, which costs less."""
 
     type: EdgeType
     source: _Told
     target: _Told
     job: _Told | None = None
     direct: bool | None = None
-    evidence: tuple[str, ...]
-    first_seen: str
-    last_seen: str
+    evidence: tuple[str, ...] | None = None
+    first_seen: str | None = None
+    last_seen: str | None = None
 
 
 def graph_document(start: Node, graph: Graph, direction: Direction) -> Record:
@@ -73,14 +71,14 @@ def graph_document(start: Node, graph: Graph, direction: Direction) -> Record:
 
 def _edge(of: KnownEdge, told: Callable[[Node], _Told]) -> _Edge:
     return _Edge(
-        type=of.type,
-        source=told(of.src),
-        target=told(of.dst),
-        job=None if of.job is None else told(of.job),
-        direct=of.direct,
-        evidence=evidence_names(of.evidence),
-        first_seen=rfc3339(of.first_seen_us),
-        last_seen=rfc3339(of.last_seen_us),
+        of.type,
+        told(of.src),
+        told(of.dst),
+        None if of.job is None else told(of.job),
+        of.direct,
+        evidence_names(of.evidence),
+        rfc3339(of.first_seen_us),
+        rfc3339(of.last_seen_us),
     )
 
 

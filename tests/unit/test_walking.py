@@ -18,7 +18,8 @@ from processor.index.memory import MemoryStore
 from processor.index.past import PastView
 from processor.index.portion import Portion
 from processor.index.remembered import WHO, aliases
-from processor.index.traverse import lineage
+from processor.index.resolve import identities, resolve
+from processor.index.traverse import lineage, look_around
 from processor.index.view import View
 from processor.model.identity import Kind
 from processor.model.mapping import Mapping, decode_mapping
@@ -56,6 +57,20 @@ def test_a_level_of_a_walk_costs_two_round_trips_and_nothing_is_read_twice(direc
     assert max(reached.depth for reached in lineage(View(store), start, direction).nodes) == 10
     assert store.trips <= 2 * 10 + 4
     assert set(store.reads.values()) == {1}
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_who_is_asked_about_is_read_with_all_that_its_walk_asks_for(direction: str) -> None:
+    store = Counted()
+    fill(store, *chain(3))
+    wanted = ds("t0") if direction == "down" else ds("t3")
+    view = View(store).walking()
+    look_around(view, identities(str(wanted)), direction, depth=20, limit=1000)
+    store.trips = 0
+    walked = lineage(view, resolve(view, str(wanted)), direction)
+    assert store.trips == 0
+    assert walked == lineage(View(store), wanted, direction)
+    assert len(walked.nodes) > 6
 
 
 def test_what_was_read_ahead_is_not_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:

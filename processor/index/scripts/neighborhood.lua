@@ -8,7 +8,8 @@
 --   8 …   the ids of the nodes to begin with
 -- It only reads, and reads keys that it makes up from ids: it is for one server, not for a cluster. The reply is
 -- msgpack, one string: a list of, for each node, its id, its identity, drop and last write (false where there is none)
--- and its links, as fields and values in turn; and by id the alias links of the other way, where there are any.
+-- and its links, as fields and values in turn, these five one after the other; and by id the alias links of the other
+-- way, where there are any.
 
 local call, byte, sub, format, unpack_id = redis.call, string.byte, string.sub, string.format, struct.unpack
 local before, behind, buckets = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -42,12 +43,16 @@ end
 for at = 8, #ARGV do
   wait(ARGV[at], 0)
 end
-local nodes, other_names, at = {}, {}, 0
+local starts = {}
+for bucket = 0, buckets - 1 do
+  starts[bucket] = before .. bucket .. behind
+end
+local nodes, other_names, at, size = {}, {}, 0, 0
 while at < last do
   at = at + 1
   local id = queue[at]
   local first, second, third = unpack_id('>I4I4I4', id)
-  local start, owner = before .. first % buckets .. behind, format(':%08x%08x%08x', first, second, third)
+  local start, owner = starts[first % buckets], format(':%08x%08x%08x', first, second, third)
   local who = call('HMGET', start .. 'n' .. owner, 'i', 'd', 'w')
   local links = call('HGETALL', start .. way .. owner)
   if distance[id] < farthest then
@@ -57,6 +62,8 @@ while at < last do
     local found = matching(start .. back .. owner, ALIASES)
     other_names[id] = found[1] and found
   end
-  nodes[at] = {id, who, links}
+  nodes[size + 1], nodes[size + 2], nodes[size + 3] = id, who[1], who[2]
+  nodes[size + 4], nodes[size + 5] = who[3], links
+  size = size + 5
 end
 return cmsgpack.pack({nodes, other_names})
