@@ -10,7 +10,6 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,12 +21,13 @@ from typing import Final, TypeVar
 from processor.api.config import Alerts, ApiConfig, OpenIndex
 from processor.api.names import Names
 from processor.api.problems import ProblemError
+from processor.index.alert_ids import LEAST, alert_called
 from processor.index.keys import Key
 from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.past import PastView
 from processor.index.portion import Portion
 from processor.index.resolve import resolve
-from processor.index.search import Catalog, breathing
+from processor.index.search import Catalog
 from processor.index.store import Store
 from processor.index.view import View
 from processor.model.alert import Alert
@@ -37,8 +37,6 @@ from processor.telemetry.store import MeteredStore
 __all__ = ["Asker", "Index"]
 
 T = TypeVar("T")
-_BEGINNING: Final = re.compile(r"[0-9a-f]{4,24}")
-_CANDIDATES: Final = 5
 _REFRESH_S: Final = 1.0
 _RETRY_S: Final = 1
 
@@ -63,17 +61,8 @@ class Index:
         )
 
     def alert(self, given: str) -> Alert | None:
-        """The alert whose id this is, or alone begins so. Raises `ProblemError` with the candidates."""
-        exact = self.alerts.get([given]).get(given)
-        if exact is not None or not _BEGINNING.fullmatch(given):
-            return exact
-        kept = breathing(self.alerts.all(), self.view.breathe)
-        found = [alert for alert in kept if alert.finding.alert_id.startswith(given)]
-        if len(found) > 1:
-            several = [alert.finding.alert_id for alert in found[:_CANDIDATES]]
-            also = {"parameter": "alert_id", "candidates": several}
-            raise ProblemError(HTTPStatus.BAD_REQUEST, f"{given} begins the ids of {len(found)} alerts", also)
-        return found[0] if found else None
+        """The alert whose id this is, or alone begins so. Raises `UnclearAlertError`."""
+        return alert_called(self.alerts, given, least=LEAST, breathe=self.view.breathe)
 
     def catalog(self) -> Catalog:
         """Every name."""

@@ -16,6 +16,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from processor.index.alert_ids import UnclearAlertError
 from processor.index.resolve import AmbiguousNodeError, UnknownNodeError
 from processor.judging.coverage_gate import UnknownNamespaceError
 from processor.judging.questions import BadPartError
@@ -99,6 +100,12 @@ def _ambiguous(request: _AnyRequest, error: AmbiguousNodeError) -> Response[byte
     return _answer(request, ProblemError(HTTPStatus.BAD_REQUEST, _cut(str(error)), also))
 
 
+def _unclear(request: _AnyRequest, error: UnclearAlertError) -> Response[bytes]:
+    also = {"parameter": "alert_id", "candidates": list(error.candidates)}
+    detail = f"{error.given} begins the ids of {error.count} alerts"
+    return _answer(request, ProblemError(HTTPStatus.BAD_REQUEST, detail, also))
+
+
 def _bad_part(request: _AnyRequest, error: BadPartError) -> Response[bytes]:
     return _answer(request, bad_parameter(error.parameter, _cut(str(error))))
 
@@ -162,6 +169,7 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
     IndexVersionError: _outdated,
     UnknownNodeError: _unknown,
     AmbiguousNodeError: _ambiguous,
+    UnclearAlertError: _unclear,
     BadPartError: _bad_part,
     UnknownNamespaceError: _no_namespace,
     UsageError: _usage,

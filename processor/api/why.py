@@ -14,6 +14,7 @@ from processor.api.asker import Index
 from processor.api.forms import Caused, answers
 from processor.api.params import AtTime, Depth, given_span, given_time, node_in_path
 from processor.api.parts import TheApi
+from processor.index.alert_ids import alert_meant
 from processor.index.causes import Why, why
 from processor.render.causes import causes_document
 from processor.render.records import Record
@@ -27,7 +28,12 @@ _GO_ON = "not all that is upstream was looked at: a smaller depth is looked at w
 async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many parameters
     request: AnyRequest,
     api: TheApi,
-    about: Annotated[str, PathParameter(description="A NODE, percent-encoded, or an `alert_id`, or how that begins")],
+    about: Annotated[
+        str,
+        PathParameter(
+            description="A NODE, percent-encoded, or an `alert_id`, or how that begins (a name goes before a beginning)"
+        ),
+    ],
     since: Annotated[str, QueryParameter(description="How far back to look: `90m`, `24h`, `3d`")] = "24h",
     depth: Depth = 20,
     limit: Annotated[int, QueryParameter(ge=1, le=1000, description="Most causes in the answer")] = 20,
@@ -37,7 +43,7 @@ async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many paramete
     wanted, span_us, at_us = node_in_path(about), given_span(since), given_time(at)
 
     def question(index: Index) -> Record:
-        alert = index.alert(wanted)
+        alert = alert_meant(index.view, index.alerts, wanted)
         subject = alert.finding.subject if alert else index.resolve(wanted)
         wall_us = time.time_ns() // 1000
         now_us = index.view.now_us(wall_us, api.config.clock)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.cli.guard import NotFoundError
-from processor.model.errors import UsageError
 from processor.model.text import visible
 
 if TYPE_CHECKING:
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from processor.model.alert import Alert
 
 _PAGE = 500
-_CANDIDATES = 5
 
 
 def alerts_of(index: Opened) -> RedisAlerts:
@@ -25,17 +23,13 @@ def alerts_of(index: Opened) -> RedisAlerts:
 
 
 def one_of(store: RedisAlerts, given: str) -> Alert:
-    """The alert whose id this is, or begins so. Raises `NotFoundError`, or `UsageError` with the candidates."""
-    exact = store.get([given])
-    if exact:
-        return exact[given]
-    found = [alert for alert in store.all() if alert.finding.alert_id.startswith(given)] if given else []
-    if not found:
+    """The alert whose id this is, or begins so. Raises `NotFoundError` or `UnclearAlertError`."""
+    from processor.index.alert_ids import alert_called
+
+    alert = alert_called(store, given)
+    if alert is None:
         raise NotFoundError(f"there is no alert {visible(given)}; their ids: lineage alerts --all -o json")
-    if len(found) > 1:
-        several = ", ".join(alert.finding.alert_id for alert in found[:_CANDIDATES])
-        raise UsageError(f"{visible(given)} may be any of: {several}")
-    return found[0]
+    return alert
 
 
 def let_go(index: Opened, store: RedisAlerts) -> None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from processor.cli.alert_store import alerts_of, one_of
-from processor.cli.guard import NotFoundError, say
+from processor.cli.alert_store import alerts_of
+from processor.cli.guard import say
 from processor.cli.opened import found, moment, now_us, opened
 from processor.cli.options import Output, OutputOption, examples, node_given
 
 if TYPE_CHECKING:
-    from processor.alerter.redis_state import RedisAlerts
     from processor.index.causes import Causes
-    from processor.model.alert import Alert
-
-_ALERT_ID = re.compile(r"[0-9a-f]{4,24}")
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +30,12 @@ def register(app: typer.Typer) -> None:
 def why(
     about: Annotated[
         str,
-        typer.Argument(metavar="NODE|ALERT", callback=node_given, help="A NODE, or an alert's id, or how that begins."),
+        typer.Argument(
+            metavar="NODE|ALERT",
+            callback=node_given,
+            help="A NODE, or an alert's id, or the first 4 letters of it or more. What begins an id and is called so"
+            " itself, in whole or by its trailing part, is the node: write more of the id for the alert.",
+        ),
     ],
     since: Annotated[str, typer.Option("--since", metavar="SPAN", help="How far back to look: 90m, 24h, 3d.")] = "24h",
     at: Annotated[
@@ -47,6 +47,7 @@ def why(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what may be the cause: upstream drifts, failures, failed checks and silences, the likeliest first."""
+    from processor.index.alert_ids import alert_meant
     from processor.index.causes import Why
     from processor.index.causes import why as answer
     from processor.render import console
@@ -56,7 +57,7 @@ def why(
     span_us, at_us = parse_span(since), None if at is None else moment(at)
     with opened() as index:
         store = alerts_of(index)
-        alert = _alert(store, about)
+        alert = alert_meant(index.view, store, about)
         subject = alert.finding.subject if alert else found(index.view, about)
         asked = Why(subject, alert, span_us, at_us, depth, limit)
         told = answer(index.store, asked, store.all(), now_us(index))
@@ -67,16 +68,6 @@ def why(
     else:
         console.print_out(causes_table(told))
     _talk(told, since)
-
-
-def _alert(store: RedisAlerts, about: str) -> Alert | None:
-    """The alert whose id this is, or begins so."""
-    if not _ALERT_ID.fullmatch(about):
-        return None
-    try:
-        return one_of(store, about)
-    except NotFoundError:
-        return None
 
 
 def _talk(told: Causes, since: str) -> None:

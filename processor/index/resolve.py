@@ -77,6 +77,11 @@ def resolve(view: View, text: str, nearby: Near | None = None) -> Node:
     return found[0]
 
 
+def is_called(view: View, text: str) -> bool:
+    """Whether a node, or several, go by a name: in whole, or by its trailing part."""
+    return bool(_find_name(view, text))
+
+
 def _say_if_later(present: View, text: str, find: Callable[[View, str], list[Node]]) -> None:
     """Raise `NotYetError` for what has come since the time asked about."""
     for node in find(present, text)[:1]:
