@@ -108,7 +108,8 @@ def lineage(
 def look_around(view: View, starts: Sequence[Node], direction: Direction | str, *, depth: int, limit: int) -> None:
     """Read in one round trip who of these is there, and what `lineage` will ask on its way from there."""
     way = "o" if Direction(direction) is Direction.DOWN else "i"
-    view.look_around([start.id for start in starts], Ahead(way, min(limit, _AT_ONCE), 2 * depth))
+    most = min(limit + len(starts), _AT_ONCE)  # those that are not there count as well
+    view.look_around([start.id for start in starts], Ahead(way, most, 2 * depth))
 
 
 @dataclass(slots=True)

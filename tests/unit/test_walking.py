@@ -64,13 +64,14 @@ def test_who_is_asked_about_is_read_with_all_that_its_walk_asks_for(direction: s
     store = Counted()
     fill(store, *chain(3))
     wanted = ds("t0") if direction == "down" else ds("t3")
-    view = View(store).walking()
-    look_around(view, identities(str(wanted)), direction, depth=20, limit=1000)
-    store.trips = 0
-    walked = lineage(view, resolve(view, str(wanted)), direction)
-    assert store.trips == 0
-    assert walked == lineage(View(store), wanted, direction)
-    assert len(walked.nodes) > 6
+    for limit in (1, 1000):
+        view = View(store).walking()
+        look_around(view, identities(str(wanted)), direction, depth=20, limit=limit)
+        store.trips = 0
+        walked = lineage(view, resolve(view, str(wanted)), direction, limit=limit)
+        assert store.trips == 0
+        assert walked == lineage(View(store), wanted, direction, limit=limit)
+        assert walked.truncated is (limit == 1)
 
 
 def test_what_was_read_ahead_is_not_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
