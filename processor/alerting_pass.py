@@ -68,8 +68,9 @@ class _Leading:
         self._settings = settings
         self._alerts = alerts
         self._publisher = wiring.open_publisher(settings)
-        self._recall = Recall(alerts, wiring.open_alerts_log(settings))
+        self._recall = Recall(alerts, wiring.open_alerts_log(settings), breathe=self._lead_on)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._led_s = 0.0
 
     def learn(self) -> None:
         """See to it that the alerts know what their topic says."""
@@ -84,16 +85,25 @@ class _Leading:
         while waiting := self._alerts.pending(_PAGE):
             if self._leads(deadline_s) and not self._recall.refresh():
                 _publish_page(self._settings, self._alerts, self._publisher, waiting)
-        if self._alerts.lease(self._holder, _LEASE_MS):
+        if self._lease():
             _tell_sinks(self._settings, self._alerts)
 
     def end(self) -> None:
         """Let another one lead."""
         self._alerts.release(self._holder)
 
+    def _lead_on(self) -> None:
+        """Amid a reading of the topic, which may take longer than the lease lasts: renew it in time."""
+        if time.monotonic() - self._led_s > _LEASE_MS / 2000:
+            self._lease()
+
+    def _lease(self) -> bool:
+        self._led_s = time.monotonic()
+        return self._alerts.lease(self._holder, _LEASE_MS)
+
     def _leads(self, deadline_s: float) -> bool:
         """Whether this pass leads; after a pause if not. Raises `DependencyError` once that lasts too long."""
-        if self._alerts.lease(self._holder, _LEASE_MS):
+        if self._lease():
             return True
         if time.monotonic() > deadline_s:
             raise DependencyError("Kafka", "an alerter that runs leads, and does not publish")

@@ -81,7 +81,7 @@ class Engine:
         self._change_view, self._sweep_view = parts.open_view(), parts.open_view()
         self._alerts: AlertStore = parts.open_alerts()
         self._reached = parts.reached
-        self._recall = Recall(self._alerts, parts.open_log(), parts.reached)
+        self._recall = Recall(self._alerts, parts.open_log(), parts.reached, self._lead_on)
         self._topic = TopicSink(send, config.alerts_topic, parts.reached)
         self._log_sink = LogSink()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="alerter")
@@ -185,6 +185,8 @@ class Engine:
                     self._health.beat()
                 if self._leads and not self._is_told:
                     await self._know_topic()
+            except AbandonedError:
+                return
             except DependencyError as error:
                 self._leads = False
                 self._missed("publish", error)
@@ -215,9 +217,7 @@ class Engine:
 
     async def _lead(self) -> bool:
         """Take or renew the lease: before each wave, for a wave takes less time than the lease lasts."""
-        self._led_s = time.monotonic()
         self._leads = await self._thread(self._lease)
-        self._told_until_s = self._led_s + self._config.lease_s if self._leads else 0.0
         self._health.holds(REDIS)
         self._reached(Point.LEASED)
         return self._leads
@@ -323,6 +323,13 @@ class Engine:
         if self._ending.is_set():
             raise AbandonedError("sweep")
 
+    def _lead_on(self) -> None:
+        """Amid a reading of the topic, which may take longer than the lease lasts: renew it in time."""
+        self._breathe()
+        if self._lease_s_left() < self._config.lease_s / 2:
+            self._lease()
+            self._health.beat()
+
     def _give_way(self) -> None:
         self._breathe()
         self._way.give()
@@ -331,8 +338,11 @@ class Engine:
         return view.now_us(_wall_us(), self._config.clock)
 
     def _lease(self) -> bool:
+        began_s, lease_s = time.monotonic(), self._config.lease_s
         self._is_told = self._alerts.era() is not None
-        return self._alerts.lease(self._holder, int(self._config.lease_s * 1000))
+        leads = self._alerts.lease(self._holder, int(lease_s * 1000))
+        self._led_s, self._told_until_s = began_s, began_s + lease_s if leads else 0.0
+        return leads
 
     # Waiting
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.engine import Engine
@@ -13,6 +13,7 @@ from processor.alerter.records import Incoming, Outgoing
 from processor.alerter.right_of_way import RightOfWay
 from processor.alerter.sinks.topic import Send, TooLargeError
 from processor.alerter.state import MemoryAlerts, Pending
+from processor.alerter.topic_log import Said
 from processor.detect.policy import Policy
 from processor.index.memory import MemoryStore
 from processor.index.progress import Clock, Progress, encode_progress
@@ -26,6 +27,7 @@ from processor.model.observation import Place
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
 from tests.support.events import Json, column_lineage, ds, event, fill, schema, table, us
+from tests.waiting import GUARD_S
 
 FULL = ("id:int", "amount:int")
 DROPPED = ("id:int",)
@@ -38,6 +40,7 @@ def ingest(minutes: float, *columns: str, dataset: str = "orders") -> Json:
     return event(f"ingest {dataset}", minutes=minutes, run=int(minutes), outputs=made)
 
 
+_BRIEF = AlerterConfig(kafka={}, lease_s=0.3, send_timeout_s=0.2, publish_every_s=0.01)
 _SHORT = AlerterConfig(kafka={}, lease_s=0.05, send_timeout_s=0.04, publish_every_s=0.01)
 
 
@@ -100,6 +103,31 @@ class Slow(View):
         return super().now_us(wall_us, clock)
 
 
+class Expiring(Alerts):
+    """Alerts of which a lease runs out."""
+
+    _ends_s = 0.0
+
+    def lease(self, holder: str, lease_ms: int) -> bool:
+        if time.monotonic() > self._ends_s:
+            self._holder = None
+        leads = super().lease(holder, lease_ms)
+        self._ends_s = time.monotonic() + lease_ms / 1000 if leads else self._ends_s
+        return leads
+
+
+class Long:
+    """A topic that takes several leases to read."""
+
+    def ends(self) -> dict[int, int]:
+        return {0: 40}
+
+    def read(self, starts: Mapping[int, int]) -> Iterator[Said]:
+        for number in range(starts[0], 40):
+            time.sleep(0.02)
+            yield Said(f"a{number}", None)
+
+
 async def nowhere(_record: Outgoing) -> None:
     """Take a record."""
 
@@ -126,6 +154,39 @@ def test_a_change_that_finds_alerts_which_know_nothing_is_judged_once_they_do() 
 
     asyncio.run(world.engine(send).handle(world.change("orders")))
     assert len(sent) == 1
+
+
+def test_a_topic_that_takes_longer_to_read_than_a_lease_lasts_is_read_to_its_end_by_one_of_two() -> None:
+    world = World()
+    world.alerts = Expiring()
+    parts = AlerterParts(lambda: View(world.store), lambda: world.alerts, Long)
+
+    async def publishing() -> None:
+        engine = Engine(_BRIEF, parts, nowhere, Health((), livez_timeout_s=60))
+        while world.alerts.era() is None:
+            await engine.publish()
+            await asyncio.sleep(0.01)
+        await engine.close()
+
+    async def both() -> None:
+        await asyncio.wait_for(asyncio.gather(publishing(), publishing()), GUARD_S)
+
+    asyncio.run(both())
+    assert world.alerts.known() == Long().ends()
+
+
+def test_a_reading_of_the_topic_ends_with_the_alerter() -> None:
+    world = World()
+    parts = AlerterParts(lambda: View(world.store), lambda: world.alerts, Long)
+
+    async def ended() -> None:
+        engine = Engine(_BRIEF, parts, nowhere, Health((), livez_timeout_s=60))
+        engine.abandon()
+        await engine.publish()
+        await engine.close()
+
+    asyncio.run(ended())
+    assert world.alerts.era() is None
 
 
 def test_a_sweep_that_is_asked_for_during_a_sweep_is_left_out() -> None:
