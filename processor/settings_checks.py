@@ -1,4 +1,4 @@
-"""What a single setting must look like. Used by `settings` alone; each raises `ValueError` that says what is wrong."""
+"""What a single setting must look like, for the settings alone. Each raises `ValueError` that says what is wrong."""
 
 from __future__ import annotations
 

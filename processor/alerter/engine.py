@@ -18,7 +18,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, repeat
@@ -33,6 +33,7 @@ from processor.alerter.policy_file import PolicyFile
 from processor.alerter.recall import Recall
 from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, react, reconcile
 from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_letter_without_bytes, tombstone, unreadable
+from processor.alerter.showing import count_transitions, note_age, show_firing, show_nothing
 from processor.alerter.sinks.crew import Crew
 from processor.alerter.sinks.topic import LogSink, Send, TooLargeError, TopicSink, first_wave
 from processor.alerter.state import AlertStore, LostAlertsError
@@ -107,12 +108,12 @@ class Engine:
         if not changes:
             return
         with self._way.taken():
-            _note_age("read", records)
+            note_age("read", records)
             is_news = await self._judge(changes)
-            _note_age("judged", records)
+            note_age("judged", records)
             if is_news:
                 await self.publish()
-                _note_age("published", records if self._leads else ())
+                note_age("published", records if self._leads else ())
 
     async def _readable(self, record: Incoming) -> Change | None:
         """The change of a record; what is none is buried."""
@@ -151,7 +152,7 @@ class Engine:
     async def sweep(self) -> None:
         """Derive all alerts anew, if this alerter leads. A dependency that is away is left to the next time."""
         if not self._leads:
-            _show_nothing()
+            show_nothing()
             return
         if self._sweeping.locked() or time.monotonic() < self._rest_until_s:
             return
@@ -173,7 +174,7 @@ class Engine:
         self._rest_until_s = time.monotonic() + _REST * (time.monotonic() - began_s)
         if outcome is not None:
             metrics.LAST_SWEEP.set_to_current_time()
-            _show_firing(outcome)
+            show_firing(outcome)
         await self.publish()
 
     async def publish(self) -> None:
@@ -299,7 +300,7 @@ class Engine:
             if now_us is None:
                 raise NotWholeError("Redis", "no indexer has told yet how far it has read")
             outcome = react(changes, view, alerts, policy, now_us, self._hooks)
-            _count(outcome)
+            count_transitions(outcome)
             return bool(outcome.transitions)
 
     def _reconcile(self) -> Outcome | None:
@@ -311,7 +312,7 @@ class Engine:
             if now_us is None:
                 return None
             outcome = reconcile(view, alerts, policy, now_us, self._sweep_hooks)
-            _count(outcome)
+            count_transitions(outcome)
             for kind in (Kind.DATASET, Kind.JOB):
                 metrics.INDEX_NODES.labels(kind.value).set(view.count(kind))
             return outcome
@@ -369,14 +370,6 @@ class Engine:
         _log.warning("dependency.away", doing=what, dependency=error.dependency, reason=error.detail)
 
 
-def _note_age(step: str, records: Iterable[Incoming]) -> None:
-    """Tell how old changes are at a step, by the times that Kafka has of them."""
-    now_us, seen = _wall_us(), metrics.CHANGE_SECONDS.labels(step)
-    for record in records:
-        if record.timestamp_us is not None:
-            seen.observe(max(0, now_us - record.timestamp_us) / 1e6)
-
-
 def _decoded(record: Incoming) -> Change | Rejected:
     if record.value is None:
         return unreadable(Reason.NULL, "a change has a value")
@@ -386,34 +379,6 @@ def _decoded(record: Incoming) -> Change | Rejected:
         return unreadable(Reason.BAD_AVRO, str(error))
     except Exception as error:  # noqa: BLE001  bytes from outside: whatever a decoder makes of them is about them
         return unreadable(Reason.BAD_AVRO, f"{type(error).__name__}: {error}")
-
-
-def _count(outcome: Outcome) -> None:
-    for alert in outcome.transitions:
-        metrics.ALERT_TRANSITIONS.labels(alert.finding.kind.value, alert.status.value).inc()
-
-
-_SHOWN = (
-    metrics.ALERTS_FIRING,
-    metrics.SILENCE,
-    metrics.COVERAGE,
-    metrics.LINEAGE_DEPTH,
-    metrics.INDEX_NODES,
-    metrics.INDEX_EDGES,
-)
-"""What the alerter shows that leads."""
-
-
-def _show_nothing() -> None:
-    """What one shows that does not lead any more would be old."""
-    for gauge in _SHOWN:
-        gauge.clear()
-
-
-def _show_firing(outcome: Outcome) -> None:
-    metrics.ALERTS_FIRING.clear()
-    for (kind, severity), count in outcome.by_kind.items():
-        metrics.ALERTS_FIRING.labels(kind.value, severity.value).set(count)
 
 
 def _wall_us() -> int:

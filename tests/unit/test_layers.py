@@ -22,6 +22,7 @@ LEVELS = [
     {"model"},
     {"decode", "index", "detect"},
     {"local", "render", "settings_checks", "settings_sources"},
+    {"settings_parts"},
     {"export", "settings"},
     {"kafka_config", "telemetry"},
     {"judging"},
