@@ -1,56 +1,40 @@
 """Bytes of every kind: what is read, and what each rejection says."""
 
-import bz2
 import io
 import json
-import lzma
 import struct
-import zlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import fastavro
 import pytest
-import zstandard
 
 from processor.decode import (
     Decoder,
     Headers,
     Limits,
     RegisteredSchema,
-    Schemas,
-    TypedEvents,
     build_decoder,
-    read_schemas,
 )
-from processor.decode.avro import fingerprint_of
-from processor.decode.compile import compile_contract
 from processor.decode.shape import to_avro
 from processor.model.errors import DependencyError, Reason, Rejected, UsageError
-from processor.resources import schemas_dir
-
-SAMPLES = Path(__file__).parent.parent / "samples"
-SCHEMAS = read_schemas(schemas_dir())
-CONTRACT = compile_contract(SCHEMAS.event)
-OURS = fastavro.parse_schema(json.loads(SCHEMAS.event))
-EVENT: dict[str, Any] = json.loads((SAMPLES / "dbt_model_complete.json").read_bytes())
-JSON = json.dumps(EVENT).encode()
-GUID = "1f8a4d52-7c4b-4c8e-9a53-0d1c2b3a4f5e"
-
-
-class Registry:
-    """A registry that holds the contract as schema 7, and under a GUID."""
-
-    def __init__(self, schema: RegisteredSchema | None = None) -> None:
-        self.schema = schema or RegisteredSchema((SCHEMAS.event,))
-
-    def by_id(self, schema_id: int) -> RegisteredSchema | None:
-        return self.schema if schema_id == 7 else None
-
-    def by_guid(self, guid: str) -> RegisteredSchema | None:
-        return self.schema if guid == GUID else None
+from tests.support.formats import (
+    CONTRACT,
+    EVENT,
+    GUID,
+    JSON,
+    OURS,
+    SAMPLES,
+    SCHEMAS,
+    Registry,
+    avro,
+    bad,
+    confluent,
+    container,
+    good,
+    limited_decoder,
+    single,
+)
 
 
 class BrokenRegistry:
@@ -63,37 +47,7 @@ class BrokenRegistry:
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return build_decoder("auto", SCHEMAS, Registry(), Limits(value_bytes=200_000, avro_bytes=100_000))
-
-
-def avro(event: dict[str, Any] = EVENT) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, OURS, to_avro(event, CONTRACT))
-    return out.getvalue()
-
-
-def single(event: dict[str, Any] = EVENT) -> bytes:
-    return b"\xc3\x01" + fingerprint_of(SCHEMAS.event) + avro(event)
-
-
-def container(*events: dict[str, Any], codec: str = "null") -> bytes:
-    out = io.BytesIO()
-    fastavro.writer(out, OURS, [to_avro(event, CONTRACT) for event in events], codec=codec)
-    return out.getvalue()
-
-
-def confluent(payload: bytes, schema_id: int = 7) -> bytes:
-    return struct.pack(">bI", 0, schema_id) + payload
-
-
-def good(found: object) -> TypedEvents:
-    assert isinstance(found, TypedEvents), found
-    return found
-
-
-def bad(found: object) -> Rejected:
-    assert isinstance(found, Rejected), found
-    return found
+    return limited_decoder()
 
 
 # One event, the same from every transport
@@ -334,111 +288,6 @@ def test_a_container_of_nothing_holds_no_events(decoder: Decoder) -> None:
     assert good(decoder(container())).events == ()
 
 
-# Bombs
-
-
-def packed(codec: str, block: bytes) -> bytes:
-    """A container of one record, its block already compressed."""
-    metadata = [text(b"avro.codec"), text(codec.encode()), text(b"avro.schema"), text(SCHEMAS.event.encode())]
-    head = [b"Obj\x01", long_(2), *metadata, b"\x00", b"S" * 16]
-    return b"".join([*head, long_(1), text(block), b"S" * 16])
-
-
-def long_(number: int) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, "long", number)
-    return out.getvalue()
-
-
-def text(data: bytes) -> bytes:
-    return long_(len(data)) + data
-
-
-def deflated(data: bytes) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return packer.compress(data) + packer.flush()
-
-
-@pytest.mark.parametrize(
-    ("codec", "compress"),
-    [("deflate", deflated), ("bzip2", bz2.compress), ("xz", lzma.compress), ("zstandard", zstandard.compress)],
-)
-def test_a_block_that_unpacks_to_too_much_is_rejected_and_a_good_one_read(
-    decoder: Decoder, codec: str, compress: Callable[[bytes], bytes]
-) -> None:
-    assert bad(decoder(packed(codec, compress(b"\x00" * 50_000_000)))).reason is Reason.TOO_LARGE
-    assert good(decoder(packed(codec, compress(avro())))) == good(decoder(JSON))
-
-
-def nested_columns(levels: int) -> dict[str, Any]:
-    column: dict[str, Any] = {"name": "leaf"}
-    for _ in range(levels):
-        column = {"name": "node", "fields": [column]}
-    dataset = {"namespace": "n", "name": "t", "facets": {"schema": {"fields": [column]}}}
-    return {"eventTime": "2026-03-02T06:00:00Z", "producer": "p", "dataset": dataset}
-
-
-def test_columns_nested_five_thousand_deep_do_not_end_the_process(decoder: Decoder) -> None:
-    """fastavro reads our own recursive record down to a crash of the process; what it reads is capped."""
-    shallow = avro(nested_columns(2))
-    start = shallow.index(b"\x08node")
-    level = shallow[start : shallow.index(b"\x08node", start + 1)]
-    bomb = shallow[:start] + level * 5_000
-    found = bad(decoder(b"\xc3\x01" + fingerprint_of(SCHEMAS.event) + bomb))
-    assert found.reason is Reason.BAD_AVRO
-
-
-def test_columns_as_deep_as_in_json_are_read(decoder: Decoder) -> None:
-    event = nested_columns(20)
-    assert good(decoder(single(event))) == good(decoder(json.dumps(event).encode()))
-
-
-def record(name: str, *types: object) -> dict[str, Any]:
-    return {"type": "record", "name": name, "fields": [{"name": f"f{i}", "type": kind} for i, kind in enumerate(types)]}
-
-
-def ladder(levels: int, leaf: object) -> dict[str, Any]:
-    """Records that each hold the one before twice: small to write down, huge when followed."""
-    rungs = [record(f"R{i}", *([f"R{i - 1}"] * 2 if i else [leaf])) for i in range(levels)]
-    return record("LineageEvent", *rungs)
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "array", "items": "null"},
-        {"type": "array", "items": record("Empty")},
-        {"type": "array", "items": record("Nulls", "null", record("More", "null"))},
-        ladder(40, "null"),
-        ladder(40, "int"),
-        record("LineageEvent", *[record(f"C{i}", f"C{i - 1}" if i else "int") for i in range(3_000)]),
-        record("LineageEvent", "Undefined"),
-        {"type": "record", "name": "LineageEvent"},
-        {"type": "fixed", "name": "F", "size": -1},
-        {"type": "enum", "name": "E"},
-        {"type": [[]]},
-        5,
-        None,
-    ],
-)
-def test_a_schema_that_is_not_safe_to_follow_is_refused(schema: object) -> None:
-    registry = Registry(RegisteredSchema((json.dumps(schema),)))
-    found = build_decoder("confluent", SCHEMAS, registry)(confluent(b"\x80\x94\xeb\xdc\x03\x00"))
-    assert bad(found).reason in {Reason.SCHEMA_REFUSED, Reason.BAD_AVRO}
-
-
-@pytest.mark.parametrize("levels", [200, 100_000])
-def test_a_schema_that_nests_too_deep_is_refused(levels: int) -> None:
-    registry = Registry(RegisteredSchema(('{"type": "array", "items": ' * levels + '"int"' + "}" * levels,)))
-    found = build_decoder("confluent", SCHEMAS, registry)(confluent(b"\x00"))
-    assert bad(found).reason is Reason.SCHEMA_REFUSED
-
-
-def test_a_schema_that_is_too_long_is_refused() -> None:
-    decoder = build_decoder("confluent", SCHEMAS, Registry(), Limits(schema_bytes=1_000))
-    assert bad(decoder(confluent(avro()))).reason is Reason.SCHEMA_REFUSED
-
-
 # Limits and memory
 
 
@@ -448,92 +297,3 @@ def test_a_memo_changes_no_result() -> None:
     lots = build_decoder("auto", SCHEMAS)
     values = [path.read_bytes() for path in sorted(SAMPLES.glob("*.json"))] * 3
     assert [tiny(value) for value in values] == [lots(value) for value in values] == [none(value) for value in values]
-
-
-# A schema for a facet of one's own
-
-
-ACME = {
-    "type": "record",
-    "name": "acme.SlaDatasetFacet",
-    "doc": "Our promise.",
-    "facet": {"name": "acme_sla", "on": "dataset"},
-    "fields": [
-        {"name": "minutes", "type": "int", "doc": "Within how many minutes."},
-        {"name": "class", "type": ["null", "string"], "default": None, "doc": "Class."},
-        {"name": "tree", "type": ["null", "acme.SlaDatasetFacet"], "default": None, "doc": "Recursion."},
-    ],
-}
-
-
-def with_facet(facet: object) -> bytes:
-    dataset = {"namespace": "n", "name": "t", "facets": {"acme_sla": facet}}
-    return json.dumps({"eventTime": "2026-03-02T06:00:00Z", "producer": "p", "dataset": dataset}).encode()
-
-
-def test_a_facet_of_ones_own_is_typed_and_validated(tmp_path: Path) -> None:
-    (tmp_path / "sla.avsc").write_text(json.dumps(ACME))
-    own = build_decoder("auto", read_schemas(schemas_dir(), tmp_path))
-    facet = {"minutes": 30, "class": "gold", "tree": {"minutes": 1}}
-    facets = good(own(with_facet(facet))).events[0].body.dataset.facets
-    assert (facets.acme_sla.minutes, facets.acme_sla.class_, facets.acme_sla.tree.minutes) == (30, "gold", 1)
-    assert (json.loads(facets.kept()["acme_sla"]), facets.rest) == (facet, {})
-    event = good(own(with_facet({"minutes": "soon"}))).events[0]
-    assert [problem.pointer for problem in event.bad_facets] == ["/dataset/facets/acme_sla/minutes"]
-
-
-def test_a_facet_of_ones_own_is_validated_in_avro_too(tmp_path: Path) -> None:
-    (tmp_path / "sla.avsc").write_text(json.dumps(ACME))
-    own = build_decoder("auto", read_schemas(schemas_dir(), tmp_path))
-    event = json.loads(with_facet({"minutes": 2**40}))
-    assert good(own(single(event))) == good(own(json.dumps(event).encode()))
-    assert good(own(single(event))).events[0].bad_facets
-
-
-def test_another_version_of_the_event_is_known_by_its_fingerprint(tmp_path: Path) -> None:
-    writer = record("LineageEvent")
-    writer["fields"] = [{"name": "producer", "type": "string"}, {"name": "eventTime", "type": "string"}]
-    (tmp_path / "old.avsc").write_text(json.dumps(writer))
-    own = build_decoder("avro-single", read_schemas(schemas_dir(), tmp_path))
-    value = b"\xc3\x01" + fingerprint_of(json.dumps(writer)) + b"\x02p\x02t"
-    assert (bad(own(value)).reason, bad(own(value)).detail) == (
-        Reason.CONTRACT,
-        "the event has neither a run, a job nor a dataset",
-    )
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"facet": {"name": "x", "on": "table"}}, "one of run, job"),
-        ({"facet": {"name": "not a name", "on": "job"}}, "cannot be the name"),
-        ({"facet": {"name": "rest", "on": "job"}}, "cannot be the name"),
-        ({"facet": {"name": "schema", "on": "dataset"}}, "has a schema already"),
-        ({"fields": [{"name": "a", "type": "bytes"}]}, "no JSON form"),
-        ({"fields": [{"name": "a", "type": ["string", "int"]}]}, "only union"),
-        ({"fields": [{"name": "a", "type": "Nowhere"}]}, "not an Avro schema"),
-        ({"fields": [{"name": "a", "type": "acme.SlaDatasetFacet"}]}, "without end"),
-        ({"type": "enum", "symbols": ["A"]}, "must be an Avro record"),
-    ],
-)
-def test_a_bad_schema_of_ones_own_is_a_usage_error(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        build_decoder("auto", Schemas(SCHEMAS.event, (json.dumps(ACME | change),)))
-
-
-@pytest.mark.parametrize("schema", [{"type": "array", "items": "null"}, {"type": "record", "name": "E"}, {}])
-def test_an_unusable_version_of_the_event_is_a_usage_error(schema: object) -> None:
-    with pytest.raises(UsageError, match="cannot be used"):
-        build_decoder("auto", Schemas(SCHEMAS.event, (), (json.dumps(schema),)))
-
-
-@pytest.mark.parametrize("content", ["{", "[]", "\ud800"])
-def test_an_unreadable_file_of_ones_own_is_a_usage_error(tmp_path: Path, content: str) -> None:
-    (tmp_path / "x.avsc").write_bytes(content.encode("utf-8", "surrogatepass"))
-    with pytest.raises(UsageError, match=r"x\.avsc"):
-        read_schemas(schemas_dir(), tmp_path)
-
-
-def test_a_missing_folder_of_schemas_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such folder"):
-        read_schemas(schemas_dir(), tmp_path / "missing")
