@@ -10,7 +10,7 @@ import pytest
 from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind, Severity, Status
 from tests.support.events import Json, event, facet, fill, jb, table
-from tests.unit.test_alerter_reconcile import DAY, World
+from tests.support.world import DAY, World
 
 
 def job_type(integration: str, type_: str) -> Json:

@@ -6,41 +6,18 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, react, reconcile, runbooks
-from processor.alerter.state import MemoryAlerts
+from processor.alerter.reconcile import Hooks, NotWholeError, Outcome, reconcile, runbooks
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
-from processor.index.announce import change_of
 from processor.index.memory import MemoryStore
 from processor.index.progress import Progress, encode_progress
 from processor.index.store import Covered
 from processor.index.view import View
-from processor.model.alert import Alert, AlertKind, Severity, Status
+from processor.model.alert import AlertKind, Severity, Status
 from processor.model.history import Lane
 from processor.model.identity import Node
-from tests.support.events import Json, column_lineage, ds, event, facet, fill, jb, memory, schema, table, us
-
-DAY = 24 * 60
-
-
-class World:
-    """An index and its alerts."""
-
-    def __init__(self, *events: Json) -> None:
-        self.store: MemoryStore = memory(*events)
-        self.alerts = MemoryAlerts()
-
-    def sweep(self, minutes: float, policy: Policy | None = None) -> Outcome:
-        return reconcile(View(self.store), self.alerts, policy or Policy(), us(minutes))
-
-    def feel(self, minutes: float, *events: Json, policy: Policy | None = None) -> list[Alert]:
-        """Index events and react on what they changed; what was published of it."""
-        changes = [change_of(entry, self.store) for entry in fill(self.store, *events)]
-        outcomes = [react([c], View(self.store), self.alerts, policy or Policy(), us(minutes)) for c in changes]
-        return [alert for outcome in outcomes for alert in outcome.transitions]
-
-    def firing(self) -> set[tuple[str, str]]:
-        return {(a.finding.kind.value, a.finding.subject.name) for a in self.alerts.firing().values()}
+from tests.support.events import Json, column_lineage, ds, event, facet, fill, jb, schema, table, us
+from tests.support.world import DAY, World
 
 
 def ingest(minutes: float, run: int, *columns: str) -> Json:

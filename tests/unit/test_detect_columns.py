@@ -10,7 +10,7 @@ from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind, Status
 from tests.support.events import Json, column_lineage, ds, event, facet, fill, jb, schema, table
-from tests.unit.test_alerter_reconcile import DAY, World
+from tests.support.world import DAY, World
 
 FULL = ("id", "amount", "note")
 POLICY = parse_policy("schema_drift: {enabled: false}\nbroken_lineage: {enabled: false}")

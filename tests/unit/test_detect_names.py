@@ -11,7 +11,7 @@ from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind, Severity, Status
 from processor.model.identity import dataset
 from tests.support.events import Json, event, facet, fill, schema, table
-from tests.unit.test_alerter_reconcile import World
+from tests.support.world import World
 
 Name = tuple[str, str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind
 from tests.support.events import Json, event, facet, fill, run_id, table
-from tests.unit.test_alerter_reconcile import DAY, World
+from tests.support.world import DAY, World
 
 HOUR = 60
 DAG = {"parent": facet(run={"runId": run_id(0)}, job={"namespace": "shop", "name": "dag"})}

@@ -15,8 +15,8 @@ from processor.model.alert import AlertKind, Status
 from processor.model.errors import UsageError
 from processor.model.identity import dataset
 from tests.support.events import event, facet, fill, jb, table
+from tests.support.world import DAY, World
 from tests.unit.test_alerter_parts import _write
-from tests.unit.test_alerter_reconcile import DAY, World
 
 MANIFEST = {
     "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb"},

@@ -8,7 +8,7 @@ from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind, Status
 from processor.model.identity import Node
 from tests.support.events import Json, ds, event, facet, fill, table
-from tests.unit.test_alerter_reconcile import DAY, World
+from tests.support.world import DAY, World
 
 HOUR = 60
 
