@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-GUARD_S = 60.0
+GUARD_S = 120.0
 
 
 def eventually(holds: Callable[[], bool], *, guard_s: float = GUARD_S) -> bool:

@@ -110,8 +110,8 @@ class KafkaCluster:
         self._wait_for_metadata()
 
     def pause(self, index: int) -> None:
-        """Freeze one broker (SIGSTOP): it accepts connections and answers nothing."""
-        self._brokers[index].process.send_signal(signal.SIGSTOP)
+        """Freeze one broker (SIGSTOP): from then on it accepts connections and answers nothing."""
+        self._brokers[index].process.freeze()
 
     def resume(self, index: int) -> None:
         """Let a frozen broker go on."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,8 @@ __all__ = ["ChildProcess"]
 
 _TAIL_LINES = 20
 _TAIL_BYTES = 16_384
-_REPORT_TIMEOUT_S = 10.0
+_REPORT_TIMEOUT_S = 60.0
+_LOOK_S = 0.002
 
 
 class ChildProcess:
@@ -78,6 +80,12 @@ class ChildProcess:
             if self._keeper.stdin is not None:
                 self._keeper.stdin.write(bytes([number]))
 
+    def freeze(self) -> None:
+        """Stop the program where it stands (SIGSTOP); once this returns it does nothing until it is sent SIGCONT."""
+        self.send_signal(signal.SIGSTOP)
+        while self.is_running and not _stands_still(self.pid):
+            time.sleep(_LOOK_S)
+
     def wait(self, timeout_s: float) -> bool:
         """Wait for the program's end; False when it still runs after the time."""
         try:
@@ -114,3 +122,18 @@ class ChildProcess:
         with self._lock, contextlib.suppress(BrokenPipeError):
             if self._keeper.stdin is not None:
                 self._keeper.stdin.close()
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped."""
+    tasks = Path(f"/proc/{pid}/task")
+    if not tasks.is_dir():
+        told = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607  no input of anybody's
+        return told.stdout.strip()[:1] in {"T", ""}
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return all(_state(task) == "T" for task in tasks.iterdir())
+    return False
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]

@@ -59,9 +59,9 @@ class SchemaRegistry:
             self._folder.remove()
 
     def pause(self) -> None:
-        """Freeze the registry (SIGSTOP): it accepts connections and answers nothing."""
+        """Freeze the registry (SIGSTOP): from then on it accepts connections and answers nothing."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
+            self._process.freeze()
 
     def resume(self) -> None:
         """Let a frozen registry go on."""

@@ -18,7 +18,7 @@ from processor.local.service import OnProgress, ServiceFolder, no_progress, port
 
 __all__ = ["Valkey"]
 
-_START_TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 60.0
 _PROBE_TIMEOUT_S: Final = 1.0
 _ATTEMPTS: Final = 5
 _SETTINGS: Final[Mapping[str, str]] = {
@@ -100,8 +100,8 @@ class Valkey:
         self.process.kill()
 
     def pause(self) -> None:
-        """Freeze the server (SIGSTOP): it accepts connections and answers nothing."""
-        self.process.send_signal(signal.SIGSTOP)
+        """Freeze the server (SIGSTOP): from then on it accepts connections and answers nothing."""
+        self.process.freeze()
 
     def resume(self) -> None:
         """Let a frozen server go on."""

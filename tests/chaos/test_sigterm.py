@@ -41,10 +41,13 @@ def committed(world: World, group: str, topic: str) -> tuple[int, int]:
 
 def test_an_indexer_in_the_middle_of_a_backlog(world: World) -> None:
     world = World(world.settings.changed(batch_size=10))
-    world.produce(encoded(pipelines(5000)))
+    events = encoded(pipelines(5000))
+    world.produce(events[:2500])
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: running.metric("lineage_processor_events_total") > 0)
-        ended(running)
+        running.send(signal.SIGTERM)
+        world.produce(events[2500:])  # it may have been at its end
+        assert running.wait() == 0, running.text
     done, open_ = committed(world, world.settings.groups.indexer, world.settings.topics.events)
     assert done > 0
     assert open_ > 0, "it was at its end already"

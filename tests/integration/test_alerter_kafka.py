@@ -21,7 +21,7 @@ from processor.model.codec import encode_change
 from tests.support.alerting import DROPPED, FULL, LARGEST, Plant, ingest, stage
 from tests.support.events import Json, ds, event, fill, schema, table, us
 from tests.support.indexing import World
-from tests.waiting import eventually
+from tests.waiting import GUARD_S, eventually
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_change_becomes_an_alert_on_the_topic_and_in_the_log(plant: Plant) -> 
         plant.wait(lambda: len(plant.published()) == 2)
         assert [(a.version, a.status) for a in plant.published()] == [(1, Status.FIRING), (2, Status.RESOLVED)]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(GUARD_S) == 0
     told = [json.loads(line) for line in plant.log().splitlines() if line.startswith("{")]
     transitions = [t for t in told if t.get("event", "").startswith("alert.")]
     assert [t["event"] for t in transitions] == ["alert.firing", "alert.resolved"]
@@ -96,7 +96,7 @@ def test_after_a_restart_it_goes_on_where_it_stood(plant: Plant) -> None:
     with plant.alerter() as process:
         plant.wait(lambda: plant.committed() == plant.produced())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(GUARD_S) == 0
     plant.index(ingest(70, *FULL))
     with plant.alerter():
         plant.wait(lambda: plant.committed() == plant.produced())
@@ -223,7 +223,7 @@ def test_asked_to_end_while_redis_does_not_answer_it_ends(shaky: Plant, own_valk
         shaky.send(encode_change(change))
         shaky.wait(lambda: shaky.waits_for_redis("react"))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(GUARD_S) == 0
     own_valkey.resume()
     assert shaky.committed() == 0
     with shaky.alerter():
@@ -233,10 +233,10 @@ def test_asked_to_end_while_redis_does_not_answer_it_ends(shaky: Plant, own_valk
 def test_asked_to_end_while_a_thread_hangs_it_ends_by_force(plant: Plant) -> None:
     fill(plant.store, ingest(0, *FULL))
     plant.store.set_progress({b"t:0": encode_progress(Progress(us(61), 0, us(61)))})
-    with plant.alerter(hangs=True) as process:
+    with plant.alerter(hangs=True, shutdown_timeout_s=5.0) as process:
         plant.wait(lambda: "sweep hangs" in plant.log())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 3
+        assert process.wait(GUARD_S) == 3
 
 
 def test_it_waits_for_topics_that_are_not_there_yet(kafka: KafkaCluster, redis_url: str, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_without_a_broker_it_is_not_ready_and_still_ends(own_valkey: Valkey) -> 
             own.kill(0)
             assert eventually(lambda: alerter.get("/readyz")[0] == 503), alerter.text
             alerter.send(signal.SIGTERM)
-            assert alerter.wait(60) in (0, 3)
+            assert alerter.wait() in (0, 3)
 
 
 def test_a_pass_publishes_only_while_it_leads(plant: Plant) -> None:

@@ -75,9 +75,22 @@ def test_a_program_that_ignores_the_request_is_ended_by_force(tmp_path: Path) ->
 
 
 def test_a_frozen_program_can_be_stopped(sleeper: ChildProcess) -> None:
-    sleeper.send_signal(signal.SIGSTOP)
+    sleeper.freeze()
     sleeper.stop()
     assert sleeper.exit_code == 128 + signal.SIGTERM
+
+
+def test_a_frozen_program_does_nothing_more(tmp_path: Path) -> None:
+    program = "import itertools, sys\nfor n in itertools.count(): print(n, flush=True)"
+    child = ChildProcess("counter", [sys.executable, "-c", program], log_path=tmp_path / "log")
+    assert eventually(lambda: (tmp_path / "log").stat().st_size > 0)
+    child.freeze()
+    written = (tmp_path / "log").stat().st_size
+    assert not child.wait(0.2)
+    assert (tmp_path / "log").stat().st_size == written
+    child.send_signal(signal.SIGCONT)
+    assert eventually(lambda: (tmp_path / "log").stat().st_size > written)
+    child.kill()
 
 
 def test_the_exit_code_of_a_program_is_its_own(tmp_path: Path) -> None:

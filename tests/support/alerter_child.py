@@ -50,6 +50,7 @@ class Child:
     webhook_url: str | None = None
     resend_s: float = 60.0
     runbooks_url: str = "docs/runbooks"
+    shutdown_timeout_s: float = 60.0
 
     def config(self) -> AlerterConfig:
         return AlerterConfig(
@@ -67,7 +68,7 @@ class Child:
             lease_s=self.lease_s,
             send_timeout_s=self.lease_s * 7 / 8,
             keep_resolved_days=self.keep_resolved_days,
-            shutdown_timeout_s=10.0,
+            shutdown_timeout_s=self.shutdown_timeout_s,
             sinks=self.sinks(),
         )
 

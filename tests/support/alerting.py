@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -26,7 +26,8 @@ from processor.model.alert import Alert
 from processor.model.codec import decode_alert, encode_change
 from tests.support.alerter_child import Child
 from tests.support.events import Json, column_lineage, event, fill, observe, schema, table
-from tests.waiting import eventually
+from tests.support.indexing import bounds_of
+from tests.waiting import GUARD_S, eventually
 
 FULL = ("id:int", "amount:int")
 DROPPED = ("id:int",)
@@ -71,14 +72,8 @@ class Plant:
         configs = {name: {"max.message.bytes": str(limits.get(name, LARGEST))} for name in names}
         for made in self.admin.create_topics([NewTopic(n, 2, 1, config=configs[n]) for n in names]).values():
             made.result()
-        self.wait(lambda: all(self._has_leaders(name) for name in names))
-
-    def _has_leaders(self, topic: str) -> bool:
-        try:
-            self.read(topic)
-        except KafkaException:
-            return False
-        return True
+        for name in names:
+            self.read(name)  # waits for their leaders
 
     def index(self, *events: Json) -> None:
         """Index events, publish what they changed and tell how far that is, as the indexer does."""
@@ -98,7 +93,7 @@ class Plant:
     ) -> None:
         headers_given: Any = headers or []
         self.producer.produce(self.config.changes_topic, value, key, headers=headers_given)
-        assert self.producer.flush(30) == 0
+        assert self.producer.flush(GUARD_S) == 0
 
     @contextmanager
     def alerter(self, **told: object) -> Iterator[subprocess.Popen[bytes]]:
@@ -121,8 +116,10 @@ class Plant:
         client.delete(*client.scan_iter(f"{self.child.redis_prefix}:{{alerts}}:*"))
 
     def log(self) -> str:
+        """The lines that have been written whole."""
         log = self.folder / "alerter.log"
-        return log.read_text() if log.exists() else ""
+        text = log.read_text() if log.exists() else ""
+        return text[: text.rfind("\n") + 1]
 
     def waits_for_redis(self, doing: str) -> bool:
         told = (json.loads(line) for line in self.log().splitlines() if line.startswith("{"))
@@ -134,12 +131,11 @@ class Plant:
             {"bootstrap.servers": self.child.bootstrap, "group.id": "reader", "enable.auto.commit": False}
         )
         try:
-            parts = [TopicPartition(topic, number, 0) for number in range(2)]
-            ends = {p.partition: consumer.get_watermark_offsets(p, timeout=30)[1] for p in parts}
-            consumer.assign(parts)
+            ends = {number: end for number, (_, end) in bounds_of(consumer, topic).items()}
+            consumer.assign([TopicPartition(topic, number, 0) for number in ends])
             found: list[Message] = []
             while len(found) < sum(ends.values()):
-                found += consumer.consume(100, timeout=0.2)
+                found += [each for each in consumer.consume(100, timeout=0.2) if each.error() is None]
             return found
         finally:
             consumer.close()
