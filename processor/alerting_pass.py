@@ -73,7 +73,7 @@ class _Leading:
         self._led_s = 0.0
 
     def learn(self) -> None:
-        """See to it that the alerts know what their topic says."""
+        """See to it that the alerts know what their topic says, if they are new or were lost."""
         deadline_s = time.monotonic() + _WAIT_S
         while self._alerts.era() is None:
             if self._leads(deadline_s):
@@ -106,7 +106,7 @@ class _Leading:
         if self._lease():
             return True
         if time.monotonic() > deadline_s:
-            raise DependencyError("Kafka", "an alerter that runs leads, and does not publish")
+            raise DependencyError("Kafka", "an alerter that runs leads, and neither reads its topic nor publishes")
         time.sleep(_PAUSE_S)
         return False
 

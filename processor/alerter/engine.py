@@ -139,11 +139,12 @@ class Engine:
         return is_news
 
     async def _reaction(self, changes: Sequence[Change]) -> bool:
+        """React; alerts that know nothing yet learn it first, if this alerter leads."""
         try:
             return await self._thread(self._react, changes)
         except LostAlertsError:
             await self.publish()
-            raise
+            return await self._thread(self._react, changes)
 
     def acknowledged(self) -> None:
         """Take note that a change will be committed."""

@@ -144,7 +144,9 @@ def _each(ids: list[str] | None, make: Callable[[Alert], Step | None], output: O
 def _step(store: RedisAlerts, alert_id: str, make: Callable[[Alert], Step | None]) -> Alert:
     """Take a step, anew when somebody else took one meanwhile."""
     for _ in range(_TRIES):
-        alert = store.get([alert_id])[alert_id]
+        alert = store.get([alert_id]).get(alert_id)
+        if alert is None:
+            raise NotFoundError(f"is no longer there: {alert_id}")
         step = make(alert)
         if step is None:
             return alert
