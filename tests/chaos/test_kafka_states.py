@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import confluent_kafka.admin
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from processor.local import KafkaCluster, Valkey
@@ -38,12 +39,24 @@ class Stage:
         self.fed += STEP
 
     def leader(self, topic: str, partition: int = 0) -> int:
-        """The broker that leads a partition, by its place in the cluster."""
-        return int(self.admin.list_topics(topic, 10).topics[topic].partitions[partition].leader) - 1
+        """The broker that leads a partition, by its place in the cluster; waits for one that does."""
+        found = list[int]()
 
-    def in_sync(self, topic: str) -> int:
-        """The fewest replicas in sync of any partition."""
-        return min(len(each.isrs) for each in self.admin.list_topics(topic, 10).topics[topic].partitions.values())
+        def asked() -> bool:
+            with contextlib.suppress(KafkaException, KeyError):
+                found.append(int(self.admin.list_topics(topic, 10).topics[topic].partitions[partition].leader) - 1)
+            return bool(found) and found[-1] >= 0
+
+        assert eventually(asked)
+        return found[-1]
+
+    def in_sync(self, *topics: str) -> int:
+        """The fewest replicas in sync of any partition of these, or of any topic; 0 while nobody answers."""
+        with contextlib.suppress(KafkaException):
+            told = self.admin.list_topics(timeout=10).topics
+            of = (each for name in topics or told for each in told[name].partitions.values())
+            return min((len(each.isrs) for each in of), default=0)
+        return 0
 
     def configure(self, topic: str, **entries: str) -> None:
         """Change settings of a topic."""
@@ -92,7 +105,7 @@ def without_enough_replicas(stage: Stage) -> Iterator[None]:
     assert eventually(lambda: stage.in_sync(changes) == 2)
     yield
     stage.kafka.restart(victim)
-    assert eventually(lambda: stage.in_sync(changes) == 3)
+    assert eventually(lambda: stage.in_sync() == 3)
     stage.configure(changes, min_insync_replicas="2")
 
 
@@ -131,7 +144,7 @@ def test_a_leader_is_killed_and_another_takes_over(stage: Stage) -> None:
     stage.feed()
     assert_whole(stage)
     stage.kafka.restart(victim)
-    assert eventually(lambda: stage.in_sync(events) == 3)
+    assert eventually(lambda: stage.in_sync() == 3)
 
 
 def test_every_broker_freezes_and_goes_on(stage: Stage) -> None:

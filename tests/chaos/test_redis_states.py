@@ -70,7 +70,13 @@ def stage(kafka: KafkaCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with Valkey(data_dir=folder, settings={**SETTINGS, "aclfile": str(users)}) as server, Proxy(server.port) as proxy:
         url = f"redis://{USER}:first@{HOST}:{proxy.port}/0"
         world = World.make(
-            kafka.bootstrap, url, "states-", batch_size=20, redis_timeout_s=0.5, reconcile_interval_s=1.0
+            kafka.bootstrap,
+            url,
+            "states-",
+            batch_size=20,
+            redis_timeout_s=0.5,
+            reconcile_interval_s=1.0,
+            kafka={"session.timeout.ms": "60000"},  # who does not poll is put out sooner, who gets no CPU is not
         )
         with world.process("run", "--role", "indexer") as indexer, world.process("run", "--role", "alerter") as alerter:
             made = Stage(server, proxy, world, indexer, alerter)
@@ -115,7 +121,7 @@ def loading(stage: Stage) -> Iterator[None]:
         admin.config_set("key-load-delay", "0")
         admin.save()
     stage.server.kill()
-    stage.server.restart({"key-load-delay": "2000"})
+    stage.server.restart({"key-load-delay": "20000"})  # longer than anybody looks; it ends below
     with stage.admin() as admin:
         assert admin.info("persistence")["loading"] == 1
         yield

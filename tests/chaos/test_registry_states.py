@@ -79,7 +79,9 @@ def test_it_waits_for_the_registry_and_goes_on(
     kafka: KafkaCluster, redis_url: str, topic_prefix: str, registry: Registry, trouble: float
 ) -> None:
     registry.trouble = trouble
-    world = World.make(kafka.bootstrap, redis_url, topic_prefix, registry_url=registry.url)
+    world = World.make(
+        kafka.bootstrap, redis_url, topic_prefix, registry_url=registry.url, kafka={"session.timeout.ms": "60000"}
+    )
     world.produce([framed()])
     with world.process("run", "--role", "indexer") as running:
         assert eventually(lambda: "schema registry" in running.get("/readyz")[1]), running.text

@@ -138,5 +138,5 @@ def test_who_works_ends_when_a_newer_version_takes_the_index_over(world: World, 
             assert each.wait() == 2, each.text
             assert "newer version" in each.text.splitlines()[-1]
         [serving] = api.logged("serving the API")
-        assert status_of(f"{serving['url']}/api/v2/nodes") == 503
+        assert eventually(lambda: status_of(f"{serving['url']}/api/v2/nodes") == 503)
         assert api.get("/livez")[0] == 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from processor.local.ports import HOST, free_ports
 from processor.local.process import ChildProcess
 from processor.local.valkey import server_binary
 from processor.model.errors import DependencyError, UsageError
+from tests.waiting import eventually
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
@@ -79,10 +80,9 @@ def test_a_cluster_that_is_not_there_is_a_dependency_failure() -> None:
 
 
 def _eventually_pings(client: Client) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
+    def pings() -> bool:
+        with contextlib.suppress(RedisError):
             return bool(client.ping())
-        except RedisError:
-            time.sleep(0.1)
-    return False
+        return False
+
+    return eventually(pings)

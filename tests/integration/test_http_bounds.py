@@ -78,7 +78,7 @@ def test_what_is_no_proper_request_gets_a_short_answer(server: HealthServer, req
     assert status in answer
     assert len(answer) < 2_000
     assert b"\x1b" not in answer
-    assert is_alive(server)
+    assert eventually(lambda: _answers(server))
 
 
 def test_a_client_that_never_ends_its_request_is_dropped_while_others_are_answered(server: HealthServer) -> None:
@@ -86,7 +86,7 @@ def test_a_client_that_never_ends_its_request_is_dropped_while_others_are_answer
         slow.sendall(b"GET /livez HTTP/1.1\r\n")
         dripping = threading.Thread(target=_drip, args=(slow,), daemon=True)
         dripping.start()
-        assert is_alive(server)
+        assert eventually(lambda: _answers(server))
         assert rest(slow) == b""
     dripping.join(30)
 

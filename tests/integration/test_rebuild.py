@@ -130,7 +130,7 @@ def test_indexing_and_answering_go_on_meanwhile(world: World) -> None:
         assert eventually(lambda: world.behind() == 0), running.text
         reader = threading.Thread(target=ask)
         reader.start()
-        with building(world, Plan(buckets=16, grace_s=1)) as build:
+        with building(world, Plan(buckets=16, grace_s=5)) as build:
             world.produce(events[600:900])
             build.read_topics(lambda _told: None)
             world.produce(events[900:])

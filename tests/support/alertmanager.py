@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from processor.local.ports import accepts, free_ports
+from tests.support.answers import status_of
 from tests.waiting import eventually
 
 _CONFIG = """\
@@ -42,11 +44,16 @@ class Alertmanager:
         with (self._folder / "alertmanager.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
             try:
-                assert eventually(lambda: accepts(self.port)), (self._folder / "alertmanager.log").read_text()
+                assert eventually(self._is_ready), (self._folder / "alertmanager.log").read_text()
                 yield
             finally:
                 process.kill()
                 process.wait()
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(OSError):
+            return accepts(self.port) and status_of(f"{self.url}/-/ready") == 200
+        return False
 
     def alerts(self) -> list[Any]:
         """What fires there, as amtool shows it."""
