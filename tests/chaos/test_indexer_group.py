@@ -137,6 +137,7 @@ def test_a_member_that_waits_for_a_dependency_lets_go_of_what_others_take(world:
 
 def test_a_named_member_that_is_started_again_moves_no_partition(world: World, tmp_path: Path) -> None:
     one, other = Log(tmp_path, "one"), Log(tmp_path, "other")
+    world = patient(world)
     world.produce(encoded(pipelines(200)))
     with running(other.path, index_on, named(world, "other").settings):
         assert eventually(lambda: other.has("partitions assigned"))
