@@ -63,7 +63,7 @@ class _JobType(msgspec.Struct):
     jobType: str | None = None  # noqa: N815 - the facet's own name
 
 
-_job_type_of = facet_reader(_JobType)
+_job_type = facet_reader(_JobType)
 
 
 def links_in(record: str, there: Hash) -> list[Link]:
@@ -212,10 +212,6 @@ def job_history(record: NodeRecord, recent: Hash, opened: Iterable[OpenRun]) -> 
         first_seen_us=record.first_seen_us,
         last_seen_us=record.last_seen_us,
     )
-
-
-def _job_type(facet: bytes | None) -> _JobType:
-    return _job_type_of(facet)
 
 
 def _finished(run: joins.Recent) -> FinishedRun:
