@@ -49,20 +49,29 @@ def alert_called(
 
     `least`: letters that a beginning has. `breathe` is called now and then; what it raises ends this.
     """
-    exact = alerts.get([given]).get(given)
+    exact = _exact(alerts, given)
     if exact is not None or len(given) < least or not _BEGINNING.fullmatch(given):
         return exact
-    found = [alert for alert in breathing(alerts.all(), breathe) if alert.finding.alert_id.startswith(given)]
-    if len(found) > 1:
-        raise UnclearAlertError(given, [alert.finding.alert_id for alert in found])
-    return found[0] if found else None
+    return _begun(alerts, given, breathe)
 
 
 def alert_meant(view: View, alerts: _Alerts, given: str) -> Alert | None:
     """The alert that is meant where a NODE may stand as well; None if it is a node, or nothing. Raises as above."""
     if len(given) < LEAST or not _BEGINNING.fullmatch(given):
         return None
-    exact = alerts.get([given]).get(given)
+    exact = _exact(alerts, given)
     if exact is not None or is_called(view, given):
         return exact
-    return alert_called(alerts, given, breathe=view.breathe)
+    return _begun(alerts, given, view.breathe)
+
+
+def _exact(alerts: _Alerts, given: str) -> Alert | None:
+    return alerts.get([given]).get(given)
+
+
+def _begun(alerts: _Alerts, given: str, breathe: Callable[[], None]) -> Alert | None:
+    """The only alert whose id begins so. Raises `UnclearAlertError`."""
+    found = [alert for alert in breathing(alerts.all(), breathe) if alert.finding.alert_id.startswith(given)]
+    if len(found) > 1:
+        raise UnclearAlertError(given, [alert.finding.alert_id for alert in found])
+    return found[0] if found else None

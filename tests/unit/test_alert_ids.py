@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import pytest
 
 from processor.alerter.life import fire
@@ -67,6 +70,21 @@ def test_where_no_node_is_called_so_the_beginning_of_an_id_will_do(alerts: Memor
     assert id_of(alert_meant(UNNAMED, alerts, "cafe")) == CAFE
     with pytest.raises(UnclearAlertError):
         alert_meant(UNNAMED, alerts, "feed")
+
+
+@pytest.mark.parametrize("given", ["cafe", CAFE])
+def test_a_whole_id_is_looked_up_once(given: str) -> None:
+    class Asked(MemoryAlerts):
+        asked = 0
+
+        def get(self, alert_ids: Sequence[str]) -> dict[str, Alert]:
+            self.asked += 1
+            return super().get(alert_ids)
+
+    for find in (alert_called, partial(alert_meant, UNNAMED)):
+        alerts = Asked()
+        find(alerts, given)
+        assert alerts.asked == 1
 
 
 def test_every_node_can_be_asked_for_whatever_the_ids_of_alerts(alerts: MemoryAlerts) -> None:
