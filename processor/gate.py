@@ -25,7 +25,7 @@ from processor.gate_client import ApiClient, is_api
 from processor.index.view import View
 from processor.judging.coverage_gate import TARGET_PERCENT, UnknownNamespaceError, coverage_verdict, of_namespace
 from processor.judging.provenance import Demand, may_be_fed
-from processor.judging.questions import ImpactQuestion, answer_impact
+from processor.judging.questions import ImpactQuestion, answer_impact, read_question
 from processor.judging.verdicts import CoverageVerdict, FailOn, Grade, ImpactVerdict, NodeRef, ProvenanceVerdict
 from processor.model.errors import DependencyError, LineageError, UsageError
 from processor.model.identity import Node
@@ -46,7 +46,6 @@ __all__ = [
 ]
 
 _read_demand: Final = converter(Demand)
-_read_question: Final = converter(ImpactQuestion)
 _read_provenance: Final = msgspec.json.Decoder(ProvenanceVerdict).decode
 _read_impact: Final = msgspec.json.Decoder(ImpactVerdict).decode
 _read_coverage: Final = msgspec.json.Decoder(CoverageVerdict).decode
@@ -260,7 +259,7 @@ def _demand(given: dict[str, Any]) -> Demand:
 
 def _converted(parts: dict[str, Any]) -> ImpactQuestion:
     try:
-        return _read_question(parts)
+        return read_question(parts)
     except msgspec.ValidationError as error:
         raise UsageError(in_words(error, tuple(FailOn))) from None
 

@@ -10,12 +10,10 @@ from typing import Any
 import msgspec
 import yaml
 
-from processor.judging.questions import ImpactQuestion
+from processor.judging.questions import ImpactQuestion, read_question
 from processor.model.errors import UsageError
 from processor.model.text import quoted
-from processor.model.typed import converter
 
-_read_question = converter(ImpactQuestion)
 _YAML = frozenset({".yaml", ".yml"})
 _MIB = 1024 * 1024
 _MOST_BYTES = 512 * _MIB
@@ -27,7 +25,7 @@ def question_of(files: Mapping[str, Path], also: Mapping[str, Any]) -> ImpactQue
     _check(files)
     raw = {name: msgspec.Raw(_bytes(path, _MOST_BYTES)) for name, path in files.items() if name != "schema"}
     schema = _document(files["schema"]) if "schema" in files else None
-    return _read_question({**raw, **also, "schema": schema})
+    return read_question({**raw, **also, "schema": schema})
 
 
 def _check(files: Mapping[str, Path]) -> None:

@@ -14,6 +14,7 @@ from processor.judging.schema_files import name_in, read_schema
 from processor.judging.verdicts import FailOn, ImpactVerdict
 from processor.model.errors import UsageError
 from processor.model.identity import Kind, Node
+from processor.model.typed import converter
 from processor.model.wording import EMPTY_NODE
 
 _NOTHING: Final = msgspec.Raw()
@@ -35,6 +36,10 @@ class ImpactQuestion(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     namespace: str | None = None
     deleted: bool = True
     fail_on: FailOn = FailOn.BREAKING
+
+
+read_question: Final = converter(ImpactQuestion)
+"""The question that these parts, by their names, make. Raises `msgspec.ValidationError` for parts that do not fit."""
 
 
 class BadPartError(UsageError):
