@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
-import uuid
 from typing import Final
 
 import structlog
 
 from processor import wiring
 from processor.alerter.era import OfEra
+from processor.alerter.lease import Lease
 from processor.alerter.policy_file import load_policy
 from processor.alerter.recall import Recall
 from processor.alerter.reconcile import Hooks, Outcome, reconcile, runbooks
@@ -29,7 +27,7 @@ __all__ = ["pass_over_alerts"]
 
 _PAGE: Final = 500
 _SEND_TIMEOUT_S: Final = 30.0
-_LEASE_MS: Final = 40_000
+_LEASE_S: Final = 40.0
 """Longer than a page may take: what it sends has arrived, or was given up, before another may lead."""
 _WAIT_S: Final = 60.0
 _PAUSE_S: Final = 0.2
@@ -68,9 +66,8 @@ class _Leading:
         self._settings = settings
         self._alerts = alerts
         self._publisher = wiring.open_publisher(settings)
-        self._recall = Recall(alerts, wiring.open_alerts_log(settings), breathe=self._lead_on)
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
-        self._led_s = 0.0
+        self._lease = Lease(alerts, _LEASE_S)
+        self._recall = Recall(alerts, wiring.open_alerts_log(settings), breathe=self._lease.lead_on)
 
     def learn(self) -> None:
         """See to it that the alerts know what their topic says, if they are new or were lost."""
@@ -85,25 +82,16 @@ class _Leading:
         while waiting := self._alerts.pending(_PAGE):
             if self._leads(deadline_s) and not self._recall.refresh():
                 _publish_page(self._settings, self._alerts, self._publisher, waiting)
-        if self._lease():
+        if self._lease.take():
             _tell_sinks(self._settings, self._alerts)
 
     def end(self) -> None:
         """Let another one lead."""
-        self._alerts.release(self._holder)
-
-    def _lead_on(self) -> None:
-        """Amid a reading of the topic, which may take longer than the lease lasts: renew it in time."""
-        if time.monotonic() - self._led_s > _LEASE_MS / 2000:
-            self._lease()
-
-    def _lease(self) -> bool:
-        self._led_s = time.monotonic()
-        return self._alerts.lease(self._holder, _LEASE_MS)
+        self._lease.release()
 
     def _leads(self, deadline_s: float) -> bool:
         """Whether this pass leads; after a pause if not. Raises `DependencyError` once that lasts too long."""
-        if self._lease():
+        if self._lease.take():
             return True
         if time.monotonic() > deadline_s:
             raise DependencyError("Kafka", "an alerter that runs leads, and neither reads its topic nor publishes")

@@ -13,11 +13,8 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import socket
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,6 +25,7 @@ import structlog
 
 from processor.alerter.config import AlerterConfig, AlerterParts
 from processor.alerter.era import OfEra
+from processor.alerter.lease import Lease
 from processor.alerter.points import Point
 from processor.alerter.policy_file import PolicyFile
 from processor.alerter.recall import Recall
@@ -90,11 +88,9 @@ class Engine:
         self._recalling = asyncio.Lock()
         self._sweeping = asyncio.Lock()
         self._ending = asyncio.Event()
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._lease = Lease(self._alerts, config.lease_s)
         self._leads = False
         self._is_told = False
-        self._led_s = 0.0
-        self._told_until_s = 0.0
         self._crew = Crew(config.sinks, self._alerts, self._may_tell, parts.reached)
         self._rest_until_s = 0.0
 
@@ -211,7 +207,7 @@ class Engine:
     async def close(self) -> None:
         """Let another alerter lead, and give the threads back."""
         try:
-            await self._thread(self._alerts.release, self._holder)
+            await self._thread(self._lease.release)
         except DependencyError as error:
             _log.info("lease.kept", reason=str(error), until_s=self._config.lease_s)
         self._crew.close()
@@ -219,7 +215,7 @@ class Engine:
 
     async def _lead(self) -> bool:
         """Take or renew the lease: before each wave, for a wave takes less time than the lease lasts."""
-        self._leads = await self._thread(self._lease)
+        self._leads = await self._thread(self._take_lease)
         self._health.holds(REDIS)
         self._reached(Point.LEASED)
         return self._leads
@@ -229,12 +225,9 @@ class Engine:
         async with self._recalling:
             return await self._thread(self._recall.refresh)
 
-    def _lease_s_left(self) -> float:
-        return self._led_s + self._config.lease_s - time.monotonic()
-
     def _may_tell(self) -> bool:
         """Whether the lease is still held; that Kafka is away keeps nobody from telling what is known."""
-        return time.monotonic() < self._told_until_s
+        return self._lease.left_s > 0
 
     async def _publish_wave(self) -> bool:
         """Send what may be sent at once. Whether there may be more to send now."""
@@ -244,7 +237,7 @@ class Engine:
             return False
         if await self._know_topic():
             return True
-        if self._lease_s_left() < self._config.send_timeout_s:
+        if self._lease.left_s < self._config.send_timeout_s:
             return True
         delivered = await self._topic.deliver(waiting)
         self._reached(Point.DELIVERED)
@@ -326,11 +319,10 @@ class Engine:
             raise AbandonedError("sweep")
 
     def _lead_on(self) -> None:
-        """Amid a reading of the topic, which may take longer than the lease lasts: renew it in time."""
+        """Amid a reading of the topic, which may take longer than the lease lasts."""
         self._breathe()
-        if self._lease_s_left() < self._config.lease_s / 2:
-            self._lease()
-            self._health.beat()
+        self._lease.lead_on()
+        self._health.beat()
 
     def _give_way(self) -> None:
         self._breathe()
@@ -339,12 +331,9 @@ class Engine:
     def _now_us(self, view: View) -> int | None:
         return view.now_us(_wall_us(), self._config.clock)
 
-    def _lease(self) -> bool:
-        began_s, lease_s = time.monotonic(), self._config.lease_s
+    def _take_lease(self) -> bool:
         self._is_told = self._alerts.era() is not None
-        leads = self._alerts.lease(self._holder, int(lease_s * 1000))
-        self._led_s, self._told_until_s = began_s, began_s + lease_s if leads else 0.0
-        return leads
+        return self._lease.take()
 
     # Waiting
 
