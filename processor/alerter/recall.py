@@ -6,7 +6,7 @@ Rules kept here:
 - in doubt it is read again: to be told what one knows does no harm;
 - to read it may take longer than the lease lasts: `breathe` is called between two records, to lead on (two who took
   turns in leading would each end the other's reading, for ever);
-- a topic that ends before what was known of it was made anew: what fires is sent to it again;
+- a topic that ends before what was known of it, or has fewer partitions, was made anew: what fires is sent to it again;
 - where the topic's last word on an alert is older than what was published before (somebody who no longer led still
   sent), or that it is to be forgotten though it fires again, the newer word is sent again, for a compacted topic keeps
   the last one only.
@@ -48,7 +48,7 @@ class Recall:
         known, ends = self._alerts.known(), self._topic.ends()
         if known == ends and self._alerts.era():
             return False
-        is_new = any(known[each] > end for each, end in ends.items() if each in known)
+        is_new = any(offset > ends.get(each, 0) for each, offset in known.items())
         from_where = {each: 0 if is_new else known.get(each, 0) for each in ends}
         starts = {each: start for each, start in from_where.items() if start < ends[each]}
         self._read(starts, ends, is_new=is_new)

@@ -26,6 +26,7 @@ from processor.alerter.engine import KAFKA, REDIS, Engine
 from processor.alerter.kafka_settings import KafkaSettings, kafka_settings
 from processor.alerter.policy_file import load_policy
 from processor.alerter.right_of_way import switch_soon
+from processor.alerter.topic_log import no_topic
 from processor.model.errors import DependencyError, IndexVersionError
 from processor.telemetry.health import Health
 
@@ -157,7 +158,7 @@ class _Run:
         self._health.holds(KAFKA)
         missing = sorted(wanted - there.keys())
         if missing:
-            raise DependencyError("Kafka", f"no topic {', '.join(missing)}: create it, or start with create_topics")
+            raise no_topic(*missing)
 
     def _open(self, app: faust.App) -> Engine:
         return Engine(self._config, self._parts, sender(app, self._config.send_timeout_s), self._health)

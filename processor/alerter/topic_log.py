@@ -1,12 +1,13 @@
 """What `lineage.alerts` holds, read from where one likes, without a group.
 
-Whatever Kafka does wrong is a DependencyError; the caller tries again.
+Whatever Kafka does wrong is a DependencyError, and so is that there is no such topic: it is not taken for an empty one,
+for what fires is to be told to it once it is made anew. The caller tries again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -25,8 +26,14 @@ _SILENT_S = 20.0
 _POLL_S = 0.1
 _COUNT = 500
 _END = KafkaError._PARTITION_EOF  # noqa: SLF001  the underscore marks codes of the client itself
+_MISSING = KafkaError.UNKNOWN_TOPIC_OR_PART
 
 _log = structlog.get_logger(__name__)
+
+
+def no_topic(*names: str) -> DependencyError:
+    """What to say of topics that are missing."""
+    return DependencyError("Kafka", f"no topic {', '.join(names)}: create it, or start with create_topics")
 
 
 class Said(NamedTuple):
@@ -40,7 +47,7 @@ class AlertLog(Protocol):
     """The alerts topic, to read."""
 
     def ends(self) -> dict[int, int]:
-        """Where each partition ends: the offset of the next record."""
+        """Where each partition ends: the offset of the next record. Raises DependencyError where there is no topic."""
 
     def read(self, starts: Mapping[int, int]) -> Iterator[Said]:
         """Read these partitions from these offsets to their ends, each partition in order."""
@@ -71,13 +78,21 @@ class TopicLog:
     def ends(self) -> dict[int, int]:
         """See `AlertLog`."""
         try:
-            numbers = self._admin.list_topics(self._topic, timeout=_ASK_S).topics[self._topic].partitions
+            numbers = self._partitions()
             latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # its stubs have no types
             asked = {TopicPartition(self._topic, number): latest for number in numbers}
             answers = self._admin.list_offsets(asked, request_timeout=_ASK_S)
             return {each.partition: answer.result().offset for each, answer in answers.items()}
         except KafkaException as error:
             raise DependencyError("Kafka", f"{self._topic}: {error.args[0].str()}") from error
+
+    def _partitions(self) -> Iterable[int]:
+        there = self._admin.list_topics(self._topic, timeout=_ASK_S).topics[self._topic]
+        if there.error is None:
+            return there.partitions
+        if there.error.code() == _MISSING:
+            raise no_topic(self._topic)
+        raise KafkaException(there.error)
 
     def read(self, starts: Mapping[int, int]) -> Iterator[Said]:
         """See `AlertLog`."""

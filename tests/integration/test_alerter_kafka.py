@@ -132,6 +132,24 @@ def test_alerts_that_redis_lost_are_known_from_their_topic(plant: Plant) -> None
     ]
 
 
+def test_an_alerts_topic_that_is_missing_is_waited_for_and_told_what_fires(plant: Plant) -> None:
+    fill(plant.store, ingest(0, *FULL), ingest(1, *FULL, dataset="public.other"), stage())
+    topic = plant.config.alerts_topic
+    with plant.alerter(sweep_every_s=0.5) as process:
+        plant.index(ingest(60, *DROPPED))
+        plant.wait(lambda: bool(plant.published()) and plant.alerts.pending(1) == [])
+        (first,) = plant.published()
+        plant.delete_topic(topic)
+        plant.wait(lambda: f"no topic {topic}" in plant.log())
+        plant.index(ingest(61, *DROPPED, dataset="public.other"))
+        plant.wait(lambda: len(plant.alerts.firing()) == 2)
+        plant.create_topic(topic)
+        plant.wait(lambda: len(plant.published()) == 2 and plant.alerts.pending(1) == [])
+        assert first in plant.published()
+        assert {a.finding.alert_id for a in plant.published()} == set(plant.alerts.firing())
+        assert process.poll() is None
+
+
 def test_while_no_indexer_has_told_how_far_it_has_read_nothing_is_judged(plant: Plant) -> None:
     fill(plant.store, ingest(0, *FULL), stage())
     change = change_of(fill(plant.store, ingest(60, *DROPPED))[0], plant.store)

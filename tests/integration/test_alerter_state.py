@@ -292,8 +292,8 @@ def test_a_step_is_published_once_however_often_it_is_tried(alerts: AlertStore) 
 class Topic:
     """The alerts topic: a list a partition. Compaction is left to the tests."""
 
-    def __init__(self) -> None:
-        self.partitions: dict[int, list[Said]] = {0: [], 1: []}
+    def __init__(self, partitions: int = 2) -> None:
+        self.partitions: dict[int, list[Said]] = {number: [] for number in range(partitions)}
         self.reads = list[dict[int, int]]()
 
     def ends(self) -> dict[int, int]:
@@ -306,7 +306,7 @@ class Topic:
 
     def write(self, alert_id: str, alert: Alert | None) -> Landed:
         """Append a record."""
-        number = sum(alert_id.encode()) % 2
+        number = sum(alert_id.encode()) % len(self.partitions)
         self.partitions[number].append(Said(alert_id, alert))
         return Landed(number, len(self.partitions[number]) - 1)
 
@@ -435,12 +435,17 @@ def test_an_older_word_after_a_newer_one_is_put_right(alerts: AlertStore) -> Non
     assert topic.publish(alerts) == []
 
 
-def test_a_topic_that_was_made_anew_hears_again_what_fires(alerts: AlertStore) -> None:
+@pytest.mark.parametrize(("fires", "ended"), [("a1", "a2"), ("a1", None), ("a2", None)])
+@pytest.mark.parametrize("partitions", [2, 1])
+def test_a_topic_that_was_made_anew_hears_again_what_fires(
+    alerts: AlertStore, fires: str, ended: str | None, partitions: int
+) -> None:
     topic = Topic()
-    fires = open_one(alerts, "a1")
-    end_one(alerts, open_one(alerts, "a2"))
+    alert = open_one(alerts, fires)
+    if ended is not None:
+        end_one(alerts, open_one(alerts, ended))
     topic.publish(alerts)
-    assert [p.alert for p in Topic().publish(alerts)] == [fires]
+    assert [p.alert for p in Topic(partitions).publish(alerts)] == [alert]
 
 
 def test_what_the_topic_forgot_is_forgotten_and_begins_anew(alerts: AlertStore) -> None:

@@ -69,11 +69,19 @@ class Plant:
         """Create the topics; `largest`: what those of them take that take more or less than usual."""
         names = (self.config.changes_topic, self.config.alerts_topic, self.config.dead_letters_topic)
         limits = {f"{self.child.topic_prefix}{name.replace('_', '-')}": size for name, size in largest.items()}
-        configs = {name: {"max.message.bytes": str(limits.get(name, LARGEST))} for name in names}
-        for made in self.admin.create_topics([NewTopic(n, 2, 1, config=configs[n]) for n in names]).values():
-            made.result()
         for name in names:
-            self.read(name)  # waits for their leaders
+            self.create_topic(name, limits.get(name, LARGEST))
+
+    def create_topic(self, name: str, largest: int = LARGEST) -> None:
+        """Create one of the topics."""
+        new = NewTopic(name, 2, 1, config={"max.message.bytes": str(largest)})
+        self.admin.create_topics([new])[name].result()
+        self.read(name)  # waits for its leaders
+
+    def delete_topic(self, name: str) -> None:
+        """Delete one, and return once it is gone."""
+        self.admin.delete_topics([name])[name].result()
+        self.wait(lambda: name not in self.admin.list_topics(timeout=GUARD_S).topics)
 
     def index(self, *events: Json) -> None:
         """Index events, publish what they changed and tell how far that is, as the indexer does."""
