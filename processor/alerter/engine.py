@@ -354,6 +354,9 @@ class Engine:
         raise AbandonedError(what)
 
     def _missed(self, what: str, error: DependencyError) -> None:
+        if isinstance(error, LostAlertsError):  # Redis answers, and whoever leads reads the topic into it
+            _log.info("alerts.untold", doing=what, reason=error.detail)
+            return
         metrics.RETRIES.labels(error.dependency.lower()).inc()
         if error.dependency == "Redis":
             self._health.fails(REDIS, error.detail)

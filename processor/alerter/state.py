@@ -147,7 +147,9 @@ class LostAlertsError(DependencyError):
     """The alerts are not those that something was judged with: it is judged again, once they know the topic."""
 
     def __init__(self) -> None:
-        super().__init__("Redis", "the alerts do not know what their topic says: they are new, or were lost just now")
+        super().__init__(
+            "Redis", "the alerts do not know what their topic says: they are new, or were lost; who leads tells them"
+        )
 
 
 def encode(alert: Alert) -> bytes:

@@ -6,14 +6,17 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from structlog.testing import capture_logs
+
 from processor.alerter.config import AlerterConfig, AlerterParts
-from processor.alerter.engine import Engine
+from processor.alerter.engine import REDIS, Engine
+from processor.alerter.recall import Recall
 from processor.alerter.reconcile import react
 from processor.alerter.records import Incoming, Outgoing
 from processor.alerter.right_of_way import RightOfWay
 from processor.alerter.sinks.topic import Send, TooLargeError
 from processor.alerter.state import MemoryAlerts, Pending
-from processor.alerter.topic_log import Said
+from processor.alerter.topic_log import NoLog, Said
 from processor.detect.policy import Policy
 from processor.index.memory import MemoryStore
 from processor.index.progress import Clock, Progress, encode_progress
@@ -154,6 +157,29 @@ def test_a_change_that_finds_alerts_which_know_nothing_is_judged_once_they_do() 
 
     asyncio.run(world.engine(send).handle(world.change("orders")))
     assert len(sent) == 1
+
+
+def test_who_does_not_lead_waits_for_alerts_that_know_nothing_and_does_not_say_that_redis_is_away() -> None:
+    health, was_ready = Health((REDIS,), livez_timeout_s=60), list[bool]()
+
+    class Led(Alerts):
+        """Alerts that another leads, who has told them what the topic says when they are asked for the second time."""
+
+        def lease(self, holder: str, lease_ms: int) -> bool:
+            was_ready.append(health.is_ready)
+            if len(was_ready) == 2:
+                Recall(self, NoLog()).refresh()
+            return super().lease(holder, lease_ms)
+
+    world = World()
+    world.alerts = Led()
+    world.alerts.is_taken = True
+    parts = AlerterParts(lambda: View(world.store), lambda: world.alerts)
+    with capture_logs() as said:
+        asyncio.run(Engine(_BRIEF, parts, nowhere, health).handle(world.change("orders")))
+    assert [(line["event"], line["doing"]) for line in said] == [("alerts.untold", "react")]
+    assert was_ready[:2] == [False, True]
+    assert len(world.alerts.firing()) == 1
 
 
 def test_a_topic_that_takes_longer_to_read_than_a_lease_lasts_is_read_to_its_end_by_one_of_two() -> None:
