@@ -16,7 +16,7 @@ from processor.api import events, gates, nodegraph, nodes, search, streams, why
 from processor.api.guard import Guard
 from processor.api.known import refuse_unknown
 from processor.api.marquez import routes as marquez
-from processor.api.marquez import stats
+from processor.api.marquez import stats, writing
 from processor.api.parts import Api
 from processor.api.problems import HANDLERS
 
@@ -32,6 +32,7 @@ _ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     *streams.ROUTES,
     *marquez.ROUTES,
     *stats.ROUTES,
+    *writing.ROUTES,
 )
 _DESCRIPTION: Final = (
     "Questions about datasets, jobs, columns, their lineage and the alerts about them, and lineage events taken in."

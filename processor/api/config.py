@@ -24,6 +24,7 @@ class ApiConfig:
     `max_body_bytes` bounds a body as sent and unpacked; `max_held_bytes` all bodies that are in hand at once.
     `streams`: how many clients may listen at a time; one that takes nothing for `slow_s` is cut off.
     `clock`: what time is judged by.
+    `patience_s`: how long what a writing call of Marquez's names is looked for, which may have been sent just now.
     `timeout_s`: what a question to the index may take; `send_timeout_s`: what Kafka's confirmation may.
     """
 
@@ -40,6 +41,7 @@ class ApiConfig:
     timeout_s: float = 10.0
     send_timeout_s: float = 15.0
     body_timeout_s: float = 30.0
+    patience_s: float = 5.0
     threads: int = 4
     waiting: int = 64
     names_age_s: float = 5.0

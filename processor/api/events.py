@@ -12,11 +12,11 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.openapi.spec.enums import OpenAPIType
 
 from processor.api.forms import Taken, taken
-from processor.api.intake import Accepted
+from processor.api.intake import Accepted, OutgoingEvent
 from processor.api.parts import Api, TheApi
 from processor.telemetry import metrics
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "give"]
 
 _CREATED: Final = HTTPStatus.CREATED
 _AnyRequest = Request[Any, Any, Any]
@@ -55,9 +55,14 @@ async def _take(api: Api, request: _AnyRequest) -> Accepted:
     with api.bodies.held() as body:
         data, is_packed = await api.bodies.read(body, request)
         accepted = await api.read(data, is_packed=is_packed)
-        await api.sender.send(accepted.records)
-    metrics.EVENTS_TAKEN.inc(len(accepted.records))
+        await give(api, accepted.records)
     return accepted
+
+
+async def give(api: Api, records: tuple[OutgoingEvent, ...]) -> None:
+    """Return once Kafka has confirmed all of them. Raises `ProblemError`: nothing is claimed then."""
+    await api.sender.send(records)
+    metrics.EVENTS_TAKEN.inc(len(records))
 
 
 ROUTES: Final = (take_lineage, take_events)

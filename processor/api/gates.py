@@ -17,17 +17,15 @@ from processor.api.answers import AnyRequest, answer
 from processor.api.asker import Index
 from processor.api.body import unpacked
 from processor.api.forms import CoverageAnswer, answers, judged
-from processor.api.params import given_node
+from processor.api.params import given_body, given_node
 from processor.api.parts import TheApi
-from processor.api.problems import ProblemError, bad_parameter
+from processor.api.problems import bad_parameter
 from processor.api.surveyor import Measured
 from processor.detect.coverage import Coverage
 from processor.judging.coverage_gate import TARGET_PERCENT, coverage_of, coverage_verdict, of_namespace
 from processor.judging.provenance import Demand, may_be_fed
 from processor.judging.questions import ImpactQuestion, answer_impact
 from processor.judging.verdicts import CoverageVerdict, FailOn, ImpactVerdict, ProvenanceVerdict
-from processor.model.text import quoted
-from processor.model.wording import in_words
 from processor.render.times import rfc3339
 
 __all__ = ["ROUTES"]
@@ -98,7 +96,7 @@ async def gate_impact(request: AnyRequest, api: TheApi) -> Response[bytes]:
         most = api.config.max_body_bytes
 
         def question(index: Index) -> ImpactVerdict:
-            asked = _question(unpacked(data, most) if is_packed else data)
+            asked = given_body(_read_question, unpacked(data, most) if is_packed else data, _CHOICES)
             return answer_impact(index.view, asked, index.resolve)
 
         verdict = await api.asker.ask(question)
@@ -136,17 +134,6 @@ async def get_coverage(
 def _coverage(measured: Measured, some: list[Coverage], limit: int) -> CoverageAnswer:
     overall, told = coverage_of(measured.surveyed.overall), list(map(coverage_of, some[:limit]))
     return CoverageAnswer(rfc3339(measured.at_us), overall, told, len(some))
-
-
-def _question(data: bytes) -> ImpactQuestion:
-    try:
-        return _read_question(data)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        name = where.strip("`.").split("[")[0].split(".")[0]
-        raise bad_parameter(name or "body", in_words(what, _CHOICES.get(name, ()))) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {quoted(error)}") from None
 
 
 ROUTES: Final = (gate_provenance, gate_impact, gate_coverage, get_coverage)

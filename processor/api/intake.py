@@ -6,6 +6,7 @@ byte, under the key that OpenLineage's own clients use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ from processor.decode.keys import message_key
 from processor.decode.observe import Observe
 from processor.decode.sniff import BOM
 from processor.model.errors import Reason, Rejected
+from processor.model.observation import Observation
 
 __all__ = ["Accepted", "Dropped", "Intake", "OutgoingEvent"]
 
@@ -75,6 +77,23 @@ class Intake:
         if errors:
             raise _rejected(errors)
         return Accepted(tuple(records), tuple(dropped[:_MOST_TOLD]))
+
+    def read_own(self, event: Mapping[str, Any]) -> tuple[OutgoingEvent, Observation]:
+        """An event that was made here of what somebody asks for, and what it says.
+
+        All of it keeps the contract, or nothing of it is taken: raises `ProblemError`.
+        """
+        value = msgspec.json.encode(event)
+        observed = self._observe(value, ())
+        errors = [_error(0, rejected, is_array=False) for rejected in observed.rejected]
+        errors += [
+            {"reason": Reason.CONTRACT.value, "pointer": p.pointer, "detail": p.detail}
+            for each in observed.observations
+            for p in each.problems
+        ]
+        if errors:
+            raise _rejected(errors)
+        return OutgoingEvent(message_key(value), value), observed.observations[0]
 
     def _split(self, text: bytes) -> tuple[list[bytes], bool]:
         if not text.startswith(b"["):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Final, TypeAlias
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Final, TypeAlias, TypeVar
 from urllib.parse import unquote
 
+import msgspec
 from litestar.params import PathParameter, QueryParameter
 
-from processor.api.problems import bad_parameter
+from processor.api.problems import ProblemError, bad_parameter
 from processor.model.errors import UsageError
-from processor.model.wording import EMPTY_NODE
+from processor.model.text import quoted
+from processor.model.wording import EMPTY_NODE, in_words
 from processor.render.times import parse_moment, parse_span
 
 __all__ = [
@@ -20,6 +24,7 @@ __all__ = [
     "GraphLimit",
     "Limit",
     "NodeInPath",
+    "given_body",
     "given_name",
     "given_node",
     "given_span",
@@ -27,7 +32,9 @@ __all__ = [
     "node_in_path",
 ]
 
+T = TypeVar("T")
 _MAX_CHARS: Final = 8192
+_NO_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {}
 
 NodeInPath: TypeAlias = Annotated[str, PathParameter(description="A NODE, percent-encoded")]
 Depth: TypeAlias = Annotated[int, QueryParameter(ge=1, le=100, description="How many jobs to go along at most")]
@@ -66,6 +73,18 @@ def _bounded(text: str, parameter: str) -> str:
     if len(text) > _MAX_CHARS:
         raise bad_parameter(parameter, f"it is longer than {_MAX_CHARS} characters")
     return text
+
+
+def given_body(decode: Callable[[bytes], T], data: bytes, choices: Mapping[str, tuple[str, ...]] = _NO_CHOICES) -> T:
+    """What a body of JSON says. `choices`: what there is for some of its members. Raises `ProblemError`."""
+    try:
+        return decode(data)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        name = where.strip("`.").split("[")[0].split(".")[0]
+        raise bad_parameter(name or "body", in_words(what, choices.get(name, ()))) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {quoted(error)}") from None
 
 
 def given_time(text: str | None, name: str = "at") -> int | None:

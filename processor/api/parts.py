@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -20,8 +20,13 @@ from processor.api.intake import Accepted, Intake, OutgoingEvent
 from processor.api.live import Live, LiveConfig, OpenTail
 from processor.api.surveyor import Surveyor
 from processor.detect.policy import Policy
+from processor.model.identity import Node
+from processor.model.memo import Memo
+from processor.model.observation import Observation
 
 __all__ = ["Api", "ApiParts", "TheApi"]
+
+_RUNS_BYTES: Final = 4 * 1024 * 1024
 
 
 class Sends(Protocol):
@@ -54,6 +59,7 @@ class Api:
         self.sender = parts.sender
         self.policy = parts.policy
         self.surveyor = Surveyor(parts.open_index, parts.policy, config.timeout_s)
+        self.jobs_of_runs: Memo[Node] = Memo(_RUNS_BYTES)
         self._open_observe = parts.open_observe
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._of_thread = threading.local()
@@ -63,6 +69,11 @@ class Api:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reader, partial(self._read, body, is_packed=is_packed))
 
+    async def translated(self, event: Mapping[str, Any]) -> tuple[OutgoingEvent, Observation]:
+        """The record of an event that was made here, and what it says, likewise. Raises `ProblemError`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, lambda: self._intake().read_own(event))
+
     def close(self) -> None:
         """Begin nothing more."""
         self.live.stop()
@@ -71,10 +82,14 @@ class Api:
         self._reader.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, body: bytes, *, is_packed: bool) -> Accepted:
+        return self._intake().read(body, is_packed=is_packed)
+
+    def _intake(self) -> Intake:
+        """That of the thread."""
         intake: Intake | None = getattr(self._of_thread, "intake", None)
         if intake is None:
             intake = self._of_thread.intake = Intake(self._open_observe(), self.config)
-        return intake.read(body, is_packed=is_packed)
+        return intake
 
 
 TheApi: TypeAlias = NamedDependency[SkipValidation[Api]]

@@ -31,7 +31,7 @@ _AWAY_S: Final = 2
 _NOT_FOUND: Final = HTTPStatus.NOT_FOUND
 _NOT_ALLOWED: Final = HTTPStatus.METHOD_NOT_ALLOWED
 _NO_PATH: Final = "there is nothing at this path; a name in a path is percent-encoded, its slashes (%2F) as well"
-_ONLY_EVENTS: Final = "nothing is created, tagged or deleted here but by lineage events: POST them to /api/v1/lineage"
+_NO_EVENT: Final = "no lineage event says this, so it is not done here: datasets are dropped, jobs and namespaces stay"
 _NEAR: Final = 5
 _MISSING: Final = re.compile(r"^Missing required \w+ parameter '(\w+)'")
 _IN_QUERIES: Final = {"start": "from", "goal": "to", "every": "all", "only": "filter", "subject": "node"}
@@ -143,10 +143,10 @@ def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
 
 
 def _refused(request: _AnyRequest, status: int) -> str:
-    """Marquez's clients also create, tag and delete: they are told what does that here."""
+    """Marquez's clients write: they are told of calls that nothing here does."""
     is_write = request.method in {"PUT", "POST", "DELETE"} and status in {_NOT_FOUND, _NOT_ALLOWED}
     if is_write and request.url.path.startswith("/api/v1/"):
-        return _ONLY_EVENTS
+        return _NO_EVENT
     return _NO_PATH if status == _NOT_FOUND else HTTPStatus(status).phrase
 
 

@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
 from typing import Final, NamedTuple, TypeVar
 
-import msgspec
-
-from processor.index.facets import facet_reader
 from processor.index.impact import owners_of
 from processor.index.layout import last_word
+from processor.index.tags import Tag, tags_of
 from processor.index.view import View
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node, canonical_namespace
@@ -48,20 +46,8 @@ def _go_on() -> None:
     """What needs no breath."""
 
 
-class _Tag(msgspec.Struct):
-    key: str = ""
-    value: str = ""
-
-
-class _Tags(msgspec.Struct):
-    tags: list[_Tag] = []
-
-
-_tags_of = facet_reader(_Tags)
-
-
 class Entry(NamedTuple):
-    """A dataset or a job, its texts as they are compared. `word` is the name's last part."""
+    """A dataset or a job, its texts as they are compared. `word`: the name's last part; `labels`: tags as spelled."""
 
     node: Node
     name: str
@@ -69,6 +55,7 @@ class Entry(NamedTuple):
     owners: frozenset[str]
     tags: frozenset[str]
     first_seen_us: int
+    labels: frozenset[str]
 
     @property
     def text(self) -> str:
@@ -97,14 +84,15 @@ class Found:
 
 def entry_of(record: NodeRecord) -> Entry:
     """What search knows of a node."""
-    node, name = record.node, record.node.name.casefold()
+    node, name, tags = record.node, record.node.name.casefold(), tags_of(record.facets)
     return Entry(
         node,
         name,
         last_word(node.name),
         frozenset(_spelled(owners_of(record.facets))),
-        frozenset(_tags(record)),
+        frozenset(_compared(tags)),
         record.first_seen_us,
+        frozenset(tag.key for tag in tags),
     )
 
 
@@ -119,10 +107,10 @@ def _spelled(owners: Iterable[str]) -> Iterator[str]:
         yield owner.rpartition(":")[2].casefold()
 
 
-def _tags(record: NodeRecord) -> Iterator[str]:
-    for tag in _tags_of(record.facets.get("tags")).tags:
+def _compared(tags: Iterable[Tag]) -> Iterator[str]:
+    for tag in tags:
         yield tag.key.casefold()
-        yield f"{tag.key}={tag.value}".casefold()
+        yield f"{tag.key}={tag.value or ''}".casefold()
 
 
 def _fitting(query: Query) -> Callable[[Entry], bool]:
@@ -201,6 +189,10 @@ class Catalog:
                 namespace, seen_us = entry.node.namespace, entry.first_seen_us
                 since[namespace] = min(since.get(namespace, seen_us), seen_us)
         return dict(sorted(since.items()))
+
+    def tags(self, breathe: Breathe = _go_on) -> list[str]:
+        """Every tag that stands on something, sorted."""
+        return sorted({label for entry in breathing(self.entries, breathe) for label in entry.labels})
 
     def search(self, query: Query, limit: int, offset: int = 0, breathe: Breathe = _go_on) -> Found:
         """What is looked for, whole names first. `breathe` is called now and then; what it raises ends this."""

@@ -60,17 +60,18 @@ UNKNOWN: list[Call] = [
     ["listRuns", "shop", "none"],
     ["getRun", run_id(99)],
 ]
-WRITES: list[Call] = [
-    ["createNamespace", "new", {"NamespaceMeta": {"ownerName": "me"}}],
-    ["createSource", "new", {"SourceMeta": {"type": "POSTGRESQL", "connectionUrl": "jdbc:postgresql://new"}}],
-    ["createDataset", NAMED, "new", {"DbTableMeta": {"physicalName": "new", "sourceName": NAMED}}],
-    ["createJob", "shop", "new", {"JobMeta": {"type": "BATCH", "location": "https://example.com"}}],
-    ["createRun", "shop", "load", {"RunMeta": {"id": run_id(5)}}],
-    ["createRunAndStart", "shop", "load", {"RunMeta": {"id": run_id(5)}}],
-    *([f"markRunAs{state}", run_id(2)] for state in ("Running", "Completed", "Failed", "Aborted")),
-    ["tagDatasetWith", NAMED, "raw", "pii"],
-    ["tagFieldWith", NAMED, "raw", "id", "pii"],
-]
+WRITES: dict[str, Call] = {
+    "namespace": ["createNamespace", "new", {"NamespaceMeta": {"ownerName": "me"}}],
+    "source": ["createSource", "new", {"SourceMeta": {"type": "POSTGRESQL", "connectionUrl": "jdbc:postgresql://new"}}],
+    "dataset": ["createDataset", NAMED, "new", {"DbTableMeta": {"physicalName": "new", "sourceName": NAMED}}],
+    "job": ["createJob", "shop", "new", {"JobMeta": {"type": "BATCH", "location": "https://example.com"}}],
+    "run": ["createRun", "shop", "load", {"RunMeta": {"id": run_id(5)}}],
+    "begun": ["createRunAndStart", "shop", "load", {"RunMeta": {"id": run_id(6)}}],
+    **{state: [f"markRunAs{state}", run_id(2)] for state in ("Running", "Completed", "Failed", "Aborted")},
+    "tagged": ["tagDatasetWith", NAMED, "raw", "pii"],
+    "tagged column": ["tagFieldWith", NAMED, "raw", "id", "key"],
+}
+SENT = len(WRITES) - len(("namespace", "source")) + len(("start of begun",))
 
 
 @pytest.fixture
@@ -78,21 +79,25 @@ def world(kafka: KafkaCluster, redis_url: str, topic_prefix: str) -> World:
     return World.make(kafka.bootstrap, redis_url, topic_prefix)
 
 
-def test_marquez_java_asks_unchanged(world: World) -> None:
-    calls = [*READS.values(), *UNKNOWN, *WRITES]
+def test_marquez_java_asks_and_writes_unchanged(world: World) -> None:
+    calls = [*READS.values(), *UNKNOWN, *WRITES.values()]
     with serving(world) as api:
         assert api.ask("POST", "/api/v1/lineage", b"[" + b",".join(encoded(EVENTS)) + b"]")[0] == 201
         world.catch_up()
         assert eventually(lambda: len(api.ask("GET", "/api/v1/jobs")[2]["jobs"]) == 3)
         answers = run(api.url, calls)
-        assert len(world.read(world.settings.topics.events)) == len(EVENTS)
+        assert len(world.read(world.settings.topics.events)) == len(EVENTS) + SENT
+        world.catch_up()
+        assert world.dead_letters() == []
+        [raw] = run(api.url, [["getDataset", NAMED, "raw"]])
     assert len(answers) == len(calls)
-    reads = dict(zip(READS, answers, strict=False))
-    assert {name: answer for name, answer in reads.items() if "value" not in answer} == {}
+    reads, writes = dict(zip(READS, answers, strict=False)), dict(zip(WRITES, answers[-len(WRITES) :], strict=True))
+    assert {name: answer for name, answer in (reads | writes).items() if "value" not in answer} == {}
     said_of_places({name: answer["value"] for name, answer in reads.items()})
     said_of_jobs({name: answer["value"] for name, answer in reads.items()})
-    refusals(answers[len(READS) : -len(WRITES)], {404}, "not found")
-    refusals(answers[-len(WRITES) :], {404, 405}, "POST them to /api/v1/lineage")
+    not_found(answers[len(READS) : -len(WRITES)])
+    said_of_writes({name: answer["value"] for name, answer in writes.items()})
+    assert (raw["value"]["tags"], raw["value"]["fields"][0]["tags"]) == (["pii"], ["key"])
 
 
 def said_of_places(said: Answer) -> None:
@@ -110,7 +115,7 @@ def said_of_places(said: Answer) -> None:
     assert [(field["name"], field["type"]) for field in said["dataset"]["fields"]] == [("id", "int"), ("total", "int")]
     assert said["dataset"]["fields"][1]["tags"] == ["money"]
     assert (said["stream"]["type"], said["stream"]["fields"][0]["type"]) == ("STREAM", "UNKNOWN")
-    assert said["tags"] == said["some tags"] == []
+    assert [tag["name"] for tag in said["tags"]] == [tag["name"] for tag in said["some tags"]] == ["money", "pii"]
 
 
 def said_of_jobs(said: Answer) -> None:
@@ -134,9 +139,21 @@ def said_of_jobs(said: Answer) -> None:
 MADE_ID = {"namespace": NAMED, "name": MADE["name"]}
 
 
-def refusals(answers: list[Answer], statuses: set[int], words: str) -> None:
+def said_of_writes(said: Answer) -> None:
+    assert [said[name]["name"] for name in ("namespace", "source", "dataset", "job")] == ["new"] * 4
+    assert (said["dataset"]["id"], said["dataset"]["sourceName"]) == ({"namespace": NAMED, "name": "new"}, NAMED)
+    assert said["job"]["location"] == "https://example.com"
+    assert [(said[name]["id"], said[name]["state"]) for name in ("run", "begun")] == [
+        (run_id(5), "NEW"),
+        (run_id(6), "RUNNING"),
+    ]
+    states = [said[name]["state"] for name in ("Running", "Completed", "Failed", "Aborted")]
+    assert states == ["RUNNING", "COMPLETED", "FAILED", "ABORTED"]
+    assert (said["tagged"]["tags"], said["tagged column"]["fields"][0]["tags"]) == (["pii"], ["key"])
+
+
+def not_found(answers: list[Answer]) -> None:
     """The client got hold of each, by the code and the sentence that it was told."""
     for answer in answers:
-        assert answer.get("error") == "MarquezHttpException", answer
-        assert answer["code"] in statuses
-        assert words in answer["message"]
+        assert (answer.get("error"), answer["code"]) == ("MarquezHttpException", 404), answer
+        assert "not found" in answer["message"]

@@ -24,7 +24,7 @@ from processor.model.errors import DependencyError
 from processor.resources import schemas_dir
 
 # The memory store is not for several threads.
-CONFIG = ApiConfig(topic="lineage.events", threads=1, names_age_s=0.0)
+CONFIG = ApiConfig(topic="lineage.events", threads=1, names_age_s=0.0, patience_s=0.0)
 
 
 @dataclass

@@ -136,7 +136,12 @@ def test_search(api: Served) -> None:
 
 def test_what_the_index_does_not_keep_is_empty(api: Served) -> None:
     assert got(api, "/api/v1/events/lineage", limit=10) == {"events": [], "totalCount": 0}
-    assert got(api, "/api/v1/tags") == {"tags": []}
+
+
+def test_tags_that_stand_on_something_are_listed(api: Served) -> None:
+    names = [{"name": name, "description": None} for name in ("money", "pii")]
+    assert got(api, "/api/v1/tags") == {"tags": names}
+    assert got(api, "/api/v1/tags", limit=1, offset=1) == {"tags": names[1:]}
 
 
 def test_statistics(api: Served) -> None:

@@ -134,16 +134,26 @@ def test_it_is_told_of_every_node_that_it_draws(api: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "members"),
     [
-        ("DELETE", f"{IN_WAREHOUSE}/datasets/stg"),
-        ("DELETE", "namespaces/shop/jobs/stage"),
-        ("POST", f"{IN_WAREHOUSE}/datasets/stg/tags/pii"),
-        ("DELETE", f"{IN_WAREHOUSE}/datasets/stg/fields/id/tags/pii"),
-        ("PUT", "tags/pii"),
+        ("POST", f"{IN_WAREHOUSE}/datasets/stg/tags/pii", WHOLE_DATASET),
+        ("POST", f"{IN_WAREHOUSE}/datasets/stg/fields/id/tags/pii", WHOLE_DATASET),
+        ("DELETE", f"{IN_WAREHOUSE}/datasets/stg/fields/id/tags/pii", WHOLE_DATASET),
+        ("DELETE", f"{IN_WAREHOUSE}/datasets/stg/tags/pii", WHOLE_DATASET),
+        ("POST", "namespaces/shop/jobs/stage/tags/pii", JOB),
+        ("DELETE", "namespaces/shop/jobs/stage/tags/pii", JOB),
+        ("DELETE", f"{IN_WAREHOUSE}/datasets/stg", WHOLE_DATASET),
+        ("PUT", "tags/pii", of("name", "description")),
     ],
 )
-def test_what_it_would_write_is_refused_in_its_form(api: Served, method: str, path: str) -> None:
+def test_what_it_writes_is_answered_with_all_that_it_reads(api: Served, method: str, path: str, members: Form) -> None:
     answer = api.client.request(method, f"/api/v1/{path}")
-    assert answer.status_code in {404, 405}
-    assert {"code", "message"} <= answer.json().keys()
+    assert answer.status_code == 200, answer.text
+    assert list(lacking(answer.json(), members)) == []
+
+
+@pytest.mark.parametrize("path", ["namespaces/shop/jobs/stage", "namespaces/shop"])
+def test_what_no_event_says_is_refused_in_its_form(api: Served, path: str) -> None:
+    answer = api.client.delete(f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (405, 405)
+    assert "no lineage event says this" in answer.json()["message"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 from litestar import Response, get
@@ -14,12 +13,13 @@ from processor.api.answers import AnyRequest
 from processor.api.asker import Index
 from processor.api.marquez import graph, things
 from processor.api.marquez.ids import asked_node, node_id
+from processor.api.marquez.known import known, not_found, records, run_form, runs_of
 from processor.api.marquez.strict import answer
 from processor.api.params import given_name
 from processor.api.parts import TheApi
-from processor.api.problems import ProblemError, bad_parameter
+from processor.api.problems import bad_parameter
 from processor.index.search import Query
-from processor.model.history import JobHistory, NodeRecord
+from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node, canonical_namespace, dataset, job
 from processor.render.records import Record
 from processor.render.times import rfc3339
@@ -80,7 +80,7 @@ async def namespaces(request: AnyRequest, api: TheApi, limit: _Limit = 100, offs
 
     def question(index: Index) -> Record:
         since = index.catalog().namespaces(breathe=index.view.breathe)
-        return {"namespaces": [_namespace(name, since[name]) for name in list(since)[offset : offset + limit]]}
+        return {"namespaces": [things.namespace(name, since[name]) for name in list(since)[offset : offset + limit]]}
 
     return answer(request, await api.asker.ask(question))
 
@@ -93,8 +93,8 @@ async def namespace(request: AnyRequest, api: TheApi, namespace: _Part) -> Respo
     def question(index: Index) -> Record:
         since = index.catalog().namespaces(breathe=index.view.breathe)
         if name not in since:
-            raise _not_found("Namespace", name)
-        return _namespace(name, since[name])
+            raise not_found("Namespace", name)
+        return things.namespace(name, since[name])
 
     return answer(request, await api.asker.ask(question))
 
@@ -106,7 +106,7 @@ async def sources(request: AnyRequest, api: TheApi, limit: _Limit = 100, offset:
     def question(index: Index) -> Record:
         found = index.catalog().namespaces(Kind.DATASET, index.view.breathe)
         part = list(found)[offset : offset + limit]
-        return {"sources": [_source(name, found[name]) for name in part], "totalCount": len(found)}
+        return {"sources": [things.source(name, found[name]) for name in part], "totalCount": len(found)}
 
     return answer(request, await api.asker.ask(question))
 
@@ -119,8 +119,8 @@ async def source(request: AnyRequest, api: TheApi, namespace: _Part) -> Response
     def question(index: Index) -> Record:
         found = index.catalog().namespaces(Kind.DATASET, index.view.breathe)
         if name not in found:
-            raise _not_found("Source", name)
-        return _source(name, found[name])
+            raise not_found("Source", name)
+        return things.source(name, found[name])
 
     return answer(request, await api.asker.ask(question))
 
@@ -137,8 +137,8 @@ async def datasets(
 
     def question(index: Index) -> Record:
         found = index.catalog().of(Kind.DATASET, within)
-        records = _records(index, found[offset : offset + limit])
-        return {"datasets": things.datasets(index.view, records), "totalCount": len(found)}
+        part = records(index, found[offset : offset + limit])
+        return {"datasets": things.datasets(index.view, part), "totalCount": len(found)}
 
     return answer(request, await api.asker.ask(question))
 
@@ -147,7 +147,7 @@ async def datasets(
 async def one_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """One dataset."""
     wanted = dataset(given_name(namespace), given_name(name))
-    return answer(request, await api.asker.ask(lambda i: things.datasets(i.view, [_known(i, wanted)])[0]))
+    return answer(request, await api.asker.ask(lambda i: things.datasets(i.view, [known(i, wanted)])[0]))
 
 
 @_get(f"{_IN_NAMESPACE}/datasets/{{name:str}}/versions")
@@ -174,7 +174,7 @@ async def dataset_version(
     def question(index: Index) -> Record:
         there = next((each for each in _versions(index, wanted) if each["version"] == number), None)
         if there is None:
-            raise _not_found("Dataset version", number)
+            raise not_found("Dataset version", number)
         return there
 
     return answer(request, await api.asker.ask(question))
@@ -213,7 +213,7 @@ async def jobs(
 async def one_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """One job."""
     wanted = job(given_name(namespace), given_name(name))
-    return answer(request, await api.asker.ask(lambda i: things.jobs(i.view, [_known(i, wanted)])[0]))
+    return answer(request, await api.asker.ask(lambda i: things.jobs(i.view, [known(i, wanted)])[0]))
 
 
 @_get(f"{_IN_NAMESPACE}/jobs/{{name:str}}/runs")
@@ -224,8 +224,8 @@ async def job_runs(
     wanted = job(given_name(namespace), given_name(name))
 
     def question(index: Index) -> Record:
-        history = index.view.jobs([_known(index, wanted).node.id])[wanted.id]
-        found = _runs(history)
+        history = index.view.jobs([known(index, wanted).node.id])[wanted.id]
+        found = runs_of(history)
         return {"runs": found[offset : offset + limit], "totalCount": len(found)}
 
     return answer(request, await api.asker.ask(question))
@@ -235,7 +235,7 @@ async def job_runs(
 async def one_run(request: AnyRequest, api: TheApi, run_id: _Part) -> Response[bytes]:
     """A run by its id alone: every job is asked for it."""
     wanted = given_name(run_id)
-    return answer(request, await api.asker.ask(lambda i: _run(i, wanted)))
+    return answer(request, await api.asker.ask(lambda i: run_form(i, wanted)))
 
 
 @_get(f"{_BASE}/jobs/runs/{{run_id:str}}/facets")
@@ -244,7 +244,7 @@ async def run_facets(request: AnyRequest, api: TheApi, run_id: _Part) -> Respons
     wanted = given_name(run_id)
 
     def question(index: Index) -> Record:
-        return {"runId": wanted, "facets": _run(index, wanted)["facets"]}
+        return {"runId": wanted, "facets": run_form(index, wanted)["facets"]}
 
     return answer(request, await api.asker.ask(question))
 
@@ -266,15 +266,20 @@ async def search(
     def question(index: Index) -> Record:
         wanted = Query(q, None if only is None else _SEARCHED[only], namespace)
         found = index.catalog().search(wanted, limit, 0, index.view.breathe)
-        return {"totalCount": found.total, "results": [_result(r) for r in _records(index, found.nodes)]}
+        return {"totalCount": found.total, "results": [_result(r) for r in records(index, found.nodes)]}
 
     return answer(request, await api.asker.ask(question))
 
 
 @_get(f"{_BASE}/tags")
-async def tags(request: AnyRequest) -> Response[bytes]:
-    """Tags stand on what they are tags of; there is no list of them."""
-    return answer(request, {"tags": []})
+async def tags(request: AnyRequest, api: TheApi, limit: _Limit = 1000, offset: _Offset = 0) -> Response[bytes]:
+    """Those that stand on something."""
+
+    def question(index: Index) -> Record:
+        found = index.catalog().tags(index.view.breathe)
+        return {"tags": [things.tag(name) for name in found[offset : offset + limit]]}
+
+    return answer(request, await api.asker.ask(question))
 
 
 @get([f"{_BASE}/events/lineage", f"{_BASE}/events", f"{_BASE}/events/{{namespace:str}}"], include_in_schema=False)
@@ -287,7 +292,7 @@ def _jobs(index: Index, namespace: str | None, states: list[str] | None, limit: 
     found = index.catalog().of(Kind.JOB, namespace)
     if states:
         found = [node for node in found if node.id in _in_state(index, found, frozenset(states))]
-    forms = things.jobs(index.view, _records(index, found[offset : offset + limit]))
+    forms = things.jobs(index.view, records(index, found[offset : offset + limit]))
     return {"jobs": forms, "totalCount": len(found)}
 
 
@@ -296,57 +301,14 @@ def _in_state(index: Index, nodes: Sequence[Node], states: frozenset[str]) -> se
     wanted = set[bytes]()
     for start in range(0, len(nodes), _PAGE):
         histories = index.view.jobs([node.id for node in nodes[start : start + _PAGE]])
-        wanted |= {i for i, history in histories.items() if any(r["state"] in states for r in _runs(history)[:1])}
+        wanted |= {i for i, history in histories.items() if any(r["state"] in states for r in runs_of(history)[:1])}
     return wanted
 
 
-def _runs(history: JobHistory) -> list[Record]:
-    return [*(things.open_run(each) for each in reversed(history.open)), *map(things.run, history.finished)]
-
-
-def _run(index: Index, run_id: str) -> Record:
-    for history in index.view.all_jobs():
-        if run_id in {*(each.run_id for each in history.open), *(each.run_id for each in history.finished)}:
-            there = index.view.run(history.job, run_id)
-            if there is not None:
-                return things.run_detail(there)
-            return next(each for each in _runs(history) if each["id"] == run_id)
-    raise _not_found("Run", run_id)
-
-
 def _versions(index: Index, wanted: Node) -> list[Record]:
-    record = _known(index, wanted)
+    record = known(index, wanted)
     form = things.datasets(index.view, [record])[0]
     return things.versions(record, form, index.view.lanes(wanted))
-
-
-def _records(index: Index, nodes: Sequence[Node]) -> list[NodeRecord]:
-    there = index.view.nodes([node.id for node in nodes])
-    return [there[node.id] for node in nodes if node.id in there]
-
-
-def _known(index: Index, node: Node) -> NodeRecord:
-    record = index.view.node(node)
-    if record is None:
-        raise _not_found(node.kind.value.capitalize(), node.name)
-    return record
-
-
-def _not_found(what: str, name: str) -> ProblemError:
-    return ProblemError(HTTPStatus.NOT_FOUND, f"{what} '{name}' not found.")
-
-
-def _namespace(name: str, since_us: int) -> Record:
-    since = rfc3339(since_us)
-    own = {"name": name, "createdAt": since, "updatedAt": since}
-    return {**own, "ownerName": "anonymous", "description": None, "isHidden": False}
-
-
-def _source(name: str, since_us: int) -> Record:
-    since = rfc3339(since_us)
-    kind = name.partition(":")[0].upper()
-    own = {"type": kind, "name": name, "createdAt": since, "updatedAt": since}
-    return {**own, "connectionUrl": things.as_uri(name), "description": None}
 
 
 def _result(record: NodeRecord) -> Record:

@@ -6,15 +6,17 @@ and so on Marquez 0.51's own answers. It says who it is, and is told what it kno
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
 from litestar import Response
 
 from processor.api import answers
 from processor.api.answers import AnyRequest
 
-__all__ = ["answer", "known_to_java"]
+__all__ = ["answer", "known_to_java", "written"]
 
 _CLIENT: Final = "marquez-java/0.4."
 _PROTOCOLS: Final = frozenset({"http", "https", "ftp", "file"})
@@ -60,8 +62,17 @@ _TOLD_BY: Final = {
 
 def answer(request: AnyRequest, content: object) -> Response[bytes]:
     """As `answers.answer`, in the words of whoever asks."""
+    return answers.answer(request, _told(request, content))
+
+
+def written(request: AnyRequest, content: object, status: HTTPStatus = HTTPStatus.OK) -> Response[bytes]:
+    """The answer to a call that writes, likewise."""
+    return Response(msgspec.json.encode(_told(request, content)), status_code=status, media_type="application/json")
+
+
+def _told(request: AnyRequest, content: object) -> object:
     is_strict = request.headers.get("user-agent", "").startswith(_CLIENT)
-    return answers.answer(request, known_to_java(content) if is_strict else content)
+    return known_to_java(content) if is_strict else content
 
 
 def known_to_java(content: object) -> object:

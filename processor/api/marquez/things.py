@@ -11,6 +11,7 @@ import msgspec
 
 from processor.api.marquez.ids import version_id
 from processor.index.facets import facet_reader
+from processor.index.tags import tags_of
 from processor.index.view import Link, View, current_columns
 from processor.model.history import FinishedRun, JobHistory, KnownMapping, Lane, NodeRecord, OpenRun, RunRecord
 from processor.model.identity import Node
@@ -19,7 +20,19 @@ from processor.model.tables import Columns
 from processor.render.records import Record
 from processor.render.times import rfc3339
 
-__all__ = ["as_uri", "datasets", "jobs", "open_run", "run", "run_detail", "short_id", "versions"]
+__all__ = [
+    "as_uri",
+    "datasets",
+    "jobs",
+    "namespace",
+    "open_run",
+    "run",
+    "run_detail",
+    "short_id",
+    "source",
+    "tag",
+    "versions",
+]
 
 _STATES: Final = {
     RunState.COMPLETE: "COMPLETED",
@@ -29,6 +42,7 @@ _STATES: Final = {
     RunState.RUNNING: "RUNNING",
     RunState.OTHER: "NEW",
 }
+_STREAMS: Final = frozenset({"STREAM", "TOPIC"})
 _LATEST_RUNS: Final = 10
 _HAS_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//)?/?[^/?#]")
 _IN_URI: Final = ":/?@!$&'()*+,;=~"
@@ -55,16 +69,11 @@ class _Location(msgspec.Struct):
 _location_of = facet_reader(_Location)
 
 
-class _Tag(msgspec.Struct):
-    key: str
-    field: str | None = None
+class _Type(msgspec.Struct):
+    datasetType: str = ""  # noqa: N815 - the facet's own name
 
 
-class _Tags(msgspec.Struct):
-    tags: list[_Tag] = []
-
-
-_tags_of = facet_reader(_Tags)
+_type_of = facet_reader(_Type)
 
 
 def as_uri(namespace: str) -> str:
@@ -77,6 +86,26 @@ def as_uri(namespace: str) -> str:
 def short_id(node: Node) -> Record:
     """`{"namespace", "name"}`."""
     return {"namespace": node.namespace, "name": node.name}
+
+
+def namespace(name: str, since_us: int) -> Record:
+    """A namespace; nothing is kept of it but its nodes."""
+    since = rfc3339(since_us)
+    own = {"name": name, "createdAt": since, "updatedAt": since}
+    return {**own, "ownerName": "anonymous", "description": None, "isHidden": False}
+
+
+def source(name: str, since_us: int) -> Record:
+    """Where datasets are: their namespace."""
+    since = rfc3339(since_us)
+    kind = name.partition(":")[0].upper()
+    own = {"type": kind, "name": name, "createdAt": since, "updatedAt": since}
+    return {**own, "connectionUrl": as_uri(name), "description": None}
+
+
+def tag(name: str) -> Record:
+    """A tag."""
+    return {"name": name, "description": None}
 
 
 # Datasets
@@ -119,11 +148,11 @@ def _input_field(column: Node, *, direct: bool) -> Record:
 
 
 def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record]) -> Record:
-    node, tags = record.node, _tags_of(record.facets.get("tags")).tags
+    node, tags = record.node, tags_of(record.facets)
     created, updated = rfc3339(record.first_seen_us), rfc3339(record.last_seen_us)
     return {
         "id": short_id(node),
-        "type": "STREAM" if node.namespace.startswith("kafka:") else "DB_TABLE",
+        "type": "STREAM" if _is_stream(record) else "DB_TABLE",
         "name": node.name,
         "physicalName": node.name,
         "createdAt": created,
@@ -148,6 +177,11 @@ def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record])
         "facets": {name: msgspec.Raw(facet) for name, facet in record.facets.items()},
         "deleted": record.dropped,
     }
+
+
+def _is_stream(record: NodeRecord) -> bool:
+    stated = _type_of(record.facets.get("datasetType")).datasetType.upper()
+    return stated in _STREAMS or (not stated and record.node.namespace.startswith("kafka:"))
 
 
 def versions(record: NodeRecord, form: Record, lanes: Sequence[Lane]) -> list[Record]:
@@ -200,7 +234,6 @@ def _job(
 ) -> Record:
     node, newest = record.node, [*(open_run(each) for each in reversed(history.open)), *map(run, history.finished)]
     parent = parents[0].name if parents else None
-    tags = _tags_of(record.facets.get("tags")).tags
     return {
         "id": short_id(node),
         "type": {"STREAMING": "STREAM", "SERVICE": "SERVICE"}.get(history.processing_type or "", "BATCH"),
@@ -219,7 +252,7 @@ def _job(
         "latestRuns": newest[:_LATEST_RUNS],
         "currentVersion": version_id(node),
         "currentRunUuid": newest[0]["id"] if newest else None,
-        "tags": sorted({tag.key for tag in tags}),
+        "tags": sorted({tag.key for tag in tags_of(record.facets)}),
         "labels": [],
         "facets": {name: msgspec.Raw(facet) for name, facet in record.facets.items()},
     }
@@ -239,6 +272,8 @@ def open_run(of: OpenRun) -> Record:
 def run_detail(of: RunRecord) -> Record:
     """A run with all that is kept of it."""
     form = _run(of.run_id, _STATES[of.state], of.started_us, of.ended_us, of.nominal_us)
+    if of.started_us is None:
+        form["createdAt"], form["updatedAt"] = rfc3339(of.first_seen_us), rfc3339(of.last_event_us)
     form["jobVersion"] = {**short_id(of.job), "version": version_id(of.job)}
     form["facets"] = {"errorMessage": {"message": of.error}} if of.error else {}
     return form

@@ -1,0 +1,286 @@
+"""The writing calls of Marquez's clients: each is an event, taken as any other, and answered once Kafka has it.
+
+Rules kept here:
+- an answer is made of what was sent, and of what the index held before; never of what is read back, for the indexers
+  take a moment;
+- what is named alone (a run by its id, what is tagged or deleted) has to be in the index: it is waited for a little, as
+  it may have been sent just now;
+- what no event says is not kept and not claimed: a namespace, a source and a tag are there by what stands in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeVar
+from uuid import uuid4
+
+import msgspec
+from litestar import Response, delete, post, put
+from litestar.params import PathParameter, QueryParameter
+
+from processor.api.answers import AnyRequest
+from processor.api.asker import Index
+from processor.api.body import unpacked
+from processor.api.events import give
+from processor.api.marquez import sent, things, translate
+from processor.api.marquez.described import answered, takes
+from processor.api.marquez.known import history_with, known, not_found
+from processor.api.marquez.strict import written
+from processor.api.marquez.translate import DatasetMeta, Event, JobMeta, OfRun, RunMeta
+from processor.api.params import given_body, given_name
+from processor.api.parts import Api, TheApi
+from processor.api.problems import ProblemError, bad_parameter
+from processor.decode.rules import is_run_id, time_us
+from processor.model.history import RunRecord
+from processor.model.identity import Node, canonical_namespace, dataset, job
+from processor.model.observation import Observation, RunState
+from processor.render.records import Record
+from processor.render.times import rfc3339
+
+__all__ = ["ROUTES"]
+
+T = TypeVar("T")
+_Part = Annotated[str, PathParameter(description="Percent-encoded")]
+_BASE: Final = "/api/v1"
+_NAMESPACE: Final = f"{_BASE}/namespaces/{{namespace:str}}"
+_DATASET: Final = f"{_NAMESPACE}/datasets/{{name:str}}"
+_JOB: Final = f"{_NAMESPACE}/jobs/{{name:str}}"
+_TAG: Final = "tags/{tag:str}"
+_FIELD_TAG: Final = "fields/{field:str}/tags/{tag:str}"
+_MARKS: Final = {
+    "start": RunState.START,
+    "complete": RunState.COMPLETE,
+    "fail": RunState.FAIL,
+    "abort": RunState.ABORT,
+}
+_FIRST_PAUSE_S: Final = 0.05
+_RUN_BYTES: Final = 300
+_EMPTY: Final = b"{}"
+_as_any: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_as_dataset: Final = msgspec.json.Decoder(DatasetMeta).decode
+_as_job: Final = msgspec.json.Decoder(JobMeta).decode
+_as_run: Final = msgspec.json.Decoder(RunMeta).decode
+
+
+# What no event says
+
+
+@put(_NAMESPACE, **answered("namespace"), operation_class=takes("ownerName", "description"))
+async def put_namespace(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
+    """Nothing is kept of a namespace but what is in it: it is there from its first dataset or job on."""
+    await _stated(api, request, _as_any)
+    return written(request, things.namespace(canonical_namespace(given_name(namespace)), _now_us()))
+
+
+@put(f"{_BASE}/sources/{{namespace:str}}", **answered("source"), operation_class=takes("type", "connectionUrl"))
+async def put_source(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
+    """Nothing is kept of a source: a dataset names its own."""
+    await _stated(api, request, _as_any)
+    return written(request, things.source(canonical_namespace(given_name(namespace)), _now_us()))
+
+
+@put(f"{_BASE}/{_TAG}", **answered("tag"), operation_class=takes("description"))
+async def put_tag(request: AnyRequest, api: TheApi, tag: _Part) -> Response[bytes]:
+    """Nothing is kept of a tag: it is there once it stands on something."""
+    await _stated(api, request, _as_any)
+    return written(request, things.tag(given_name(tag)))
+
+
+# Datasets
+
+
+@put(_DATASET, **answered("dataset"), operation_class=takes(*DatasetMeta.__struct_encode_fields__))
+async def put_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
+    """Send what is said of a dataset; with `runId`, as an output of that run."""
+    node, meta = dataset(given_name(namespace), given_name(name)), await _stated(api, request, _as_dataset)
+    run = None if meta.run_id is None else (await _run(api, meta.run_id))[0]
+    return written(request, sent.dataset(await _send(api, translate.create_dataset(_now(), node, meta, run)), node))
+
+
+@delete(_DATASET, status_code=HTTPStatus.OK, **answered("dataset"))
+async def delete_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
+    """Send that a dataset was dropped. Whoever writes it again revives it."""
+    node = dataset(given_name(namespace), given_name(name))
+    return await _change(request, api, node, translate.drop_dataset(_now(), node))
+
+
+@post(f"{_DATASET}/{_TAG}", status_code=HTTPStatus.OK, **answered("dataset"))
+async def tag_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
+    """Send that a dataset has a tag."""
+    node = dataset(given_name(namespace), given_name(name))
+    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag)))
+
+
+@delete(f"{_DATASET}/{_TAG}", status_code=HTTPStatus.OK, **answered("dataset"))
+async def untag_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
+    """Send that a tag was taken off a dataset."""
+    node = dataset(given_name(namespace), given_name(name))
+    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), off=True))
+
+
+@post(f"{_DATASET}/{_FIELD_TAG}", status_code=HTTPStatus.OK, **answered("dataset"))
+async def tag_field(
+    request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, field: _Part, tag: _Part
+) -> Response[bytes]:
+    """Send that a column has a tag."""
+    node, column = dataset(given_name(namespace), given_name(name)), given_name(field)
+    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), column), column)
+
+
+@delete(f"{_DATASET}/{_FIELD_TAG}", status_code=HTTPStatus.OK, **answered("dataset"))
+async def untag_field(
+    request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, field: _Part, tag: _Part
+) -> Response[bytes]:
+    """Send that a tag was taken off a column."""
+    node, column = dataset(given_name(namespace), given_name(name)), given_name(field)
+    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), column, off=True))
+
+
+# Jobs
+
+
+@put(_JOB, **answered("job"), operation_class=takes(*JobMeta.__struct_encode_fields__))
+async def put_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
+    """Send what is said of a job, its inputs and outputs; with `runId`, as those of that run."""
+    node, meta = job(given_name(namespace), given_name(name)), await _stated(api, request, _as_job)
+    run = None if meta.run_id is None else OfRun(node, meta.run_id)
+    return written(request, sent.job(await _send(api, translate.create_job(_now(), node, meta, run)), node))
+
+
+@post(f"{_JOB}/{_TAG}", status_code=HTTPStatus.OK, **answered("job"))
+async def tag_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
+    """Send that a job has a tag."""
+    node = job(given_name(namespace), given_name(name))
+    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag)))
+
+
+@delete(f"{_JOB}/{_TAG}", status_code=HTTPStatus.OK, **answered("job"))
+async def untag_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
+    """Send that a tag was taken off a job."""
+    node = job(given_name(namespace), given_name(name))
+    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), off=True))
+
+
+# Runs
+
+
+@post(
+    f"{_JOB}/runs",
+    status_code=HTTPStatus.CREATED,
+    **answered("run", HTTPStatus.CREATED),
+    operation_class=takes(*RunMeta.__struct_encode_fields__),
+)
+async def post_run(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
+    """Send that a job has a run, which has not started. Without an `id` it gets one."""
+    meta = await _stated(api, request, _as_run)
+    run = OfRun(job(given_name(namespace), given_name(name)), (meta.id or str(uuid4())).lower())
+    seen = await _send(api, translate.create_run(_now(), run, meta))
+    _remember(api, run)
+    return written(request, {**sent.new_run(seen, run), "args": meta.args or {}}, HTTPStatus.CREATED)
+
+
+@post([f"{_BASE}/jobs/runs/{{run_id:str}}/{mark}" for mark in _MARKS], status_code=HTTPStatus.OK, **answered("run"))
+async def mark_run(
+    request: AnyRequest,
+    api: TheApi,
+    run_id: _Part,
+    at: Annotated[str | None, QueryParameter(description="When (RFC 3339); now without it")] = None,
+) -> Response[bytes]:
+    """Send that a run started or ended."""
+    state, at_us = _MARKS[str(request.scope["path"]).rstrip("/").rpartition("/")[2]], _given_us(at)
+    run, before = await _run(api, given_name(run_id))
+    await _send(api, translate.mark_run(rfc3339(at_us), run, state.value))
+    return written(request, things.run_detail(sent.marked(before, run, state, at_us)))
+
+
+# What they have in common
+
+
+async def _stated(api: Api, request: AnyRequest, decode: Callable[[bytes], T]) -> T:
+    """What the body says. Raises `ProblemError`."""
+    with api.bodies.held() as body:
+        data, is_packed = await api.bodies.read(body, request)
+        return given_body(decode, (unpacked(data, api.config.max_body_bytes) if is_packed else data) or _EMPTY)
+
+
+async def _send(api: Api, event: Event) -> Observation:
+    """Send an event, and tell what it says. Raises `ProblemError`: nothing is claimed then."""
+    record, seen = await api.translated(event)
+    await give(api, (record,))
+    return seen
+
+
+async def _change(
+    request: AnyRequest, api: Api, node: Node, event: Event, column: str | None = None
+) -> Response[bytes]:
+    """Send an event about what is known; the answer is what was known, with what the event says."""
+    record, seen = await api.translated(event)
+
+    def question(index: Index) -> Record:
+        form = sent.with_change(index.view, known(index, node), seen)
+        if column is not None and column not in {field["name"] for field in form["fields"]}:
+            raise not_found("Field", column)
+        return form
+
+    form = await _patiently(api, question)
+    await give(api, (record,))
+    return written(request, form)
+
+
+async def _run(api: Api, run_id: str) -> tuple[OfRun, RunRecord | None]:
+    """A run by its id alone, and what is kept of it. Raises `ProblemError` where no job is known to have it."""
+    run_id = run_id.lower()
+    if not is_run_id(run_id):
+        raise bad_parameter("runId", "it is no UUID")
+    remembered = api.jobs_of_runs.get("", run_id)
+
+    def question(index: Index) -> tuple[OfRun, RunRecord | None]:
+        its_job = remembered or history_with(index, run_id).job
+        return OfRun(its_job, run_id), index.view.run(its_job, run_id)
+
+    run, record = await _patiently(api, question)
+    _remember(api, run)
+    return run, record
+
+
+def _remember(api: Api, run: OfRun) -> None:
+    """A run's job never changes; whoever creates a run marks it next, sooner than the index may have it."""
+    api.jobs_of_runs.put("", run.run_id, run.job, _RUN_BYTES + 4 * (len(run.job.namespace) + len(run.job.name)))
+
+
+async def _patiently(api: Api, question: Callable[[Index], T]) -> T:
+    """The answer. What is not found may have been sent just now: it is looked for again for a while."""
+    deadline_s, pause_s = time.monotonic() + api.config.patience_s, _FIRST_PAUSE_S
+    while True:
+        try:
+            return await api.asker.ask(question)
+        except ProblemError as error:
+            if error.status != HTTPStatus.NOT_FOUND or time.monotonic() + pause_s > deadline_s:
+                raise
+        await asyncio.sleep(pause_s)
+        pause_s *= 2
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _now() -> str:
+    return rfc3339(_now_us())
+
+
+def _given_us(at: str | None) -> int:
+    at_us = _now_us() if at is None else time_us(at)
+    if at_us is None:
+        raise bad_parameter("at", "it is no RFC 3339 time that exists")
+    return at_us
+
+
+ROUTES: Final = (
+    *(put_namespace, put_source, put_tag),
+    *(put_dataset, delete_dataset, tag_dataset, untag_dataset, tag_field, untag_field),
+    *(put_job, tag_job, untag_job, post_run, mark_run),
+)

@@ -1,0 +1,293 @@
+"""Marquez's writing calls: the event that each becomes, its answer, and what is read once the event is indexed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from processor.render.times import rfc3339
+from tests.support.api import Served, served
+from tests.support.events import NAMESPACE, PIPELINE, at, event, facet, fill, memory, run_id, schema, table
+
+DATASETS = f"namespaces/{quote(NAMESPACE, safe='')}/datasets"
+JOBS = "namespaces/shop/jobs"
+SOON = "2200-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def api() -> Iterator[Served]:
+    stated = table("stg", schema=schema("id", "total"), tags=facet(tags=[{"key": "stated", "value": "true"}]))
+    with served(memory(*PIPELINE, event("stage", "START", minutes=9, run=9, outputs=[stated]))) as there:
+        yield there
+
+
+def told(api: Served, method: str, path: str, body: Any = None, status: int = 200) -> Any:  # noqa: ANN401  any JSON
+    answer = api.client.request(method, f"/api/v1/{path}", json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def events(api: Served) -> list[dict[str, Any]]:
+    return [json.loads(record.value) for record in api.kafka.sent]
+
+
+def index(api: Served) -> None:
+    """What the indexers do with what was sent."""
+    fill(api.store, *events(api))
+    api.kafka.sent.clear()
+
+
+def plain(found: dict[str, Any]) -> dict[str, Any]:
+    """A form without what tells when it was made and by what."""
+    return {name: value for name, value in found.items() if name not in {"createdAt", "updatedAt", "facets"}}
+
+
+def tags(api: Served, name: str = "stg") -> tuple[list[str], dict[str, list[str]]]:
+    found = told(api, "GET", f"{DATASETS}/{name}")
+    return found["tags"], {field["name"]: field["tags"] for field in found["fields"]}
+
+
+# Tags
+
+
+def test_a_tag_is_an_event_and_the_answer_has_it_already(api: Served) -> None:
+    answer = told(api, "POST", f"{DATASETS}/stg/tags/pii")
+    assert answer["tags"] == ["pii", "stated"]
+    [sent] = events(api)
+    assert sent["dataset"]["facets"]["tags@pii"]["tags"] == [{"key": "pii", "value": "true", "source": "USER"}]
+    assert api.kafka.sent[0].key == f"dataset:{NAMESPACE}/stg".encode()
+    index(api)
+    assert told(api, "GET", f"{DATASETS}/stg")["tags"] == answer["tags"]
+    assert [tag["name"] for tag in told(api, "GET", "tags")["tags"]] == ["pii", "stated"]
+    assert api.client.get("/api/v2/search?q=&tag=PII").json()["nodes"][0]["name"] == "stg"
+
+
+def test_two_tags_set_at_once_both_stand_and_a_job_that_states_its_own_takes_none_away(api: Served) -> None:
+    told(api, "POST", f"{DATASETS}/stg/tags/one")
+    told(api, "POST", f"{DATASETS}/stg/tags/two")
+    told(api, "POST", f"{DATASETS}/stg/fields/id/tags/one")
+    index(api)
+    assert tags(api) == (["one", "stated", "two"], {"id": ["one"], "total": []})
+    later = table("stg", tags=facet(tags=[{"key": "newer", "value": "true"}]))
+    fill(api.store, {**event("stage", outputs=[later]), "eventTime": SOON})
+    assert tags(api)[0] == ["newer", "one", "two"]
+
+
+def test_a_tag_that_was_taken_off_stays_off_until_it_is_set_again(api: Served) -> None:
+    assert told(api, "DELETE", f"{DATASETS}/stg/tags/stated")["tags"] == []
+    index(api)
+    again = table("stg", tags=facet(tags=[{"key": "stated", "value": "true"}]))
+    fill(api.store, {**event("stage", outputs=[again]), "eventTime": SOON})
+    assert tags(api)[0] == []
+    told(api, "POST", f"{DATASETS}/stg/tags/stated")
+    index(api)
+    assert tags(api)[0] == ["stated"]
+
+
+@pytest.mark.parametrize("tag", ["a@b", "100% é", "a/b", "x" * 300])
+def test_any_tag_of_a_column_or_a_job(api: Served, tag: str) -> None:
+    path = quote(tag, safe="")
+    assert told(api, "POST", f"{DATASETS}/stg/fields/id/tags/{path}")["fields"][0]["tags"] == [tag]
+    assert told(api, "POST", f"{JOBS}/stage/tags/{path}")["tags"] == [tag]
+    index(api)
+    assert tags(api) == (["stated"], {"id": [tag], "total": []})
+    assert told(api, "GET", f"{JOBS}/stage")["tags"] == [tag]
+    assert told(api, "DELETE", f"{DATASETS}/stg/fields/id/tags/{path}")["fields"][0]["tags"] == []
+    assert told(api, "DELETE", f"{JOBS}/stage/tags/{path}")["tags"] == []
+    index(api)
+    assert (tags(api)[1], told(api, "GET", f"{JOBS}/stage")["tags"]) == ({"id": [], "total": []}, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"{DATASETS}/none/tags/pii"),
+        ("DELETE", f"{DATASETS}/none/tags/pii"),
+        ("POST", f"{DATASETS}/stg/fields/none/tags/pii"),
+        ("POST", f"{JOBS}/none/tags/pii"),
+        ("DELETE", f"{DATASETS}/none"),
+        ("POST", f"jobs/runs/{run_id(99)}/start"),
+    ],
+)
+def test_what_is_not_there_is_not_changed(api: Served, method: str, path: str) -> None:
+    assert "not found" in told(api, method, path, status=404)["message"]
+    assert api.kafka.sent == []
+
+
+# Datasets
+
+
+WHOLE = {
+    "type": "STREAM",
+    "physicalName": "public.new",
+    "sourceName": "my-source",
+    "description": "New.",
+    "fields": [{"name": "id", "type": "INTEGER", "tags": ["key"], "description": "Its id."}, {"name": "total"}],
+    "tags": ["pii"],
+}
+
+
+def test_a_dataset_with_all_that_may_be_said_of_it(api: Served) -> None:
+    answer = told(api, "PUT", f"{DATASETS}/new", WHOLE)
+    assert (answer["type"], answer["sourceName"], answer["description"]) == ("STREAM", "my-source", "New.")
+    assert [(f["name"], f["type"], f["tags"]) for f in answer["fields"]] == [
+        ("id", "INTEGER", ["key"]),
+        ("total", None, []),
+    ]
+    assert answer["tags"] == ["pii"]
+    index(api)
+    assert plain(told(api, "GET", f"{DATASETS}/new")) == plain(answer)
+
+
+def test_a_dataset_that_a_run_wrote_is_its_output(api: Served) -> None:
+    told(api, "PUT", f"{DATASETS}/new", {**WHOLE, "runId": run_id(9)})
+    [sent] = events(api)
+    assert (sent["eventType"], sent["run"]["runId"], sent["job"]["name"]) == ("OTHER", run_id(9), "stage")
+    index(api)
+    assert {"namespace": NAMESPACE, "name": "new"} in told(api, "GET", f"{JOBS}/stage")["outputs"]
+
+
+def test_a_dataset_that_is_deleted_is_dropped_and_created_again_is_there(api: Served) -> None:
+    told(api, "PUT", f"{DATASETS}/new", WHOLE)
+    index(api)
+    answer = told(api, "DELETE", f"{DATASETS}/new")
+    assert (answer["name"], answer["deleted"], answer["lastLifecycleState"]) == ("new", True, "DROP")
+    index(api)
+    assert plain(told(api, "GET", f"{DATASETS}/new")) == plain(answer)
+    told(api, "PUT", f"{DATASETS}/new", WHOLE)
+    index(api)
+    assert told(api, "GET", f"{DATASETS}/new")["deleted"] is False
+
+
+# Jobs and runs
+
+
+def test_a_job_with_all_that_may_be_said_of_it(api: Served) -> None:
+    stated = {
+        "type": "STREAM",
+        "inputs": [{"namespace": NAMESPACE, "name": "stg"}],
+        "outputs": [{"namespace": NAMESPACE, "name": "new"}],
+        "location": "https://example.com/new",
+        "description": "New.",
+        "context": {"SQL": "select 1"},
+    }
+    answer = told(api, "PUT", f"{JOBS}/new", stated)
+    assert {name: answer[name] for name in stated.keys() - {"context"}}.items() <= stated.items()
+    index(api)
+    there = told(api, "GET", f"{JOBS}/new")
+    assert plain(there) == plain(answer)
+    assert there["facets"]["sql"]["query"] == "select 1"
+
+
+def test_a_job_stated_for_a_run_is_what_that_run_did(api: Served) -> None:
+    told(api, "PUT", f"{JOBS}/stage", {"type": "BATCH", "inputs": [table("more")], "runId": run_id(9)})
+    assert (events(api)[0]["eventType"], events(api)[0]["run"]["runId"]) == ("OTHER", run_id(9))
+    index(api)
+    assert {"namespace": NAMESPACE, "name": "more"} in told(api, "GET", f"{JOBS}/stage")["inputs"]
+
+
+def test_a_run_from_its_creation_to_its_end(api: Served) -> None:
+    nominal = "2026-03-01T06:00:00.000000Z"
+    new = told(api, "POST", f"{JOBS}/stage/runs", {"nominalStartTime": nominal, "args": {"a": "1"}}, 201)
+    assert (new["state"], new["nominalStartTime"], new["args"], new["startedAt"]) == ("NEW", nominal, {"a": "1"}, None)
+    assert events(api)[0]["run"]["facets"]["executionParameters"]["parameters"] == [{"key": "a", "value": "1"}]
+    run = f"jobs/runs/{new['id']}"
+    started_us = time.time_ns() // 1000
+    begun = told(api, "POST", f"{run}/start?at={rfc3339(started_us)}")
+    assert (begun["state"], begun["startedAt"]) == ("RUNNING", rfc3339(started_us))
+    index(api)
+    ended = told(api, "POST", f"{run}/complete?at={rfc3339(started_us + 3_600_000_000)}")
+    assert (ended["state"], ended["durationMs"], ended["nominalStartTime"]) == ("COMPLETED", 3_600_000, nominal)
+    index(api)
+    there = told(api, "GET", run)
+    assert [there[name] for name in ("id", "state", "durationMs")] == [ended[n] for n in ("id", "state", "durationMs")]
+    assert told(api, "POST", f"{run}/start")["state"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    ("call", "type_", "state"),
+    [("fail", "FAIL", "FAILED"), ("abort", "ABORT", "ABORTED"), ("start", "START", "RUNNING")],
+)
+def test_a_run_is_found_by_its_id_alone(api: Served, call: str, type_: str, state: str) -> None:
+    assert told(api, "POST", f"jobs/runs/{run_id(9).upper()}/{call}?at={at(20)}")["state"] == state
+    assert (events(api)[0]["eventType"], events(api)[0]["job"]["name"]) == (type_, "stage")
+    index(api)
+    assert told(api, "GET", f"jobs/runs/{run_id(9)}")["state"] == state
+
+
+# What no event says
+
+
+def test_what_nothing_is_kept_of_is_answered_and_nothing_is_claimed(api: Served) -> None:
+    space = told(api, "PUT", "namespaces/new", {"ownerName": "me", "description": "Mine."})
+    assert (space["name"], space["ownerName"], space["description"]) == ("new", "anonymous", None)
+    source = told(api, "PUT", "sources/my-source", {"type": "POSTGRESQL", "connectionUrl": "jdbc:postgresql://h/d"})
+    assert (source["name"], source["connectionUrl"]) == ("my-source", "my-source")
+    assert told(api, "PUT", "tags/pii", {"description": "Personal."}) == {"name": "pii", "description": None}
+    assert api.kafka.sent == []
+
+
+# As any event
+
+
+CALLS = [
+    ("PUT", f"{DATASETS}/new", WHOLE, 200),
+    ("POST", f"{DATASETS}/stg/tags/pii", None, 200),
+    ("DELETE", f"{DATASETS}/stg", None, 200),
+    ("PUT", f"{JOBS}/new", {"type": "BATCH"}, 200),
+    ("POST", f"{JOBS}/stage/runs", {}, 201),
+    ("POST", f"jobs/runs/{run_id(9)}/complete", None, 200),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), CALLS)
+def test_nothing_is_claimed_while_kafka_is_away(
+    api: Served, method: str, path: str, body: dict[str, Any] | None, status: int
+) -> None:
+    api.kafka.is_away = True
+    answer = api.client.request(method, f"/api/v1/{path}", json=body)
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (503, "2", 503)
+    api.kafka.is_away = False
+    told(api, method, path, body, status)
+    assert len(api.kafka.sent) == 1
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [*(call[:3] for call in CALLS), ("PUT", "namespaces/new", {})])
+def test_a_read_only_api_and_a_reader_s_token_write_nothing(
+    method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    with served(memory(*PIPELINE), read_only=True) as api:
+        told(api, method, path, body, 403)
+    reader, writer = "r" * 16, "w" * 16
+    with served(memory(*PIPELINE), read_tokens=(reader,), write_tokens=(writer,)) as api:
+        answer = api.client.request(method, f"/api/v1/{path}", json=body, headers={"Authorization": f"Bearer {reader}"})
+        assert (answer.status_code, api.kafka.sent) == (403, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("PUT", f"{DATASETS}/new", {}, "type"),
+        ("PUT", f"{DATASETS}/new", {"type": "FILE"}, "type"),
+        ("PUT", f"{DATASETS}/new", [], "body"),
+        ("PUT", f"{DATASETS}/%20", WHOLE, "/dataset/name"),
+        ("PUT", f"{DATASETS}/new", {**WHOLE, "description": "x" * 70_000}, "over 65536 bytes"),
+        ("PUT", f"{DATASETS}/new", {**WHOLE, "runId": "1"}, "runId"),
+        ("PUT", f"{JOBS}/new", {"type": "BATCH", "inputs": [{"namespace": "a", "name": ""}]}, "/inputs/0/name"),
+        ("POST", f"{JOBS}/stage/runs", {"id": "1"}, "/run/runId"),
+        ("POST", f"jobs/runs/{run_id(9)}/start?at=then", None, "at: "),
+    ],
+)
+def test_what_cannot_be_an_event_is_refused_whole(api: Served, method: str, path: str, body: Any, said: str) -> None:  # noqa: ANN401
+    assert said in told(api, method, path, body, 400)["message"]
+    assert api.kafka.sent == []
+
+
+def test_a_body_is_bounded() -> None:
+    with served(max_body_bytes=100) as api:
+        told(api, "PUT", f"{DATASETS}/new", WHOLE, 413)
