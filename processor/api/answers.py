@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Request, Response
 
-__all__ = ["answer"]
+from processor.api.asker import Asker, Index
+
+__all__ = ["answer", "asked"]
 
 _JSON: Final = "application/json"
 _ETAG_BYTES: Final = 12
 AnyRequest = Request[Any, Any, Any]
 
 
+class _Told(NamedTuple):
+    """An answer as it goes over the wire."""
+
+    body: bytes
+    etag: str
+
+
+async def asked(request: AnyRequest, asker: Asker, question: Callable[[Index], object]) -> Response[bytes]:
+    """What the index answers, encoded by the thread that found it: another would have to fetch it all into its core."""
+    return _response(request, await asker.ask(lambda index: _told(question(index))))
+
+
 def answer(request: AnyRequest, content: object) -> Response[bytes]:
     """The content, or 304 where the client has it already."""
+    return _response(request, _told(content))
+
+
+def _told(content: object) -> _Told:
     body = msgspec.json.encode(content)
-    etag = f'W/"{blake2b(body, digest_size=_ETAG_BYTES).hexdigest()}"'
-    if _has(request.headers.get("if-none-match", ""), etag):
-        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag}, media_type=_JSON)
-    return Response(body, media_type=_JSON, headers={"ETag": etag})
+    return _Told(body, f'W/"{blake2b(body, digest_size=_ETAG_BYTES).hexdigest()}"')
+
+
+def _response(request: AnyRequest, told: _Told) -> Response[bytes]:
+    headers = {"ETag": told.etag}
+    if _has(request.headers.get("if-none-match", ""), told.etag):
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers, media_type=_JSON)
+    return Response(told.body, media_type=_JSON, headers=headers)
 
 
 def _has(condition: str, etag: str) -> bool:

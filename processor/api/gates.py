@@ -13,7 +13,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
 
-from processor.api.answers import AnyRequest, answer
+from processor.api.answers import AnyRequest, answer, asked
 from processor.api.asker import Index
 from processor.api.body import unpacked
 from processor.api.forms import CoverageAnswer, answers, judged
@@ -79,7 +79,7 @@ async def gate_provenance(
         at_us = wall_us if now_us is None else now_us
         return may_be_fed(index.view, index.resolve(wanted), demand, policy, at_us)
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @post(

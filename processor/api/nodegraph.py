@@ -15,13 +15,14 @@ import msgspec
 from litestar import Response, get
 from litestar.params import QueryParameter
 
-from processor.api.answers import AnyRequest, answer
+from processor.api.answers import AnyRequest, answer, asked
 from processor.api.asker import Index
 from processor.api.forms import answers
 from processor.api.params import AtTime, Depth, given_node, given_time
 from processor.api.parts import TheApi
 from processor.index.columns import column_lineage
-from processor.index.traverse import Direction, Graph, Reached, lineage
+from processor.index.graph import Graph, Reached
+from processor.index.traverse import Direction, lineage
 from processor.model.alert import Severity
 from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
@@ -150,7 +151,7 @@ async def get_data(  # noqa: PLR0913, PLR0917  a question has as many parameters
         walk = column_lineage if start.kind is Kind.COLUMN else lineage
         return _drawing([walk(view, start, way, depth=depth, limit=limit) for way in ways], _firing(index))
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 def _firing(index: Index) -> Mapping[Node, list[Severity]]:

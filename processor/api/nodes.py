@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 from litestar import Response, get
 from litestar.params import QueryParameter
 
-from processor.api.answers import AnyRequest, answer
+from processor.api.answers import AnyRequest, asked
 from processor.api.asker import Index
 from processor.api.forms import Described, History, ImpactAnswer, LineageGraph, Runs, Ways, answers
 from processor.api.params import AtTime, Cursor, Depth, GraphLimit, NodeInPath, given_node, given_time, node_in_path
@@ -84,7 +84,7 @@ async def get_node(request: AnyRequest, api: TheApi, name: NodeInPath, at: AtTim
         view = index.at(at_us)
         return describe(view, index.resolve(wanted, view))
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get(f"{_NODE}/upstream", responses=answers(LineageGraph, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -105,8 +105,8 @@ async def get_upstream(  # noqa: PLR0913, PLR0917  a question has as many parame
     """Tell where something comes from."""
     wanted, at_us = node_in_path(name), given_time(at)
     filters = _filters(namespace, job, evidence, direct=direct)
-    asked = _Asked(wanted, Direction.UP, depth, filters, by_column=columns, at=at, at_us=at_us)
-    return answer(request, await api.asker.ask(lambda i: _walked(i, asked, limit, cursor)))
+    walk = _Asked(wanted, Direction.UP, depth, filters, by_column=columns, at=at, at_us=at_us)
+    return await asked(request, api.asker, lambda i: _walked(i, walk, limit, cursor))
 
 
 @get(f"{_NODE}/downstream", responses=answers(LineageGraph, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -127,8 +127,8 @@ async def get_downstream(  # noqa: PLR0913, PLR0917  as above
     """Tell what depends on something."""
     wanted, at_us = node_in_path(name), given_time(at)
     filters = _filters(namespace, job, evidence, direct=direct)
-    asked = _Asked(wanted, Direction.DOWN, depth, filters, by_column=columns, at=at, at_us=at_us)
-    return answer(request, await api.asker.ask(lambda i: _walked(i, asked, limit, cursor)))
+    walk = _Asked(wanted, Direction.DOWN, depth, filters, by_column=columns, at=at, at_us=at_us)
+    return await asked(request, api.asker, lambda i: _walked(i, walk, limit, cursor))
 
 
 @get(f"{_NODE}/impact", responses=answers(ImpactAnswer, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -151,7 +151,7 @@ async def get_impact(
         met = impact(index.view, of.dataset, named, limit=limit)
         return {**impact_fields(met), **({"go_on": _all_of_it(met)} if met.truncated else {})}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get(f"{_NODE}/schemas", responses=answers(History, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -165,7 +165,7 @@ async def get_schemas(request: AnyRequest, api: TheApi, name: NodeInPath) -> Res
         columns = [{"path": column.path, "type": column.type} for column in current_columns(lanes)]
         return {"dataset": node(of), "columns": columns, "schemas": [lane(each) for each in lanes]}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get(f"{_NODE}/runs", responses=answers(Runs, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -179,7 +179,7 @@ async def get_runs(request: AnyRequest, api: TheApi, name: NodeInPath) -> Respon
         opened = [opened_run(run) for run in history.open]
         return {"job": node(of), "open_runs": opened, "runs": [finished_run(run) for run in history.finished]}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get("/api/v2/paths", responses=answers(Ways, HTTPStatus.NOT_FOUND), tags=_TAGS)
@@ -201,7 +201,7 @@ async def get_paths(
         more = {"go_on": f"there may be more ways: ask with a depth below {depth}"} if ways.graph.truncated else {}
         return {**paths_document(*ends, ways), **more}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 class _Asked(NamedTuple):

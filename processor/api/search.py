@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from litestar import Response, get
 from litestar.params import PathParameter, QueryParameter
 
-from processor.api.answers import AnyRequest, answer
+from processor.api.answers import AnyRequest, asked
 from processor.api.asker import Index
 from processor.api.forms import AlertPage, NamespaceList, NodePage, SearchPage, answers
 from processor.api.pages import page
@@ -45,7 +45,7 @@ async def list_nodes(
         part, following = page(found, lambda each: each[:3], limit, cursor)
         return {"nodes": [node(each) for each in part], "total": len(found), "next": following}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get("/api/v2/search", responses=answers(SearchPage), tags=["nodes"])
@@ -77,7 +77,7 @@ async def search(  # noqa: PLR0913, PLR0917  as above
             "near": [str(each) for each in near],
         }
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get("/api/v2/namespaces", responses=answers(NamespaceList), tags=["nodes"])
@@ -91,7 +91,7 @@ async def list_namespaces(request: AnyRequest, api: TheApi) -> Response[bytes]:
             of["datasets" if each.kind is Kind.DATASET else "jobs"] += 1
         return {"namespaces": [{"name": name, **counts[name]} for name in sorted(counts)]}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get("/api/v2/alerts", responses=answers(AlertPage, HTTPStatus.NOT_FOUND), tags=["alerts"])
@@ -121,7 +121,7 @@ async def list_alerts(  # noqa: PLR0913, PLR0917  as above
         part, following = page(found, _place, limit, cursor)
         return {"alerts": [alert_record(alert) for alert in part], "total": len(found), "next": following}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 @get("/api/v2/alerts/{alert_id:str}", responses=answers(dict[str, Any], HTTPStatus.NOT_FOUND), tags=["alerts"])
@@ -138,7 +138,7 @@ async def get_alert(
             raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such alert")
         return alert_record(found)
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 _SEVERITIES: Final = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]

@@ -16,7 +16,7 @@ import msgspec
 
 from processor.api.pages import SortKey, read_cursor, written_cursor
 from processor.api.problems import bad_parameter
-from processor.index.traverse import Graph
+from processor.index.graph import Graph
 
 __all__ = ["MOST_NODES", "Part", "next_part"]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from litestar import Response, get
 from litestar.params import PathParameter, QueryParameter
 
-from processor.api.answers import AnyRequest, answer
+from processor.api.answers import AnyRequest, asked
 from processor.api.asker import Index
 from processor.api.forms import Caused, answers
 from processor.api.params import AtTime, Depth, given_span, given_time, node_in_path
@@ -51,7 +51,7 @@ async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many paramete
         told = why(index.store, asked, index.alerts.all(), wall_us if now_us is None else now_us)
         return {**causes_document(told), **({"go_on": _GO_ON} if told.truncated else {})}
 
-    return answer(request, await api.asker.ask(question))
+    return await asked(request, api.asker, question)
 
 
 ROUTES: Final = (get_causes,)

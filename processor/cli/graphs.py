@@ -7,8 +7,9 @@ from collections import Counter
 from processor.cli.drawing import drawn
 from processor.cli.guard import say
 from processor.cli.options import GraphOutput
+from processor.index.graph import Graph
 from processor.index.paths import Paths
-from processor.index.traverse import Direction, Graph
+from processor.index.traverse import Direction
 from processor.model.identity import Node
 from processor.render import console
 from processor.render.graph import dot, mermaid

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from processor.index.columns import column_lineage
-from processor.index.traverse import DEPTH, LIMIT, Direction, Graph, lineage
+from processor.index.graph import Graph
+from processor.index.traverse import DEPTH, LIMIT, Direction, lineage
 from processor.index.view import View
 from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node

@@ -17,9 +17,10 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from processor.index.aliases import aliases_of
+from processor.index.graph import Graph, Reached
 from processor.index.records import Link
 from processor.index.remembered import WHO
-from processor.index.traverse import DEPTH, EVERYTHING, LIMIT, Direction, Graph, Only, Reached
+from processor.index.traverse import DEPTH, EVERYTHING, LIMIT, Direction, Only
 from processor.index.view import View, current_columns
 from processor.model.history import KnownEdge, KnownMapping
 from processor.model.identity import Kind, Node

@@ -6,6 +6,7 @@ records live in the bucket of its id, a job's runs in the bucket of the job.
     n:<node>      i identity · t span · T<frag> touch · B<frag> facets · w last write · h hours written
                   · d lifecycle
     o:<node>      out-links: letter + other id [+ output id] → span
+                  · n identity · a "" if aliases lead the other way · x "" if it was ever dropped
     i:<node>      in-links, likewise
     s:<dataset>   l<lane> observer · c<lane> current schema · v<lane><fp> hours · e<lane><fp> first run
                   · b<fp> content
@@ -25,7 +26,8 @@ records live in the bucket of its id, a job's runs in the bucket of the job.
     offsets                topic:partition → next offset   (not index: where it was read)
 
 Links: r reads, w writes, p parent, s symlink; d derives: on an input dataset it names owner and
-output, on an output dataset the owner of a mapping.
+output, on an output dataset the owner of a mapping. What else a walk asks of a node stands beside its
+links, in fields of one byte (`MARKS`), so that most nodes are one hash to it.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from processor.model.history import Observer
 from processor.model.identity import ID_BYTES, Kind, Node, hash_parts
 from processor.model.observation import EdgeType, Role
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Version of the stored forms; an index of another version is refused."""
 
 BUCKETS = 64
@@ -53,6 +55,8 @@ LINK_LETTERS = {
     EdgeType.DERIVES: b"d",
 }
 LINK_TYPES = {letter: type_ for type_, letter in LINK_LETTERS.items()}
+CALLED, HAS_ALIASES, WAS_DROPPED = MARKS = (b"n", b"a", b"x")
+"""Fields beside a node's links: who it is; that aliases lead the other way; that it was dropped, and may be still."""
 KIND_LETTERS = {Kind.DATASET: b"d", Kind.JOB: b"j"}
 SEPARATORS = "./:\\"
 """What parts the words of a name."""

@@ -8,9 +8,10 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
-from processor.index.layout import LINK_LETTERS
+from processor.index.layout import CALLED, HAS_ALIASES, LINK_LETTERS, MARKS, WAS_DROPPED
 from processor.index.portion import Hash, Portion
 from processor.model.identity import ID_BYTES
 from processor.model.observation import EdgeType
@@ -21,9 +22,12 @@ BACK: Final = {"o": "i", "i": "o"}
 """The links of the other way."""
 STANDING: Final = Portion("n", fields=(b"i", b"d", b"w"))
 """Of a node's record: who it is, and whether it is dropped."""
+DROP: Final = Portion("n", fields=STANDING.fields[1:])
+"""Of that: whether it is dropped."""
 ALIASES: Final = {record: Portion(record, prefix=LINK_LETTERS[EdgeType.SYMLINK]) for record in BACK}
 """Of a node's links: those that are aliases."""
 
+_IDENTITY: Final = STANDING.fields[0]
 _FLOWS: Final = (LINK_LETTERS[EdgeType.READS], LINK_LETTERS[EdgeType.WRITES])
 
 
@@ -36,25 +40,57 @@ class Ahead(NamedTuple):
 
 
 class Neighborhood(NamedTuple):
-    """By node's id: its `STANDING`, its links that way, and its `ALIASES` of the other way."""
+    """What was read, by node's id, the nearest first.
 
-    standings: dict[bytes, Hash]
-    links: dict[bytes, Hash]
+    `links`: fields and values in turn, with the `MARKS` beside them; nothing of who is not there. `aliases`: the
+    `ALIASES` of the other way, of those that have any. `drops`: the `DROP` of those that were ever dropped.
+    """
+
+    links: dict[bytes, Sequence[bytes]]
     aliases: dict[bytes, Hash]
+    drops: dict[bytes, Hash]
+
+    def take_in(self, more: Neighborhood) -> None:
+        """Add what was read besides."""
+        self.links.update(more.links)
+        self.aliases.update(more.aliases)
+        self.drops.update(more.drops)
+
+    def links_of(self, i: bytes) -> Hash:
+        """Its links, as fields and values."""
+        pairs = iter(self.links[i])
+        return {name: value for name, value in zip(pairs, pairs, strict=True) if name not in MARKS}
+
+    def standing_of(self, i: bytes) -> Hash:
+        """Its `STANDING`; of what was never dropped only who it is."""
+        links = self.links[i]
+        return {_IDENTITY: links[links.index(CALLED) + 1], **self.drops.get(i, {})} if links else {}
+
+    def aliases_of(self, i: bytes) -> Hash:
+        """Its `ALIASES` of the other way."""
+        return self.aliases.get(i, {})
 
 
-def by_levels(
-    fetch: Callable[[Sequence[bytes], Sequence[Portion]], list[list[Hash]]], ids: Sequence[bytes], ahead: Ahead
-) -> Neighborhood:
-    """Read with a store's `fetch_records`, one round trip for each link that the farthest is away."""
+_Fetch = Callable[[Sequence[bytes], Sequence[Portion]], list[list[Hash]]]
+"""A store's `fetch_records`."""
+
+
+def by_levels(fetch: _Fetch, ids: Sequence[bytes], ahead: Ahead) -> Neighborhood:
+    """Read level by level, each one link further: a round trip, or two where some have aliases or were dropped."""
     found, level = Neighborhood({}, {}, {}), list(dict.fromkeys(ids))
-    portions = STANDING, Portion(ahead.way), ALIASES[BACK[ahead.way]]
     for _ in range(ahead.links + 1):
         level = level[: ahead.nodes - len(found.links)]
         if not level:
             break
-        for into, read in zip(found, fetch(level, portions), strict=True):
-            into.update(zip(level, read, strict=True))
-        names = (name for i in level for name in found.links[i] if name.startswith(_FLOWS))
+        there = dict(zip(level, fetch(level, (Portion(ahead.way),))[0], strict=True))
+        found.links.update((i, tuple(chain.from_iterable(links.items()))) for i, links in there.items())
+        found.aliases.update(_of_marked(fetch, there, HAS_ALIASES, ALIASES[BACK[ahead.way]]))
+        found.drops.update(_of_marked(fetch, there, WAS_DROPPED, DROP))
+        names = (name for i in level for name in there[i] if name.startswith(_FLOWS))
         level = [i for i in dict.fromkeys(name[1 : 1 + ID_BYTES] for name in names) if i not in found.links]
     return found
+
+
+def _of_marked(fetch: _Fetch, there: dict[bytes, Hash], mark: bytes, portion: Portion) -> dict[bytes, Hash]:
+    marked = [i for i, links in there.items() if mark in links]
+    return dict(zip(marked, fetch(marked, (portion,))[0], strict=True)) if marked else {}

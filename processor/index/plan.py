@@ -27,8 +27,11 @@ from processor.index import joins
 from processor.index.items import edge_details, frame, item_around
 from processor.index.keys import Key
 from processor.index.layout import (
+    CALLED,
+    HAS_ALIASES,
     KIND_LETTERS,
     LINK_LETTERS,
+    WAS_DROPPED,
     key_of,
     lane_id,
     last_word,
@@ -57,6 +60,8 @@ _CAUSE_OF = {"L": LAST, "D": LAST, "W": WRITING}
 _EVIDENCE = struct.Struct(">H")
 _ONCE = 1
 """The place of the stem that is empty, in every plan."""
+
+_DROP = "DROP"
 
 _PLAN_BYTES = 1_500
 _PART_BYTES = 400
@@ -108,7 +113,8 @@ def introduction(node: Node, buckets: int) -> dict[int, Packed]:
     who = Template("O", b"i", _ONCE, identity, FIRST, item_around(ItemKind.NODE_ADDED))
     found = Template("O", node.id, _ONCE)
     named = Template("O", KIND_LETTERS[node.kind] + node.id, _ONCE)
-    return pack_templates([(key, (who,)), (registry, (found,)), (word, (named,))], {key: identity})
+    called = [(key_of(way, node.id, buckets), (Template("O", CALLED, _ONCE, identity),)) for way in "oi"]
+    return pack_templates([(key, (who,)), (registry, (found,)), (word, (named,)), *called], {key: identity})
 
 
 class _Groups:
@@ -190,6 +196,11 @@ class _Planning:
         item = item if both == evidence else group[name].item
         group[name] = self.template("S", name, _EVIDENCE.pack(both), item)
 
+    def mark(self, key: Key, name: bytes) -> None:
+        """Say something of a node beside its links."""
+        if self.groups.at(key, name) is None:
+            self.groups.put_lasting(key, self.template("O", name))
+
     def key(self, record: str, node: Node) -> Key:
         return key_of(record, node.id, self.buckets)
 
@@ -223,6 +234,9 @@ class _Planning:
         item = item_around(ItemKind.EDGE_ADDED, details)
         self.span(out, letter + edge.dst.id, edge.evidence, item if at_src else None)
         self.span(into, letter + edge.src.id, edge.evidence, None if at_src else item)
+        if edge.type is EdgeType.SYMLINK:
+            self.mark(self.key("i", edge.src), HAS_ALIASES)
+            self.mark(self.key("o", edge.dst), HAS_ALIASES)
 
     # Datasets
 
@@ -233,6 +247,9 @@ class _Planning:
             self.groups.put(key, self.template("h", b"h"))
         if fact.lifecycle is not None:
             self.lifecycle(key, fact.lifecycle.state)
+            if fact.lifecycle.state == _DROP:
+                self.mark(self.key("o", fact.node), WAS_DROPPED)
+                self.mark(self.key("i", fact.node), WAS_DROPPED)
         if fact.columns is not None:
             self.schema(fact)
         if fact.mapping is not None:
@@ -241,7 +258,7 @@ class _Planning:
     def lifecycle(self, key: Key, state: str) -> None:
         """Each drop is news, whatever was before; of the other states only a change is."""
         item = item_around(ItemKind.LIFECYCLE_CHANGED, state.encode())
-        source, payload = ("D", b"") if state == "DROP" else ("L", bytes([len(state)]) + state.encode())
+        source, payload = ("D", b"") if state == _DROP else ("L", bytes([len(state)]) + state.encode())
         self.groups.put(key, self.template(source, b"d", payload, item))
 
     def observer(self, fact: DatasetFact) -> Observer:

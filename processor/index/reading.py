@@ -21,7 +21,7 @@ from redis import RedisCluster
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from processor.index.connect import Client, as_dependency
-from processor.index.neighborhood import BACK, STANDING, Ahead, Neighborhood, by_levels
+from processor.index.neighborhood import BACK, DROP, Ahead, Neighborhood, by_levels
 from processor.index.pipeline import run, run_all
 from processor.index.portion import Hash, Portion
 
@@ -42,7 +42,6 @@ _HASHES: Final = _script("fetch")
 _RECORDS: Final = _script("matching", "records")
 _NEIGHBORHOOD: Final = _script("matching", "neighborhood")
 _NOTHING: Final[Hash] = {}
-_IDENTITY, _DROP, _WRITE = STANDING.fields
 _FEW: Final = 3
 _IN_SCRIPT: Final = 512
 _COMMANDS: Final = 512
@@ -176,18 +175,13 @@ class Hashes:
 
 
 def _neighborhood(reply: bytes) -> Neighborhood:
-    nodes, of_aliases = msgpack.unpackb(reply, raw=True, use_list=False)
-    each, (standings, links, aliases) = iter(nodes), Neighborhood({}, {}, {})
-    for i, identity, drop, write, flat in zip(each, each, each, each, each, strict=True):
-        standings[i] = standing = {_IDENTITY: identity} if identity else {}
-        if drop:
-            standing[_DROP] = drop
-        if write:
-            standing[_WRITE] = write
-        links[i] = _paired(flat) if flat else _NOTHING
-    aliases.update(dict.fromkeys(links, _NOTHING))
-    aliases.update((i, _paired(flat)) for i, flat in (of_aliases or {}).items())
-    return Neighborhood(standings, links, aliases)
+    nodes, aliases, drops = msgpack.unpackb(reply, raw=True, use_list=False)
+    each = iter(nodes)
+    return Neighborhood(
+        dict(zip(each, each, strict=True)),
+        {i: _paired(flat) for i, flat in dict(aliases).items()},
+        {i: _named(DROP, values) for i, values in dict(drops).items()},
+    )
 
 
 def _name(around: Around, node: _Placed, portion: Portion) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from processor.index import joins
 from processor.index.facets import facet_reader
-from processor.index.layout import LANE_BYTES, LINK_LETTERS, LINK_TYPES, unpack_identity, unpack_observer
+from processor.index.layout import LANE_BYTES, LINK_LETTERS, LINK_TYPES, MARKS, unpack_identity, unpack_observer
 from processor.model.history import (
     HOUR_US,
     FinishedRun,
@@ -68,40 +68,39 @@ _job_type = facet_reader(_JobType)
 
 def links_in(record: str, there: Hash) -> list[Link]:
     """The links of a node's out or in record, by their names."""
-    return [link_of(record, name, there[name]) for name in sorted(there)]
+    return [link_of(record, name, there[name]) for name in sorted(there) if name not in MARKS]
 
 
 def flows_in(record: str, of: bytes, there: Hash) -> list[Link]:
-    """Of a node's out or in record what data flows along: reads, writes, and what a dataset states of itself.
-
-    As `link_of` makes them, but without a call for each.
-    """
+    """Of a node's out or in record what data flows along: reads, writes, and what a dataset states of itself."""
     found = []
     for name in sorted(there) if len(there) > 1 else there:
         type_ = _FLOWS.get(name[0])
         if type_ is not None:
-            first, hour, bits = joins.span_of(there[name])
-            first_us, seen_us = int(first), hour * HOUR_US
-            last_us = seen_us if seen_us > first_us else first_us  # noqa: FURB136  as below
-            found.append(Link(type_, name[1:_ONE_ID], None, joins.evidence_of(bits), first_us, last_us))
-        elif name[0] == _DERIVED and _is_own(record, of, name):
+            found.append(Link(type_, name[1:_ONE_ID], None, *sighting(there[name])))
+        elif name[0] == _DERIVED and is_own(record, of, name):
             found.append(link_of(record, name, there[name]))
     return found
 
 
-def _is_own(record: str, of: bytes, name: bytes) -> bool:
+def is_own(record: str, of: bytes, name: bytes) -> bool:
+    """Whether a `derives` link is one that a dataset states of itself."""
     return name[1:_ONE_ID] == (name[_ONE_ID:] if record == "o" else of)
 
 
 def link_of(record: str, name: bytes, value: bytes) -> Link:
     """One link of a node's out or in record."""
-    first, hour, bits = joins.span_of(value)
-    first_us = int(first)
-    type_, seen_us = LINK_TYPES[name[:1]], hour * HOUR_US
-    last_us = seen_us if seen_us > first_us else first_us  # noqa: FURB136  a walk makes thousands, and a call costs more
+    type_ = LINK_TYPES[name[:1]]
     if type_ is EdgeType.DERIVES and record == "o":
-        return Link(type_, name[_ONE_ID:], name[1:_ONE_ID], joins.evidence_of(bits), first_us, last_us)
-    return Link(type_, name[1:_ONE_ID], None, joins.evidence_of(bits), first_us, last_us)
+        return Link(type_, name[_ONE_ID:], name[1:_ONE_ID], *sighting(value))
+    return Link(type_, name[1:_ONE_ID], None, *sighting(value))
+
+
+def sighting(value: bytes) -> tuple[Evidence, int, int]:
+    """On what evidence a link stands, and when it was seen first and last, in microseconds since 1970."""
+    first, hour, bits = joins.span_of(value)
+    first_us, seen_us = int(first), hour * HOUR_US
+    return joins.evidence_of(bits), first_us, seen_us if seen_us > first_us else first_us  # noqa: FURB136  a walk makes thousands
 
 
 def standing_of(there: Hash) -> Standing:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
-from processor.index.neighborhood import ALIASES, BACK, STANDING, Ahead
+from processor.index.neighborhood import ALIASES, BACK, STANDING, Ahead, Neighborhood
 from processor.index.portion import Hash, Portion
 from processor.index.store import Store
 
@@ -30,6 +30,7 @@ _PORTIONS: Final = {
     WHO: STANDING,
     **{name: ALIASES[record] for record, name in _ALIASES.items()},
 }
+_NOWHERE: Final = Neighborhood({}, {}, {})
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -47,6 +48,7 @@ class Records:
         self._is_walk = is_walk
         self._is_ahead_new = True
         self._known: dict[str, dict[bytes, Hash]] = defaultdict(dict)
+        self._around: dict[str, Neighborhood] = {}
 
     def fetch(self, record: str, ids: Sequence[bytes]) -> list[Hash]:
         """A record of each of these nodes, in their order; an absent one is empty."""
@@ -65,15 +67,18 @@ class Records:
 
         It ends where half of what is read was known: who goes on would read the same again and again.
         """
-        known = self._known[WHO]
-        missing = [i for i in ids if i not in known] if self._is_walk and self._is_ahead_new else []
-        if not 0 < len(missing) <= _NARROW or len(known) + ahead.nodes > MOST_REMEMBERED:
+        around = self._around.setdefault(ahead.way, Neighborhood({}, {}, {}))
+        missing = [i for i in ids if i not in around.links] if self._is_walk and self._is_ahead_new else []
+        if not 0 < len(missing) <= _NARROW or len(around.links) + ahead.nodes > MOST_REMEMBERED:
             return
         found = self._store.fetch_neighborhood(missing, ahead)
-        fresh = sum(i not in known for i in found.standings)
-        self._is_ahead_new = 2 * fresh > len(found.standings)
-        for record, hashes in zip((WHO, ahead.way, aliases(BACK[ahead.way])), found, strict=True):
-            remember(self._known[record], hashes)
+        fresh = len(found.links.keys() - around.links.keys())
+        self._is_ahead_new = 2 * fresh > len(found.links)
+        around.take_in(found)
+
+    def around(self, way: str) -> Neighborhood:
+        """What was read so: of the links of one way, `o` or `i`."""
+        return self._around.get(way, _NOWHERE)
 
     def _read(self, ids: Sequence[bytes], records: Sequence[str]) -> dict[str, dict[bytes, Hash]]:
         """What is not known yet, by record and node. Records that lack the same nodes are read together."""
@@ -93,11 +98,22 @@ class Records:
         known, portion = self._known[record], _PORTIONS.get(record)
         if all(map(known.__contains__, ids)):
             return ()
+        self._take_from_around(record, ids)
         whole = self._known[portion.record] if portion else {}
         if portion and whole:
             remember(known, {i: portion.of(whole[i]) for i in ids if i in whole and i not in known})
         wanted = dict.fromkeys(ids)
         return [i for i in wanted if i not in known] if known else wanted
+
+    def _take_from_around(self, record: str, ids: Sequence[bytes]) -> None:
+        """Make records of what was read around, of those that are asked for."""
+        for way, around in self._around.items():
+            made = {WHO: around.standing_of, way: around.links_of, aliases(BACK[way]): around.aliases_of}
+            known = self._known[record]
+            if record in made:
+                remember(known, {i: made[record](i) for i in ids if i in around.links and i not in known})
+            elif record == aliases(way):
+                self._take_from_around(way, ids)
 
 
 def _portion(record: str) -> Portion:

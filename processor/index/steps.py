@@ -14,8 +14,9 @@ from processor.index.remembered import WHO
 from processor.index.view import Link, View
 from processor.model.observation import EdgeType, Evidence
 
-_READ = Evidence.INPUTS_OUTPUTS | Evidence.COLUMN | Evidence.DECLARED
-_WRITTEN = Evidence.INPUTS_OUTPUTS | Evidence.DECLARED
+READ = Evidence.INPUTS_OUTPUTS | Evidence.COLUMN | Evidence.DECLARED
+WRITTEN = Evidence.INPUTS_OUTPUTS | Evidence.DECLARED
+"""Evidence by which an input leads to every output, of a read and of a write."""
 _Links = dict[bytes, list[Link]]
 """Links of one type, by node."""
 
@@ -41,7 +42,7 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     view.look_ahead(jobs, WHO, "o")
     writes = view.flows("o", jobs)
     alone = {link.other for links in out.values() for link in links if link.owner}
-    explicit = _governed(reads, _READ) | _governing(writes, _WRITTEN)
+    explicit = _governed(reads, READ) | _governing(writes, WRITTEN)
     sources = _Sources(view, explicit | alone)
     for origin in datasets:
         for read in reads[origin]:
@@ -64,7 +65,7 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     view.look_ahead(jobs, WHO, "i")
     reads = view.flows("i", jobs)
     alone = {i for i, links in into.items() if _of(links, EdgeType.DERIVES)}
-    explicit = _governed(writes, _WRITTEN) | _governing(reads, _READ)
+    explicit = _governed(writes, WRITTEN) | _governing(reads, READ)
     sources = _Sources(view, explicit | alone)
     for origin in datasets:
         for write in writes[origin]:
@@ -81,7 +82,7 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
 
 def _infers(read: Link, write: Link) -> bool:
     """Whether an input leads to an output because a job listed the two."""
-    return _shares(read.evidence, _READ) and _shares(write.evidence, _WRITTEN)
+    return _shares(read.evidence, READ) and _shares(write.evidence, WRITTEN)
 
 
 def _shares(one: Evidence, other: Evidence) -> bool:

@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
 
 from processor.index import steps
 from processor.index.aliases import find_aliases
+from processor.index.graph import Graph, graph_of
 from processor.index.neighborhood import Ahead
+from processor.index.plain import plain_graph
 from processor.index.records import Link, Standing
 from processor.index.remembered import WHO, aliases
 from processor.index.steps import Step
 from processor.index.view import View
-from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType, Evidence
 
@@ -39,6 +39,10 @@ class Direction(StrEnum):
 
     UP = "up"
     DOWN = "down"
+
+
+_WAYS = {Direction.UP: "i", Direction.DOWN: "o"}
+"""The record whose links lead there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +73,6 @@ _EdgeKey = tuple[EdgeType, bytes, bytes]
 """What an edge is, and the ids of its ends."""
 
 
-class Reached(NamedTuple):
-    """A node and how many jobs lie between it and the start; the job that leads there included."""
-
-    node: Node
-    depth: int
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """What a walk found, start included. `truncated`: more was there than the limit of nodes."""
-
-    nodes: tuple[Reached, ...]
-    edges: tuple[KnownEdge, ...]
-    truncated: bool = False
-
-
 def lineage(
     view: View,
     start: Node,
@@ -95,7 +83,14 @@ def lineage(
     only: Only = EVERYTHING,
 ) -> Graph:
     """Datasets and jobs upstream or downstream of a dataset or a job."""
-    walk = _Walk(view.walking(), Direction(direction), depth, limit, None if only == EVERYTHING else only)
+    view, direction = view.walking(), Direction(direction)
+    if only == EVERYTHING:
+        look_around(view, [start], direction, depth=depth, limit=limit)
+        way = _WAYS[direction]
+        plain = plain_graph(view.around(way), start, way, depth=depth, limit=limit)
+        if plain is not None:
+            return plain
+    walk = _Walk(view, direction, depth, limit, None if only == EVERYTHING else only)
     frontier = walk.begin(start)
     first = 1 if start.kind is Kind.DATASET else 2
     for level in range(first, depth + 1):
@@ -107,9 +102,8 @@ def lineage(
 
 def look_around(view: View, starts: Sequence[Node], direction: Direction | str, *, depth: int, limit: int) -> None:
     """Read in one round trip who of these is there, and what `lineage` will ask on its way from there."""
-    way = "o" if Direction(direction) is Direction.DOWN else "i"
     most = min(limit + len(starts), _AT_ONCE)  # those that are not there count as well
-    view.look_around([start.id for start in starts], Ahead(way, most, 2 * depth))
+    view.look_around([start.id for start in starts], Ahead(_WAYS[Direction(direction)], most, 2 * depth))
 
 
 @dataclass(slots=True)
@@ -207,32 +201,10 @@ class _Walk:
         self.edges[link.type, src, dst] = link
 
     def graph(self) -> Graph:
-        """Sorted by names; of edges the places of their ends are compared, which cost less."""
-        by_name = self.by_name()
-        place = dict(zip(by_name, range(len(by_name)), strict=True))
-        nodes = [self.records[i].node for i in by_name]
-        edges = [
-            (type_, place[src], place[dst], link)
+        """What was found, sorted."""
+        edges = (
+            (type_, src, dst, link.evidence, link.first_us, link.last_us)
             for (type_, src, dst), link in self.edges.items()
-            if src in place and dst in place
-        ]
-        edges.sort()  # no two have the same ends
-        nearest = sorted(by_name, key=self.depths.__getitem__)
-        return Graph(
-            nodes=tuple([Reached(nodes[place[i]], self.depths[i]) for i in nearest]),
-            edges=tuple(
-                [
-                    KnownEdge(type_, nodes[src], nodes[dst], link.evidence, link.first_us, link.last_us)
-                    for type_, src, dst, link in edges
-                ]
-            ),
-            truncated=self.truncated,
         )
-
-    def by_name(self) -> list[bytes]:
-        """What was found, by kind, namespace and name: few kinds and namespaces, of many names each."""
-        found: dict[tuple[Kind, str], list[tuple[str, bytes]]] = {}
-        for i in self.depths:
-            kind, namespace, name, _ = self.records[i].node
-            found.setdefault((kind, namespace), []).append((name, i))
-        return [i for _, names in sorted(found.items()) for _, i in sorted(names)]
+        nodes = {i: standing.node for i, standing in self.records.items()}
+        return graph_of(self.depths, nodes, edges, truncated=self.truncated)

@@ -17,7 +17,7 @@ from processor.index import joins
 from processor.index.expiry import epoch_of
 from processor.index.keys import Key
 from processor.index.layout import bucket_of, run_key_of
-from processor.index.neighborhood import Ahead
+from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.progress import Clock, Progress, decode_progress, is_whole, now_us
 from processor.index.records import (
     ROLE_ORDER,
@@ -100,6 +100,10 @@ class View:
     def look_around(self, ids: Sequence[bytes], ahead: Ahead) -> None:
         """Read what a walk asks of these and of what lies ahead of them; nothing if it is no walk, or a wide one."""
         self._records.load_around(ids, ahead)
+
+    def around(self, way: str) -> Neighborhood:
+        """What was read so, of the links of one way, `o` or `i`."""
+        return self._records.around(way)
 
     # Nodes
 

@@ -20,8 +20,9 @@ from processor.detect.knobs import Guarded
 from processor.detect.policy import Policy
 from processor.detect.trust import SourceTrust, Trust
 from processor.index.columns import column_lineage
+from processor.index.graph import Graph
 from processor.index.provenance import provenance
-from processor.index.traverse import Direction, Graph
+from processor.index.traverse import Direction
 from processor.index.view import View
 from processor.judging.trusted import trust_in
 from processor.judging.verdicts import ProvenanceVerdict, SourceVerdict, TrustFactors, ref

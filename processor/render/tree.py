@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from processor.index.graph import Graph
 from processor.index.paths import Carried
-from processor.index.traverse import Direction, Graph
+from processor.index.traverse import Direction
 from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType

@@ -7,8 +7,9 @@ from functools import cache
 
 import msgspec
 
+from processor.index.graph import Graph
 from processor.index.paths import Paths
-from processor.index.traverse import Direction, Graph
+from processor.index.traverse import Direction
 from processor.model.history import KnownEdge
 from processor.model.identity import Kind, Node
 from processor.model.observation import EdgeType

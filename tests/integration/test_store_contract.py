@@ -11,7 +11,7 @@ from processor.index.announce import change_of
 from processor.index.connect import connect
 from processor.index.digest import digest
 from processor.index.keys import Key
-from processor.index.layout import key_of
+from processor.index.layout import MARKS, key_of
 from processor.index.memory import MemoryStore
 from processor.index.neighborhood import ALIASES, BACK, STANDING, Ahead
 from processor.index.portion import Portion
@@ -157,15 +157,19 @@ def test_what_lies_around_a_node_is_what_the_records_there_say(store: Store, way
         event(f"j{n}", run=n, inputs=[table(f"t{n}")], outputs=[table(f"t{n + 1}", symlinks=names), table(f"b{n}")])
         for n in range(5)
     ]
-    fill(store, *chain, event("back", run=9, inputs=[table("t5")], outputs=[table("t0")]))
+    dropped = table("t3", lifecycleStateChange=facet(lifecycleStateChange="DROP"))
+    fill(store, *chain, event("back", run=9, inputs=[table("t5")], outputs=[table("t0"), dropped]))
     every = [i for kind in (Kind.DATASET, Kind.JOB) for i in View(store).ids(kind)]
     start = ds("t2").id
 
     def around(nodes: int, links: int) -> set[bytes]:
         found = store.fetch_neighborhood([start], Ahead(way, nodes, links))
         ids = list(found.links)
-        portions = [STANDING, Portion(way), ALIASES[BACK[way]]]
-        assert [[of[i] for i in ids] for of in found] == store.fetch_records(ids, portions)
+        told = [[of(i) for i in ids] for of in (found.standing_of, found.links_of, found.aliases_of)]
+        standings, every_link, aliases = store.fetch_records(ids, [STANDING, Portion(way), ALIASES[BACK[way]]])
+        ways = [{name: value for name, value in there.items() if name not in MARKS} for there in every_link]
+        who = [there if b"d" in there else {b"i": there[b"i"]} for there in standings]
+        assert told == [who, ways, aliases]
         return set(ids)
 
     beside = {ds(f"b{n}").id for n in range(5)} if way == "i" else set()
@@ -199,7 +203,7 @@ def test_a_walk_is_told_the_same_by_every_store(store: Store, direction: str) ->
 
 def test_around_a_node_that_is_not_there_is_nothing(store: Store) -> None:
     there = store.fetch_neighborhood([ds("absent").id], Ahead("o", 10, 10))
-    assert there == ({ds("absent").id: {}},) * 3
+    assert there == ({ds("absent").id: ()}, {}, {})
 
 
 def test_how_many_there_are_by_bucket_and_which(store: Store) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from processor.index.traverse import Direction, Graph, Reached
+from processor.index.graph import Graph, Reached
+from processor.index.traverse import Direction
 from processor.model.history import KnownEdge
 from processor.model.identity import Node, dataset, job
 from processor.model.observation import EdgeType, Evidence
