@@ -16,7 +16,7 @@ import redis
 from redis import Redis, RedisCluster, exceptions
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
+from redis.exceptions import NoPermissionError, ReadOnlyError, RedisClusterException, RedisError
 from redis.retry import Retry
 
 from processor.model.errors import DependencyError, UsageError
@@ -105,12 +105,16 @@ class _Cluster(RedisCluster):
 
 
 @contextmanager
-def as_dependency() -> Iterator[None]:
-    """Turn whatever the server or the network does wrong into a DependencyError of one line."""
+def as_dependency(refused: str | None = None) -> Iterator[None]:
+    """Turn whatever the server or the network does wrong into a DependencyError of one line.
+
+    `refused`: what it says where this user has no right to a command, in place of the server's words.
+    """
     try:
         yield
     except (RedisError, RedisClusterException, OSError) as error:
-        text = str(error).strip() or type(error).__name__
+        told = refused if isinstance(error, NoPermissionError) else None
+        text = told or str(error).strip() or type(error).__name__
         raise DependencyError("Redis", text.splitlines()[0][:500]) from error
 
 

@@ -45,7 +45,8 @@ class Generations:
     def live(self, buckets: int) -> Generation:
         """The live one; where there is no index yet, a first one of so many buckets.
 
-        Raises IndexVersionError for an index that this version does not speak.
+        Raises IndexVersionError for an index that this version does not speak, DependencyError where there is none and
+        this user may not create it.
         """
         with as_dependency():
             there = self._read(self._live)
@@ -140,9 +141,11 @@ class Generations:
         return list(self._client.scan_iter(match=f"{literally(self._prefix)}:{{*}}:g*", count=1000))
 
     def _create(self, buckets: int) -> dict[str, int]:
-        """The first to come creates it; each field has one value, whoever sets it."""
-        for field, value in _fields(Generation(_FIRST, buckets)).items():
-            self._client.hsetnx(self._live, field, value)
+        """The first to come creates it, if it may; each field has one value, whoever sets it."""
+        refused = f"there is no index under {self._prefix!r} yet, and this user may not make it: wait for an indexer"
+        with as_dependency(refused):
+            for field, value in _fields(Generation(_FIRST, buckets)).items():
+                self._client.hsetnx(self._live, field, value)
         return self._read(self._live)
 
     def _read(self, name: str) -> dict[str, int]:

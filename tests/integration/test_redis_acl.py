@@ -10,8 +10,11 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from processor.index.connect import connect
+from processor.index.generations import Generations
 from processor.local import KafkaCluster, Valkey
 from processor.local.ports import free_ports
+from processor.model.errors import DependencyError
 from processor.settings import Sinks
 from tests.support.command import ROOT, Lineage
 from tests.support.events import column_lineage, event, schema, table
@@ -82,6 +85,18 @@ def test_indexer_alerter_and_reader_do_their_work_and_nothing_is_refused(
     saying.ok("alerts", "unmute", "--pattern", "*")
     saying.ok("alerts", "ack", alert["alert_id"])
     assert denied(guarded) == []
+
+
+@pytest.mark.parametrize("role", ["alerter", "reader"])
+def test_who_may_not_make_the_index_is_told_to_wait_for_an_indexer(guarded: Valkey, role: str) -> None:
+    with guarded.client() as client:
+        client.flushall()
+    waiting, indexer = (Generations(connect(address(guarded, each))) for each in (role, "indexer"))
+    with pytest.raises(DependencyError, match=r"no index under 'lineage' yet.*wait for an indexer"):
+        waiting.live(64)
+    assert indexer.live(64) == waiting.live(64)
+    with guarded.client() as client:
+        client.execute_command("ACL", "LOG", "RESET")
 
 
 @pytest.mark.parametrize(
