@@ -30,7 +30,7 @@ from processor.telemetry import logs, metrics
 from processor.telemetry.health import Health
 from processor.telemetry.http import HealthServer
 
-__all__ = ["BROKEN", "STORM", "Role", "check", "run_role"]
+__all__ = ["BROKEN", "STORM", "Role", "asked_to_stop", "check", "run_role"]
 
 BROKEN: Final = 3
 STORM: Final = 4
@@ -62,9 +62,9 @@ def run_role(settings: Settings, role: Role, *, until_caught_up: bool = False, r
     if settings.supervised:
         _end_with_parent(settings.shutdown_timeout_s)
     try:
-        if role is Role.ALERTER:
-            return run_alerter(settings)
-        with _asked_to_stop(settings.shutdown_timeout_s) as stop:
+        with asked_to_stop(settings.shutdown_timeout_s) as stop:
+            if role is Role.ALERTER:
+                return run_alerter(settings, stop)
             if role is Role.API:
                 return run_api(settings, stop)
             return run_indexer(settings, stop, until_caught_up=until_caught_up, reached=reached)
@@ -94,7 +94,7 @@ def run_indexer(settings: Settings, stop: threading.Event, *, until_caught_up: b
     return STORM if until_caught_up and indexer.has_stopped_intake else 0
 
 
-def run_alerter(settings: Settings) -> int:
+def run_alerter(settings: Settings, stop: threading.Event) -> int:
     """Raise and resolve alerts until asked to stop."""
     from processor.alerter.run import run_alerter as run  # noqa: PLC0415  Faust takes a second to load
 
@@ -102,13 +102,10 @@ def run_alerter(settings: Settings) -> int:
     with ExitStack() as stack:
         _serve(stack, settings.http.host, settings.http.alerter_port, health)
         try:
-            with _asked_to_stop(settings.shutdown_timeout_s) as stop:
-                _Patiently(Patience(health), health, stop)(lambda: topics.ensure_topics(settings))
+            _Patiently(Patience(health), health, stop)(lambda: topics.ensure_topics(settings))
         except StoppedError:
             return 0
-        if stop.is_set():  # the alerter's own handlers would not hear of it
-            return 0
-        return run(wiring.alerter_config(settings), wiring.alerter_parts(settings), health)
+        return run(wiring.alerter_config(settings), wiring.alerter_parts(settings), health, stop)
 
 
 def run_api(settings: Settings, stop: threading.Event) -> int:
@@ -179,7 +176,7 @@ def check(settings: Settings) -> None:
 
 
 @contextmanager
-def _asked_to_stop(timeout_s: float) -> Iterator[threading.Event]:
+def asked_to_stop(timeout_s: float) -> Iterator[threading.Event]:
     """Turn SIGTERM and SIGINT into an event; what has not ended in time after that is ended by force."""
     stop = threading.Event()
 

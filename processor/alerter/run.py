@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import shutil
-import signal
 import tempfile
 import threading
 from pathlib import Path
@@ -40,8 +39,8 @@ _TALKATIVE = ("faust", "mode", "aiokafka")
 _EXIT_FINE, _EXIT_DEPENDENCY = 0, 3
 
 
-def run_alerter(config: AlerterConfig, parts: AlerterParts, health: Health) -> int:
-    """Run until SIGTERM or SIGINT. Blocks; call it in the process's main thread.
+def run_alerter(config: AlerterConfig, parts: AlerterParts, health: Health, stop: threading.Event) -> int:
+    """Run until `stop` is set; whoever sets it ends the process by force if that takes too long. Blocks.
 
     Raises UsageError at once for Kafka settings or a policy that cannot be used, and IndexVersionError, in order, when
     another version has taken the index over.
@@ -56,7 +55,7 @@ def run_alerter(config: AlerterConfig, parts: AlerterParts, health: Health) -> i
         )
     remove_folders_of_the_dead()
     with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as data_dir:
-        return asyncio.run(_Run(config, parts, health, kafka, data_dir).run())
+        return asyncio.run(_Run(config, parts, health, kafka, data_dir).run(stop))
 
 
 def remove_folders_of_the_dead() -> None:
@@ -102,10 +101,8 @@ class _Run:
         self._stop = asyncio.Event()
         self._refused: IndexVersionError | None = None
 
-    async def run(self) -> int:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ask_to_end)
+    async def run(self, stop: threading.Event) -> int:
+        self._heed(stop)
         app = make_app(self._config, self._kafka, self._data_dir)
         engine = await self._when_ready(app)
         if engine is None:
@@ -116,11 +113,19 @@ class _Run:
             raise self._refused
         return code
 
+    def _heed(self, stop: threading.Event) -> None:
+        """Hear in the event loop of what is asked outside of it."""
+        loop = asyncio.get_running_loop()
+
+        def hear() -> None:
+            stop.wait()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended by itself
+                loop.call_soon_threadsafe(self._stop.set)
+
+        threading.Thread(target=hear, name="asked", daemon=True).start()
+
     def _give_up(self, error: IndexVersionError) -> None:
         self._refused = error
-        self._ask_to_end()
-
-    def _ask_to_end(self) -> None:
         if not self._stop.is_set():
             self._stop.set()
             self._arm_forced_end()

@@ -28,6 +28,7 @@ from processor.index.connect import connect
 from processor.index.redis import RedisStore
 from processor.index.view import View
 from processor.model.identity import Kind
+from processor.roles import asked_to_stop
 from processor.telemetry import logs
 from processor.telemetry.health import Health
 
@@ -91,7 +92,8 @@ class Child:
 
     def run(self, reached: Reached = pass_by) -> int:
         health = Health(("assigned", "redis"), livez_timeout_s=60.0)
-        return run_alerter(self.config(), self.parts(reached), health)
+        with asked_to_stop(self.shutdown_timeout_s) as stop:
+            return run_alerter(self.config(), self.parts(reached), health, stop)
 
     def open_log(self) -> TopicLog:
         servers: dict[str, str | int | float | bool] = {"bootstrap.servers": self.bootstrap, "log_level": 0}

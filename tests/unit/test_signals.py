@@ -1,10 +1,12 @@
-"""A signal that comes amid a line of the log ends the process all the same."""
+"""A signal ends the process in order whenever it comes: amid a line of the log, or of the start."""
 
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from tests.waiting import GUARD_S
 
 TALKATIVE = """
 import threading
@@ -49,3 +51,18 @@ os.kill(os.getpid(), signal.SIGTERM)
 assert heard == ["SIGTERM", "before"], heard
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_an_alerter_that_is_asked_to_end_between_its_wait_for_topics_and_its_work_ends_in_order() -> None:
+    script = """
+import os, signal, sys
+from processor import roles, topics
+from processor.alerter import run
+from processor.settings import Http, Settings
+topics.ensure_topics = lambda settings: []
+run.load_policy = lambda file: os.kill(os.getpid(), signal.SIGTERM)
+kafka, redis_url = {"bootstrap.servers": "127.0.0.1:1"}, "redis://127.0.0.1:1"
+settings = Settings(kafka=kafka, redis_url=redis_url, http=Http(alerter_port=0))
+sys.exit(roles.run_role(settings, roles.Role.ALERTER))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=GUARD_S)
