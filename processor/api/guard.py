@@ -21,6 +21,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
 from processor.api.config import ApiConfig
+from processor.api.marquez.strict import is_old_java, path_as_meant
 from processor.api.problems import problem_body
 from processor.telemetry import metrics
 
@@ -158,11 +159,17 @@ def _tell(scope: dict[str, Any], method: str, watched: _Watched, took_s: float) 
 def _as_sent(scope: Scope) -> str:
     """The path, still encoded."""
     raw = scope.get("raw_path") or b""
-    return raw.partition(b"?")[0].decode("latin-1") or scope["path"]
+    path = raw.partition(b"?")[0].decode("latin-1") or scope["path"]
+    is_old = path.startswith("/api/v1/") and is_old_java(_header(scope["headers"], b"user-agent").decode("latin-1"))
+    return path_as_meant(str(cast("Any", scope)["method"]), path) if is_old else path
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+    return next((value for each, value in headers if each.lower() == name), b"")
 
 
 def _token(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    given = next((value for name, value in headers if name.lower() == b"authorization"), b"")
+    given = _header(headers, b"authorization")
     scheme, _, token = given.partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" else b""
 

@@ -224,6 +224,16 @@ def open_run(value: bytes) -> OpenRun:
     return OpenRun(opened.run_id, opened.started_us)
 
 
+def open_run_id(value: bytes) -> str:
+    """Whose entry of the open runs this is."""
+    return joins.unpack_open(value).run_id
+
+
+def ended_run_id(value: bytes) -> str:
+    """Whose entry of a job's recent runs this is."""
+    return joins.unpack_recent(value).run_id
+
+
 def run_record(job: Node, there: Hash) -> RunRecord:
     """A run's record."""
     span = joins.unpack_span(there[b"t"])

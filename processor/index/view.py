@@ -24,6 +24,7 @@ from processor.index.records import (
     Hash,
     Link,
     Standing,
+    ended_run_id,
     facet_times,
     flows_in,
     job_history,
@@ -31,6 +32,7 @@ from processor.index.records import (
     links_in,
     node_record,
     open_run,
+    open_run_id,
     run_members,
     run_record,
     standing_of,
@@ -223,6 +225,15 @@ class View:
         """Every job, streamed in pages, in no order."""
         for ids in self._all_ids(Kind.JOB):
             yield from self.jobs(ids).values()
+
+    def job_with(self, run_id: str, *, ended: bool) -> Node | None:
+        """The job that has this run, open or among the newest that ended: every job is asked."""
+        wanted, named = run_id.encode(), ended_run_id if ended else open_run_id
+        for ids in self._all_ids(Kind.JOB):
+            for i, there in zip(ids, self._records.fetch("j" if ended else "open", ids), strict=True):
+                if any(wanted in value and named(value) == run_id for value in there.values()):
+                    return self.nodes([i])[i].node
+        return None
 
     def open_runs(self) -> Iterator[tuple[Node, OpenRun]]:
         """Every run that started and has not ended, with its job."""

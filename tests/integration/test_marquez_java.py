@@ -21,15 +21,25 @@ MADE = table(
     tags=facet(tags=[{"key": "pii", "value": "true"}, {"key": "money", "value": "", "field": "total"}]),
 )
 RAW = table("raw", NAMED, schema=schema("id:int", "amount:int"))
+PATH = table("a/b c", "s3://bucket", schema=schema("id:int"))
 STREAM = table("clicks", "kafka:broker", schema={**facet(), "fields": [{"name": "who"}]})
 CODE = {"sourceCodeLocation": facet(type="git", url="https://example.com/repo")}
 EVENTS = (
     event("load", inputs=[RAW], outputs=[MADE], job_facets=CODE),
     event("load", "FAIL", minutes=5, run=1, inputs=[RAW]),
-    event("load", "START", minutes=9, run=2, inputs=[RAW]),
-    event("other", inputs=[RAW, STREAM], job_facets={"sourceCodeLocation": facet(type="git", url="git@host:a/b.git")}),
+    event("load", "START", minutes=9, run=2, inputs=[RAW, PATH]),
     event(
-        "spread", None, inputs=[STREAM], job_facets={"jobType": facet(processingType="STREAMING", integration="FLINK")}
+        "other",
+        run=7,
+        inputs=[RAW, STREAM],
+        job_facets={"sourceCodeLocation": facet(type="git", url="git@host:a/b.git")},
+    ),
+    event(
+        "spread",
+        None,
+        run=8,
+        inputs=[STREAM],
+        job_facets={"jobType": facet(processingType="STREAMING", integration="FLINK")},
     ),
 )
 READS: dict[str, Call] = {
@@ -43,6 +53,8 @@ READS: dict[str, Call] = {
     "first dataset": ["listDatasets", NAMED, 1, 0],
     "dataset": ["getDataset", NAMED, "stg.orders #1?"],
     "stream": ["getDataset", "kafka:broker", "clicks"],
+    "URL": ["getNamespace", "s3://bucket"],
+    "path": ["getDataset", "s3://bucket", "a/b c"],
     "jobs": ["listJobs", "shop"],
     "second job": ["listJobs", "shop", 1, 1],
     "job": ["getJob", "shop", "load"],
@@ -70,6 +82,7 @@ WRITES: dict[str, Call] = {
     **{state: [f"markRunAs{state}", run_id(2)] for state in ("Running", "Completed", "Failed", "Aborted")},
     "tagged": ["tagDatasetWith", NAMED, "raw", "pii"],
     "tagged column": ["tagFieldWith", NAMED, "raw", "id", "key"],
+    "tagged path": ["tagFieldWith", "s3://bucket", "a/b c", "id", "key"],
 }
 SENT = len(WRITES) - len(("namespace", "source")) + len(("start of begun",))
 
@@ -101,11 +114,11 @@ def test_marquez_java_asks_and_writes_unchanged(world: World) -> None:
 
 
 def said_of_places(said: Answer) -> None:
-    assert [each["name"] for each in said["namespaces"]] == [NAMED, "kafka:broker", "shop"]
+    assert [each["name"] for each in said["namespaces"]] == [NAMED, "kafka:broker", "s3://bucket", "shop"]
     assert said["second namespace"] == said["namespaces"][1:2]
     assert said["namespace"] == said["namespaces"][0]
     assert said["sources"][:1] == [said["source"]]
-    assert [each["name"] for each in said["second source"]] == ["kafka:broker"]
+    assert [each["name"] for each in said["second source"]] == ["kafka:broker", "s3://bucket"]
     assert said["source"]["name"] == NAMED
     assert [each["name"] for each in said["datasets"]] == ["raw", "stg.orders #1?"]
     assert said["first dataset"] == said["datasets"][:1]
@@ -115,6 +128,7 @@ def said_of_places(said: Answer) -> None:
     assert [(field["name"], field["type"]) for field in said["dataset"]["fields"]] == [("id", "int"), ("total", "int")]
     assert said["dataset"]["fields"][1]["tags"] == ["money"]
     assert (said["stream"]["type"], said["stream"]["fields"][0]["type"]) == ("STREAM", "UNKNOWN")
+    assert (said["URL"]["name"], said["path"]["id"]) == ("s3://bucket", {"namespace": "s3://bucket", "name": "a/b c"})
     assert [tag["name"] for tag in said["tags"]] == [tag["name"] for tag in said["some tags"]] == ["money", "pii"]
 
 
@@ -124,7 +138,8 @@ def said_of_jobs(said: Answer) -> None:
     assert said["second job"] == said["jobs"][1:2]
     assert said["job"] == said["jobs"][0]
     assert [each["location"] for each in said["jobs"]] == ["https://example.com/repo", None, None]
-    assert (said["job"]["inputs"], said["job"]["outputs"]) == ([{"namespace": NAMED, "name": "raw"}], [MADE_ID])
+    assert sorted(each["namespace"] for each in said["job"]["inputs"]) == [NAMED, "s3://bucket"]
+    assert said["job"]["outputs"] == [MADE_ID]
     assert said["job"]["latestRun"] == said["runs"][0]
     assert [(each["id"], each["state"]) for each in said["runs"]] == [
         (run_id(2), "RUNNING"),
@@ -150,6 +165,7 @@ def said_of_writes(said: Answer) -> None:
     states = [said[name]["state"] for name in ("Running", "Completed", "Failed", "Aborted")]
     assert states == ["RUNNING", "COMPLETED", "FAILED", "ABORTED"]
     assert (said["tagged"]["tags"], said["tagged column"]["fields"][0]["tags"]) == (["pii"], ["key"])
+    assert said["tagged path"]["fields"][0]["tags"] == ["key"]
 
 
 def not_found(answers: list[Answer]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from processor.api.marquez.strict import path_as_meant
 from tests.support.api import Served, served
 from tests.support.events import column_lineage, event, memory, run_id, schema, table
 
@@ -77,6 +78,38 @@ def test_an_answer_has_what_the_client_knows_and_demands(api: Served, path: str,
     answer = api.client.get(f"/api/v1/{path}", headers=AGENT)
     assert answer.status_code == 200
     assert list(wrong(answer.json(), form)) == []
+
+
+PATHS = [
+    ("GET", "namespaces/postgres:/h", "namespaces/postgres:%2F%2Fh"),
+    (
+        "GET",
+        "namespaces/postgres:/h:5432/d/datasets/a/b%20c",
+        "namespaces/postgres:%2F%2Fh:5432%2Fd/datasets/a%2Fb%20c",
+    ),
+    ("GET", "namespaces/s3:/b/datasets", "namespaces/s3:%2F%2Fb/datasets"),
+    ("GET", "namespaces/food/jobs/a/b/runs", "namespaces/food/jobs/a%2Fb/runs"),
+    ("GET", "namespaces/food/jobs/runs", "namespaces/food/jobs/runs"),
+    ("POST", "namespaces/s3:/b/datasets/d/e/tags/t", "namespaces/s3:%2F%2Fb/datasets/d%2Fe/tags/t"),
+    ("POST", "namespaces/f/datasets/d/fields/a/b/tags/t", "namespaces/f/datasets/d/fields/a%2Fb/tags/t"),
+    ("POST", "namespaces/f/datasets/fields/tags/t", "namespaces/f/datasets/fields/tags/t"),
+    ("PUT", "namespaces/f/datasets/x/tags/y", "namespaces/f/datasets/x%2Ftags%2Fy"),
+    ("GET", "sources/jdbc:/h/d", "sources/jdbc:%2F%2Fh%2Fd"),
+    ("GET", "namespaces", "namespaces"),
+    ("GET", "jobs/runs/1", "jobs/runs/1"),
+]
+
+
+@pytest.mark.parametrize(("method", "sent", "meant"), PATHS)
+def test_slashes_of_names_are_understood(method: str, sent: str, meant: str) -> None:
+    assert path_as_meant(method, f"/api/v1/{sent}") == f"/api/v1/{meant}"
+
+
+def test_only_the_client_that_loses_slashes_is_understood_so() -> None:
+    with served(memory(event("load", inputs=[table("raw", "s3://bucket")]))) as api:
+        path = "/api/v1/namespaces/s3:/bucket/datasets/raw"
+        assert api.client.get(path, headers=AGENT).json()["id"] == {"namespace": "s3://bucket", "name": "raw"}
+        assert api.client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("agent", ["marquez-java/0.51.1", "marquez-java/0.40.0", "marquez-java/0.49.0"])

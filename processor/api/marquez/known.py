@@ -12,7 +12,7 @@ from processor.model.history import JobHistory, NodeRecord
 from processor.model.identity import Node
 from processor.render.records import Record
 
-__all__ = ["history_with", "known", "not_found", "records", "run_form", "runs_of"]
+__all__ = ["job_with", "known", "not_found", "records", "run_form", "runs_of"]
 
 
 def records(index: Index, nodes: Sequence[Node]) -> list[NodeRecord]:
@@ -34,21 +34,21 @@ def runs_of(history: JobHistory) -> list[Record]:
     return [*(things.open_run(each) for each in reversed(history.open)), *map(things.run, history.finished)]
 
 
-def history_with(index: Index, run_id: str) -> JobHistory:
-    """The job that has a run, by the run's id alone: every job is asked. Raises `ProblemError` where none has it."""
-    for history in index.view.all_jobs():
-        if run_id in {*(each.run_id for each in history.open), *(each.run_id for each in history.finished)}:
-            return history
-    raise not_found("Run", run_id)
+def job_with(index: Index, run_id: str) -> Node:
+    """The job that has a run, by the run's id alone. Raises `ProblemError` where none has it."""
+    found = index.view.job_with(run_id, ended=False) or index.view.job_with(run_id, ended=True)
+    if found is None:
+        raise not_found("Run", run_id)
+    return found
 
 
 def run_form(index: Index, run_id: str) -> Record:
     """A run by its id alone, with all that is kept of it. Raises `ProblemError`."""
-    history = history_with(index, run_id)
-    there = index.view.run(history.job, run_id)
+    job = job_with(index, run_id)
+    there = index.view.run(job, run_id)
     if there is not None:
         return things.run_detail(there)
-    return next(each for each in runs_of(history) if each["id"] == run_id)
+    return next(each for each in runs_of(index.view.jobs([job.id])[job.id]) if each["id"] == run_id)
 
 
 def not_found(what: str, name: str) -> ProblemError:

@@ -1,7 +1,8 @@
-"""Answers for a client that refuses whatever it does not know.
+"""What a client of 2020 needs: answers without what it does not know, and its paths as it meant them.
 
-The `marquez-java` that Maven's repository has (0.4.3-rc.1, of 2020) fails on any member that Marquez has added since,
-and so on Marquez 0.51's own answers. It says who it is, and is told what it knows.
+The `marquez-java` that Maven's repository has (0.4.3-rc.1) fails on any member that Marquez has added since, and so on
+Marquez 0.51's own answers. It does not encode the slashes of names, and makes one of several. It says who it is, is
+told what it knows, and is understood.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from litestar import Response
 from processor.api import answers
 from processor.api.answers import AnyRequest
 
-__all__ = ["answer", "known_to_java", "written"]
+__all__ = ["answer", "is_old_java", "known_to_java", "path_as_meant", "written"]
 
 _CLIENT: Final = "marquez-java/0.4."
 _PROTOCOLS: Final = frozenset({"http", "https", "ftp", "file"})
+_KINDS: Final = frozenset({"datasets", "jobs"})
+_SLASH: Final = "%2F"
 _UNTYPED: Final = "UNKNOWN"
 _Form = dict[str, Any]
 """Members that are known; of an object, or of each in a list, which of its own."""
@@ -71,8 +74,42 @@ def written(request: AnyRequest, content: object, status: HTTPStatus = HTTPStatu
 
 
 def _told(request: AnyRequest, content: object) -> object:
-    is_strict = request.headers.get("user-agent", "").startswith(_CLIENT)
-    return known_to_java(content) if is_strict else content
+    return known_to_java(content) if is_old_java(request.headers.get("user-agent", "")) else content
+
+
+def is_old_java(agent: str) -> bool:
+    """Whether it is that client, by the `User-Agent` that it sends."""
+    return agent.startswith(_CLIENT)
+
+
+def path_as_meant(method: str, path: str) -> str:
+    """A path of its own in which the slashes of names are encoded, and those of `scheme://` are two."""
+    base, _, rest = path.rstrip("/").partition("/namespaces/")
+    if not rest:
+        base, _, rest = path.rstrip("/").partition("/sources/")
+        return f"{base}/sources/{_namespace_of(rest.split('/'))}" if rest else path
+    parts = rest.split("/")
+    at = next((place for place, part in enumerate(parts) if place and part in _KINDS), len(parts))
+    whole = [_namespace_of(parts[:at]), *parts[at : at + 1]]
+    return "/".join([base, "namespaces", *whole, *_names_of(method, parts[at : at + 1], parts[at + 1 :])])
+
+
+def _namespace_of(parts: list[str]) -> str:
+    is_url = len(parts) > 1 and parts[0].endswith(":")
+    return _SLASH.join([parts[0], "", *parts[1:]] if is_url else parts)
+
+
+def _names_of(method: str, kind: list[str], parts: list[str]) -> list[str]:
+    """The name of a dataset or of a job, and what the client asks of it."""
+    end = len(parts)
+    if kind == ["jobs"] and parts[1:] and parts[-1] == "runs":
+        end -= 1
+    elif method == "POST" and parts[2:] and parts[-2] == "tags":
+        end -= 2
+        if "fields" in parts[1 : end - 1]:
+            at = parts.index("fields", 1)
+            return [_SLASH.join(parts[:at]), "fields", _SLASH.join(parts[at + 1 : end]), *parts[end:]]
+    return [_SLASH.join(parts[:end]), *parts[end:]] if parts else []
 
 
 def known_to_java(content: object) -> object:

@@ -27,7 +27,7 @@ from processor.api.body import unpacked
 from processor.api.events import give
 from processor.api.marquez import sent, things, translate
 from processor.api.marquez.described import answered, takes
-from processor.api.marquez.known import history_with, known, not_found
+from processor.api.marquez.known import job_with, known, not_found
 from processor.api.marquez.strict import written
 from processor.api.marquez.translate import DatasetMeta, Event, JobMeta, OfRun, RunMeta
 from processor.api.params import given_body, given_name
@@ -238,7 +238,7 @@ async def _run(api: Api, run_id: str) -> tuple[OfRun, RunRecord | None]:
     remembered = api.jobs_of_runs.get("", run_id)
 
     def question(index: Index) -> tuple[OfRun, RunRecord | None]:
-        its_job = remembered or history_with(index, run_id).job
+        its_job = remembered or job_with(index, run_id)
         return OfRun(its_job, run_id), index.view.run(its_job, run_id)
 
     run, record = await _patiently(api, question)
