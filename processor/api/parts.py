@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -26,6 +25,7 @@ from processor.model.observation import Observation
 
 __all__ = ["Api", "ApiParts", "TheApi"]
 
+T = TypeVar("T")
 _RUNS_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -65,14 +65,23 @@ class Api:
         self._of_thread = threading.local()
 
     async def read(self, body: bytes, *, is_packed: bool) -> Accepted:
-        """Hold a body's events to the contract, beside the event loop. Raises `ProblemError`."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, partial(self._read, body, is_packed=is_packed))
+        """Hold a body's events to the contract. Raises `ProblemError`."""
+        return await self.beside(lambda: self._intake().read(body, is_packed=is_packed))
 
-    async def translated(self, event: Mapping[str, Any]) -> tuple[OutgoingEvent, Observation]:
-        """The record of an event that was made here, and what it says, likewise. Raises `ProblemError`."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, lambda: self._intake().read_own(event))
+    async def translated(
+        self, make: Callable[[], Mapping[str, Any]], tell: Callable[[Observation], T]
+    ) -> tuple[OutgoingEvent, T]:
+        """The record of an event that is made here, and what is to be told of what it says. Raises `ProblemError`."""
+
+        def work() -> tuple[OutgoingEvent, T]:
+            record, seen = self._intake().read_own(make())
+            return record, tell(seen)
+
+        return await self.beside(work)
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Do what a large body takes long for beside the event loop, one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -80,9 +89,6 @@ class Api:
         self.asker.close()
         self.surveyor.close()
         self._reader.shutdown(wait=False, cancel_futures=True)
-
-    def _read(self, body: bytes, *, is_packed: bool) -> Accepted:
-        return self._intake().read(body, is_packed=is_packed)
 
     def _intake(self) -> Intake:
         """That of the thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from processor.api.marquez import things
-from processor.api.marquez.translate import OfRun
+from processor.api.marquez.translate import OfRun, RunMeta
 from processor.index.memory import MemoryStore
 from processor.index.reduce import reduce
 from processor.index.view import View
@@ -17,23 +17,24 @@ from processor.render.records import Record
 __all__ = ["dataset", "job", "marked", "new_run", "with_change"]
 
 
-def dataset(seen: Observation, node: Node) -> Record:
+def dataset(node: Node, seen: Observation) -> Record:
     """A dataset, as this event alone tells of it."""
     view = _view(seen)
     return things.datasets(view, list(view.nodes([node.id]).values()))[0]
 
 
-def job(seen: Observation, node: Node) -> Record:
+def job(node: Node, seen: Observation) -> Record:
     """A job, likewise."""
     view = _view(seen)
     return things.jobs(view, list(view.nodes([node.id]).values()))[0]
 
 
-def new_run(seen: Observation, run: OfRun) -> Record:
+def new_run(run: OfRun, meta: RunMeta, seen: Observation) -> Record:
     """A run that has not started."""
     nominal_us = seen.run.nominal_us if seen.run else None
     times = seen.time_us, seen.time_us, None, None
-    return things.run_detail(RunRecord(run.job, run.run_id, RunState.OTHER, *times, nominal_us=nominal_us))
+    form = things.run_detail(RunRecord(run.job, run.run_id, RunState.OTHER, *times, nominal_us=nominal_us))
+    return {**form, "args": meta.args or {}}
 
 
 def with_change(view: View, record: NodeRecord, seen: Observation) -> Record:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 from uuid import uuid4
@@ -71,22 +73,22 @@ _as_run: Final = msgspec.json.Decoder(RunMeta).decode
 @put(_NAMESPACE, **answered("namespace"), operation_class=takes("ownerName", "description"))
 async def put_namespace(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
     """Nothing is kept of a namespace but what is in it: it is there from its first dataset or job on."""
-    await _stated(api, request, _as_any)
-    return written(request, things.namespace(canonical_namespace(given_name(namespace)), _now_us()))
+    async with _stated(api, request, _as_any):
+        return written(request, things.namespace(canonical_namespace(given_name(namespace)), _now_us()))
 
 
 @put(f"{_BASE}/sources/{{namespace:str}}", **answered("source"), operation_class=takes("type", "connectionUrl"))
 async def put_source(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
     """Nothing is kept of a source: a dataset names its own."""
-    await _stated(api, request, _as_any)
-    return written(request, things.source(canonical_namespace(given_name(namespace)), _now_us()))
+    async with _stated(api, request, _as_any):
+        return written(request, things.source(canonical_namespace(given_name(namespace)), _now_us()))
 
 
 @put(f"{_BASE}/{_TAG}", **answered("tag"), operation_class=takes("description"))
 async def put_tag(request: AnyRequest, api: TheApi, tag: _Part) -> Response[bytes]:
     """Nothing is kept of a tag: it is there once it stands on something."""
-    await _stated(api, request, _as_any)
-    return written(request, things.tag(given_name(tag)))
+    async with _stated(api, request, _as_any):
+        return written(request, things.tag(given_name(tag)))
 
 
 # Datasets
@@ -95,9 +97,11 @@ async def put_tag(request: AnyRequest, api: TheApi, tag: _Part) -> Response[byte
 @put(_DATASET, **answered("dataset"), operation_class=takes(*DatasetMeta.__struct_encode_fields__))
 async def put_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send what is said of a dataset; with `runId`, as an output of that run."""
-    node, meta = dataset(given_name(namespace), given_name(name)), await _stated(api, request, _as_dataset)
-    run = None if meta.run_id is None else (await _run(api, meta.run_id))[0]
-    return written(request, sent.dataset(await _send(api, translate.create_dataset(_now(), node, meta, run)), node))
+    node = dataset(given_name(namespace), given_name(name))
+    async with _stated(api, request, _as_dataset) as meta:
+        run = None if meta.run_id is None else (await _run(api, meta.run_id))[0]
+        make = partial(translate.create_dataset, _now(), node, meta, run)
+        return await _send(request, api, make, partial(sent.dataset, node))
 
 
 @delete(_DATASET, status_code=HTTPStatus.OK, **answered("dataset"))
@@ -145,9 +149,11 @@ async def untag_field(
 @put(_JOB, **answered("job"), operation_class=takes(*JobMeta.__struct_encode_fields__))
 async def put_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send what is said of a job, its inputs and outputs; with `runId`, as those of that run."""
-    node, meta = job(given_name(namespace), given_name(name)), await _stated(api, request, _as_job)
-    run = None if meta.run_id is None else OfRun(node, meta.run_id)
-    return written(request, sent.job(await _send(api, translate.create_job(_now(), node, meta, run)), node))
+    node = job(given_name(namespace), given_name(name))
+    async with _stated(api, request, _as_job) as meta:
+        run = None if meta.run_id is None else OfRun(node, meta.run_id)
+        make = partial(translate.create_job, _now(), node, meta, run)
+        return await _send(request, api, make, partial(sent.job, node))
 
 
 @post(f"{_JOB}/{_TAG}", status_code=HTTPStatus.OK, **answered("job"))
@@ -175,11 +181,13 @@ async def untag_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _P
 )
 async def post_run(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send that a job has a run, which has not started. Without an `id` it gets one."""
-    meta = await _stated(api, request, _as_run)
-    run = OfRun(job(given_name(namespace), given_name(name)), (meta.id or str(uuid4())).lower())
-    seen = await _send(api, translate.create_run(_now(), run, meta))
+    node = job(given_name(namespace), given_name(name))
+    async with _stated(api, request, _as_run) as meta:
+        run = OfRun(node, (meta.id or str(uuid4())).lower())
+        make, tell = partial(translate.create_run, _now(), run, meta), partial(sent.new_run, run, meta)
+        answer = await _send(request, api, make, tell, HTTPStatus.CREATED)
     _remember(api, run)
-    return written(request, {**sent.new_run(seen, run), "args": meta.args or {}}, HTTPStatus.CREATED)
+    return answer
 
 
 @post([f"{_BASE}/jobs/runs/{{run_id:str}}/{mark}" for mark in _MARKS], status_code=HTTPStatus.OK, **answered("run"))
@@ -192,32 +200,40 @@ async def mark_run(
     """Send that a run started or ended."""
     state, at_us = _MARKS[str(request.scope["path"]).rstrip("/").rpartition("/")[2]], _given_us(at)
     run, before = await _run(api, given_name(run_id))
-    await _send(api, translate.mark_run(rfc3339(at_us), run, state.value))
-    return written(request, things.run_detail(sent.marked(before, run, state, at_us)))
+    make = partial(translate.mark_run, rfc3339(at_us), run, state.value)
+    return await _send(request, api, make, lambda _: things.run_detail(sent.marked(before, run, state, at_us)))
 
 
 # What they have in common
 
 
-async def _stated(api: Api, request: AnyRequest, decode: Callable[[bytes], T]) -> T:
-    """What the body says. Raises `ProblemError`."""
+@asynccontextmanager
+async def _stated(api: Api, request: AnyRequest, decode: Callable[[bytes], T]) -> AsyncIterator[T]:
+    """What the body says; it counts as in hand for as long as this is open. Raises `ProblemError`."""
     with api.bodies.held() as body:
         data, is_packed = await api.bodies.read(body, request)
-        return given_body(decode, (unpacked(data, api.config.max_body_bytes) if is_packed else data) or _EMPTY)
+        most = api.config.max_body_bytes
+        yield await api.beside(lambda: given_body(decode, (unpacked(data, most) if is_packed else data) or _EMPTY))
 
 
-async def _send(api: Api, event: Event) -> Observation:
-    """Send an event, and tell what it says. Raises `ProblemError`: nothing is claimed then."""
-    record, seen = await api.translated(event)
+async def _send(
+    request: AnyRequest,
+    api: Api,
+    make: Callable[[], Event],
+    tell: Callable[[Observation], Record],
+    status: HTTPStatus = HTTPStatus.OK,
+) -> Response[bytes]:
+    """Send an event; the answer is made of what it says. Raises `ProblemError`: nothing is claimed then."""
+    record, form = await api.translated(make, tell)
     await give(api, (record,))
-    return seen
+    return written(request, form, status)
 
 
 async def _change(
     request: AnyRequest, api: Api, node: Node, event: Event, column: str | None = None
 ) -> Response[bytes]:
     """Send an event about what is known; the answer is what was known, with what the event says."""
-    record, seen = await api.translated(event)
+    record, seen = await api.translated(lambda: event, lambda seen: seen)
 
     def question(index: Index) -> Record:
         form = sent.with_change(index.view, known(index, node), seen)
