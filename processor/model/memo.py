@@ -15,9 +15,12 @@ class Memo(Generic[V]):
     survives each turn. A memo never changes a result, only how soon it is there.
 
     Several threads may share one under the interpreter's lock. A look-up is one access to a dict, never a look whether
-    something is there and then another; who meets a turn half done finds less, and puts it again. From the comparison
-    with the budget to the count there is no call and no jump back, at which alone CPython lets another thread go on: so
-    no cost is lost. What two put at once is counted twice, and forgotten the sooner.
+    something is there and then another; who meets a turn half done finds less, and puts it again.
+
+    CPython lets another thread go on at a call, at a jump back, and in what a finalizer does while garbage is collected,
+    which may begin where a container is made. Nothing of that is in adding a cost up, so no cost is lost. Between the
+    comparison with the budget and that only the last can be (a `{}` and tuples are made): what another puts just then may
+    be forgotten at once, or be beyond the budget until the next turn. What two put at once is counted twice.
     """
 
     def __init__(self, budget_bytes: int) -> None:
