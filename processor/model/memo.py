@@ -17,10 +17,10 @@ class Memo(Generic[V]):
     Several threads may share one under the interpreter's lock. A look-up is one access to a dict, never a look whether
     something is there and then another; who meets a turn half done finds less, and puts it again.
 
-    CPython lets another thread go on at a call, at a jump back, and in what a finalizer does while garbage is collected,
+    CPython lets another thread go on at a call, at a jump back, and in a finalizer as garbage is collected,
     which may begin where a container is made. Nothing of that is in adding a cost up, so no cost is lost. Between the
-    comparison with the budget and that only the last can be (a `{}` and tuples are made): what another puts just then may
-    be forgotten at once, or be beyond the budget until the next turn. What two put at once is counted twice.
+    comparison with the budget and that, containers are made: what another puts then may be forgotten at once, or be
+    beyond the budget until the next turn. What two put at once is counted twice, and forgotten the sooner.
     """
 
     def __init__(self, budget_bytes: int) -> None:
