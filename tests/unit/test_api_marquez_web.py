@@ -157,3 +157,9 @@ def test_what_no_event_says_is_refused_in_its_form(api: Served, path: str) -> No
     answer = api.client.delete(f"/api/v1/{path}")
     assert (answer.status_code, answer.json()["code"]) == (405, 405)
     assert "no lineage event says this" in answer.json()["message"]
+
+
+def test_a_slash_that_is_not_encoded_is_said_to_be_the_matter(api: Served) -> None:
+    answer = api.client.post("/api/v1/namespaces/s3://bucket/datasets/stg/tags/pii")
+    assert (answer.status_code, answer.json()["code"]) == (404, 404)
+    assert "%2F" in answer.json()["message"]

@@ -269,11 +269,12 @@ def _remember(api: Api, run: OfRun) -> None:
 
 async def _patiently(api: Api, question: Callable[[Index], T]) -> T:
     """The answer. What is not found may have been sent just now: it is looked for again for a while."""
-    deadline_s, pause_s = time.monotonic() + api.config.patience_s, _FIRST_PAUSE_S
+    deadline_s, pause_s = None, _FIRST_PAUSE_S
     while True:
         try:
             return await api.asker.ask(question)
         except ProblemError as error:
+            deadline_s = deadline_s or time.monotonic() + api.config.patience_s  # asking every job may take as long
             if error.status != HTTPStatus.NOT_FOUND or time.monotonic() + pause_s > deadline_s:
                 raise
         await asyncio.sleep(pause_s)
