@@ -37,10 +37,9 @@ def test_valkey_comes_to_what_the_twin_and_the_events_say(redis_url: str) -> Non
     hold_together([lambda: LosingMemory(BUCKETS), emptied(connect(redis_url))], examples=60)
 
 
-def test_a_cluster_comes_to_what_the_twin_and_the_events_say() -> None:
-    with ValkeyCluster(masters=3, replicas=0) as servers:
-        cluster = emptied(connect(servers.url), target_nodes="primaries")
-        hold_together([lambda: LosingMemory(BUCKETS), cluster], examples=10)
+def test_a_cluster_comes_to_what_the_twin_and_the_events_say(valkey_cluster: ValkeyCluster) -> None:
+    cluster = emptied(connect(valkey_cluster.url), target_nodes="primaries")
+    hold_together([lambda: LosingMemory(BUCKETS), cluster], examples=10)
 
 
 def test_two_workers_at_the_same_time_come_to_the_same_as_one(redis_url: str) -> None:

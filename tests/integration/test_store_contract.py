@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -21,12 +21,11 @@ from processor.index.store import Covered, Store
 from processor.index.traverse import lineage
 from processor.index.view import View
 from processor.index.written import Written
-from processor.local import Valkey, ValkeyCluster
+from processor.local import Valkey
 from processor.model.change import ItemKind
 from processor.model.errors import DependencyError, IndexVersionError, StoreWentBackError
-from processor.model.history import HOUR_US, RECENT_HOURS
 from processor.model.identity import Kind, dataset
-from processor.model.observation import EdgeType, Place, RunState
+from processor.model.observation import EdgeType, RunState
 from processor.model.tables import ColumnChange, ColumnChangeKind
 from tests.support.events import (
     PRODUCER,
@@ -39,10 +38,8 @@ from tests.support.events import (
     jb,
     memory,
     observe,
-    run_id,
     schema,
     table,
-    us,
 )
 
 HISTORY = [
@@ -67,33 +64,6 @@ HISTORY = [
     event("stage", "FAIL", 12, run=2, run_facets={"errorMessage": facet(message="boom", programmingLanguage="SQL")}),
     event("ingest", "COMPLETE", 65, run=3, outputs=[table("raw.orders", schema=schema("id"))]),
 ]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[ValkeyCluster]:
-    with ValkeyCluster(masters=3, replicas=0) as servers:
-        yield servers
-
-
-@pytest.fixture(params=["memory", "valkey", "cluster"])
-def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
-    """Opens the store under test; each call opens the same one anew where that is possible."""
-    if request.param == "memory":
-        twin = MemoryStore()
-        return lambda: twin
-    if request.param == "valkey":
-        url: str = request.getfixturevalue("redis_url")
-    else:
-        servers: ValkeyCluster = request.getfixturevalue("cluster")
-        url = servers.url
-        with servers.client() as client:
-            client.flushall(target_nodes="primaries")
-    return lambda: RedisStore(connect(url))
-
-
-@pytest.fixture
-def store(make_store: Callable[[], Store]) -> Store:
-    return make_store()
 
 
 def test_a_store_holds_what_the_twin_holds_and_announces_the_same(store: Store) -> None:
@@ -345,116 +315,6 @@ def test_runs_and_jobs_read_the_same(store: Store) -> None:
     history = View(store).jobs([jb("stage").id])[jb("stage").id]
     assert [run.state for run in history.finished] == [RunState.FAIL]
     assert {record.node for record in View(store).all_nodes(Kind.DATASET)} == {ds("raw.orders"), ds("shop.orders")}
-
-
-def test_an_open_run_is_listed_until_it_ends_even_when_its_start_comes_last(store: Store) -> None:
-    fill(store, event("nightly", "START", 0, run=7))
-    assert [job for job, _ in View(store).open_runs()] == [jb("nightly")]
-    fill(store, event("nightly", "COMPLETE", 9, run=7), event("other", "COMPLETE", 9, run=8))
-    fill(store, event("other", "START", 1, run=8))
-    assert list(View(store).open_runs()) == []
-
-
-def test_the_end_of_a_run_that_was_open_for_very_long_closes_it(store: Store) -> None:
-    fill(store, event("train", "START", 0, run=1))
-    fill(store, event("train", "COMPLETE", 90 * 24 * 60, run=1))
-    assert list(View(store).open_runs()) == []
-
-
-def test_runs_expire_by_the_time_of_the_events_on_every_store_alike(store: Store) -> None:
-    twin, day = MemoryStore(), 24 * 60
-    history = [
-        *(event(f"job_{n % 3}", "START", n * day, run=n) for n in range(0, 150, 2)),
-        *(
-            event(f"job_{n % 3}", "COMPLETE", n * day + 60, run=n, outputs=[table(f"t{n % 5}")])
-            for n in range(0, 150, 4)
-        ),
-        event("silent", "START", 0, run=900),
-        event("silent", "COMPLETE", 85 * day, run=900),
-        event("stray", "COMPLETE", 0, run=901),
-        event("stray", "OTHER", 45 * day, run=901),
-        event("clock", "COMPLETE", 200 * day, run=902),
-    ]
-    by_time = sorted(history, key=lambda told: str(told["eventTime"]))
-    by_job = sorted(by_time, key=lambda told: str(told["job"]))
-    for read_first, happened in zip([*by_job, *by_time[:40]], [*by_time, *by_time[:40]], strict=True):
-        fill(store, read_first)
-        fill(twin, happened)
-    assert digest(store) == digest(twin)
-    assert sorted(store.keys()) == sorted(twin.keys())
-    assert store.late_events == twin.late_events > 0
-    assert View(store).run(jb("clock"), run_id(902)) is not None
-    assert View(store).run(jb("job_0"), run_id(0)) is None
-
-
-def test_many_runs_of_a_job_expire_some_at_a_time_and_the_digest_leaves_out_what_is_left(store: Store) -> None:
-    def left() -> int:
-        return sum(key.record == "r" for key in list(store.keys()))
-
-    day, at_once = 24 * 60, MemoryStore()
-    many = [event("busy", "COMPLETE", n / 10, run=n) for n in range(1_200)]
-    following, another = (event("busy", "COMPLETE", n * day, run=5_000 + n) for n in (50, 51))
-    fill(store, *many)
-    fill(store, following)
-    assert left() == 1_200 + 1 - 501
-    fill(at_once, *many, following)
-    assert digest(store) == digest(at_once)
-    fill(store, another)
-    fill(store, another)
-    assert left() == 2
-
-
-def test_a_silent_run_is_put_together_with_its_end_while_it_is_open(store: Store) -> None:
-    day = 24 * 60
-    fill(store, event("train", "START", 0, run=1, inputs=[table("features")]))
-    fill(store, event("train", "COMPLETE", 79 * day, run=1, outputs=[table("model")]))
-    (run,) = View(store).jobs([jb("train").id])[jb("train").id].finished
-    assert (run.started_us, run.inputs, run.outputs) == (us(0), 1, 1)
-
-
-def test_an_event_dated_far_ahead_expires_nothing(store: Store) -> None:
-    fill(store, event("nightly", "START", 0, run=1))
-    ahead = [(observe(event("nightly", "OTHER", 10**7, run=2)), Place("events", 0, 5, us(60)))]
-    store.apply(reduce(ahead, store.buckets, us(120)))
-    assert View(store).run(jb("nightly"), run_id(1)) is not None
-    fill(store, event("nightly", "COMPLETE", 90, run=1))
-    assert [run.run_id for run in View(store).jobs([jb("nightly").id])[jb("nightly").id].open] == [run_id(2)]
-    assert store.late_events == 0
-
-
-def test_a_history_keeps_its_newest_versions_and_what_is_current(make_store: Callable[[], Store]) -> None:
-    store, twin = make_store(), MemoryStore()
-    day, mapped = 24 * 60, column_lineage({"id": [("shop.orders", "id")]})
-    versions = [schema("id", f"extra_{n}") for n in range(300)]
-    first = event("ingest", "COMPLETE", 0, outputs=[table("raw.orders", schema=schema("id"), columnLineage=mapped)])
-    future = event("ahead", "COMPLETE", 500 * day, run=1, outputs=[table("raw.orders", schema=schema("id"))])
-    for hour, each in enumerate([None, *versions]):
-        made = table("raw.orders", schema=each, columnLineage=column_lineage({"id": [(f"shop.t{hour}", "id")]}))
-        value = first if each is None else event("ingest", "COMPLETE", hour * 60, run=hour, outputs=[made])
-        fill(store, value)
-        fill(twin, value)
-    fill(store, future)
-    fill(twin, future)
-    assert digest(store) == digest(twin)
-    by_observer = {lane.observer.name: lane for lane in View(store).lanes(ds("raw.orders"))}
-    kept = by_observer["ingest"].versions
-    assert [v.columns[1].path for v in kept] == [f"extra_{n}" for n in range(44, 300)]
-    assert len(by_observer["ahead"].versions) == 1
-    assert len(View(store).mappings([jb("ingest").id])[jb("ingest").id]) == 256
-
-
-def test_the_newest_hours_of_writes_and_of_schemas_are_kept(store: Store) -> None:
-    made, hours = table("raw.orders", schema=schema("id")), list(range(40))
-    random.Random(3).shuffle(hours)
-    for some in (hours[:3], hours[3:30], hours[30:]):
-        fill(store, *(event("ingest", "COMPLETE", hour * 60, run=hour, outputs=[made]) for hour in some))
-    fill(store, event("ingest", "FAIL", 50 * 60, run=50, outputs=[made]))
-    first = us(0) // HOUR_US
-    record, (lane,) = View(store).node(ds("raw.orders")), View(store).lanes(ds("raw.orders"))
-    assert record is not None
-    assert record.written_hours == tuple(first + hour for hour in range(39, 39 - RECENT_HOURS, -1))
-    assert lane.versions[0].first_seen_us == us(0)
-    assert lane.versions[0].hours == (first + 50, *record.written_hours[:-1])
 
 
 def test_reading_an_absent_record_is_empty(store: Store) -> None:

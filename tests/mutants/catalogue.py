@@ -148,7 +148,7 @@ MUTANTS = (
         _LUA,
         "    open[settle.run_field] = false\n",
         "    if run then open[settle.run_field] = false end\n",
-        "tests/integration/test_store_contract.py",
+        "tests/integration/test_store_expiry.py",
     ),
     Mutant(
         "what is known to be written stays known when nobody can know it",
@@ -251,7 +251,7 @@ MUTANTS = (
         _LUA,
         "local clock = redis.call('HGET', clock_key, field)",
         "field = 'all'\n  local clock = redis.call('HGET', clock_key, field)",
-        "tests/integration/test_store_contract.py",
+        "tests/integration/test_store_expiry.py",
     ),
     Mutant(
         "expiry by the wall clock",
@@ -280,7 +280,7 @@ MUTANTS = (
         "processor/alerter/scripts/restore.lua",
         "for i = #sent, 1, -1 do",
         "for i = #sent, #sent + 1, -1 do",
-        "tests/integration/test_alerter_state.py",
+        "tests/integration/test_alerter_recall.py",
     ),
     Mutant(
         "what was accepted fires again",

@@ -14,8 +14,9 @@ from processor.model.history import KnownMapping, Lane, NodeRecord, RunRecord, S
 from processor.model.identity import Kind, Node, run_key
 from processor.model.mapping import Mapping, Source
 from processor.model.observation import EdgeType
-from tests.support.oracle.answers import Oracle, Run, Schema, node
+from tests.support.oracle.answers import Oracle, node
 from tests.support.oracle.read import Lineage, Name, Sources, Transformations
+from tests.support.oracle.values import Run, Schema
 
 Fact = tuple[str, object]
 """What it is about, as a person says it, and what is so."""
