@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -70,7 +70,12 @@ def graph_document(start: Node, graph: Graph, direction: Direction) -> Record:
     }
 
 
+_hour = lru_cache(maxsize=4_096)(rfc3339)
+"""As `rfc3339`, of times that are kept to the hour: few are different."""
+
+
 def _edge(of: KnownEdge, told: Callable[[Node], _Told]) -> _Edge:
+    first_seen = rfc3339(of.first_seen_us)
     return _Edge(
         of.type,
         told(of.src),
@@ -78,8 +83,8 @@ def _edge(of: KnownEdge, told: Callable[[Node], _Told]) -> _Edge:
         None if of.job is None else told(of.job),
         of.direct,
         evidence_names(of.evidence),
-        rfc3339(of.first_seen_us),
-        rfc3339(of.last_seen_us),
+        first_seen,
+        first_seen if of.last_seen_us == of.first_seen_us else _hour(of.last_seen_us),
     )
 
 
