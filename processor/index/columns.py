@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple
 
 from processor.index.aliases import aliases_of
@@ -158,9 +156,10 @@ def _stated(known: KnownMapping, wanted: Mapping[str, list[Node]]) -> Iterator[C
 
 def by_name(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, list[Node]]]:
     """Columns by every name of their dataset, see `Named`; sorted, whatever order they come in."""
-    wanted: dict[Node, list[Node]] = {}
-    for place, together in groupby(sorted(columns), itemgetter(1, 2)):
-        wanted.setdefault(Node(Kind.DATASET, *place), []).extend(together)
+    together: dict[tuple[str, str], list[Node]] = {}
+    for column in columns:
+        together.setdefault((column.namespace, column.name), []).append(column)
+    wanted = {Node(Kind.DATASET, *place): sorted(together[place]) for place in sorted(together)}
     ids = sorted(dataset.id for dataset in wanted)
     view.look_ahead(ids, WHO, "o", "i")
     names = live_names(view, ids)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
+import msgspec
+
 from processor.model.change import Cause
 from processor.model.identity import Node
 from processor.model.tables import ColumnChange, ColumnChangeKind
@@ -80,8 +82,7 @@ class ColumnDrift:
         return cls(change.path, change.change, change.from_type, change.to_type)
 
 
-@dataclass(frozen=True, slots=True)
-class Affected:
+class Affected(msgspec.Struct, frozen=True, gc=False):
     """One thing downstream. `possible`: reached through a job that states no column lineage."""
 
     node: Node
