@@ -14,7 +14,7 @@ from processor.index.graph import Found, Graph, graph_of
 from processor.index.layout import CALLED, LINK_LETTERS, unpack_identity
 from processor.index.neighborhood import Neighborhood
 from processor.index.records import is_own, sighting
-from processor.index.steps import READ, WRITTEN
+from processor.index.steps import is_read_inferred, is_write_inferred
 from processor.model.identity import ID_BYTES, Kind, Node
 from processor.model.observation import EdgeType
 
@@ -24,8 +24,8 @@ _READS, _WRITES, _SYMLINK, _DERIVES = (
     LINK_LETTERS[type_][0] for type_ in (EdgeType.READS, EdgeType.WRITES, EdgeType.SYMLINK, EdgeType.DERIVES)
 )
 _FLOWS: Final = {
-    _READS: (EdgeType.READS, int(READ).__and__),
-    _WRITES: (EdgeType.WRITES, int(WRITTEN).__and__),
+    _READS: (EdgeType.READS, is_read_inferred),
+    _WRITES: (EdgeType.WRITES, is_write_inferred),
 }
 """By letter: what such a link is, and what tells whether inputs and outputs were enough to know it."""
 _DECIDING: Final = frozenset({_READS, _WRITES, _SYMLINK})

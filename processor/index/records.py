@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -195,6 +196,26 @@ def _version(lane: bytes, mark: bytes, columns: Columns, there: Hash) -> SchemaV
     first_us, hours = joins.unpack_hours(there[b"v" + lane + mark])
     run_id = joins.unpack_stamped(there[b"e" + lane + mark]).payload.decode() or None
     return SchemaVersion(mark, columns, first_us, hours, run_id)
+
+
+def several_versions(there: Hash) -> Hash:
+    """A mapping record without the versions of outputs that have one only; empty if all have."""
+    versions = Counter(name[1 : 1 + ID_BYTES] for name in there if name[:1] == b"v")
+    alone = {output for output, count in versions.items() if count == 1}
+    if len(alone) == len(versions):
+        return {}
+    return {name: value for name, value in there.items() if name[:1] != b"v" or name[1 : 1 + ID_BYTES] not in alone}
+
+
+def current_marks(output: bytes, there: Hash) -> frozenset[bytes]:
+    """The newest statement for an output and, if it is explicit, the others that its run made."""
+    newest = joins.unpack_stamped(there[b"c" + output])
+    explicit = joins.unpack_stamped(there[b"k" + output]) if b"k" + output in there else None
+    if explicit is None or explicit[:2] != newest[:2]:
+        return frozenset({newest.payload})
+    prefix = b"q" + output
+    of_run = (n for n, v in there.items() if n.startswith(prefix) and joins.unpack_stamped(v)[2] == explicit.payload)
+    return frozenset({newest.payload, *(name[len(prefix) :] for name in of_run)})
 
 
 def job_history(record: NodeRecord, recent: Hash, opened: Iterable[OpenRun]) -> JobHistory:

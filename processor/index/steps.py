@@ -6,7 +6,8 @@ two; where explicit lineage governs one of them, the job's newest statement for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,9 +15,13 @@ from processor.index.remembered import WHO
 from processor.index.view import Link, View
 from processor.model.observation import EdgeType, Evidence
 
-READ = Evidence.INPUTS_OUTPUTS | Evidence.COLUMN | Evidence.DECLARED
-WRITTEN = Evidence.INPUTS_OUTPUTS | Evidence.DECLARED
-"""Evidence by which an input leads to every output, of a read and of a write."""
+is_read_inferred: Final = int(Evidence.INPUTS_OUTPUTS | Evidence.COLUMN | Evidence.DECLARED).__and__
+is_write_inferred: Final = int(Evidence.INPUTS_OUTPUTS | Evidence.DECLARED).__and__
+"""Whether there is evidence of a read, of a write, by which an input leads to every output.
+
+As integers: each flag that an enum makes costs a walk as much as the link it stands on.
+"""
+_Infers = Callable[[int], int]
 _Links = dict[bytes, list[Link]]
 """Links of one type, by node."""
 
@@ -42,7 +47,7 @@ def down(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     view.look_ahead(jobs, WHO, "o")
     writes = view.flows("o", jobs)
     alone = {link.other for links in out.values() for link in links if link.owner}
-    explicit = _governed(reads, READ) | _governing(writes, WRITTEN)
+    explicit = _governed(reads, is_read_inferred) | _governing(writes, is_write_inferred)
     sources = _Sources(view, explicit | alone)
     for origin in datasets:
         for read in reads[origin]:
@@ -65,7 +70,7 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
     view.look_ahead(jobs, WHO, "i")
     reads = view.flows("i", jobs)
     alone = {i for i, links in into.items() if _of(links, EdgeType.DERIVES)}
-    explicit = _governed(writes, WRITTEN) | _governing(reads, READ)
+    explicit = _governed(writes, is_write_inferred) | _governing(reads, is_read_inferred)
     sources = _Sources(view, explicit | alone)
     for origin in datasets:
         for write in writes[origin]:
@@ -82,24 +87,17 @@ def up(view: View, datasets: Sequence[bytes]) -> Iterator[Step]:
 
 def _infers(read: Link, write: Link) -> bool:
     """Whether an input leads to an output because a job listed the two."""
-    return _shares(read.evidence, READ) and _shares(write.evidence, WRITTEN)
+    return bool(is_read_inferred(read.evidence) and is_write_inferred(write.evidence))
 
 
-def _shares(one: Evidence, other: Evidence) -> bool:
-    """As integers: each flag that an enum makes costs a walk as much as the link it stands on."""
-    return bool(int.__and__(one, other))
-
-
-def _governed(links: _Links, inferring: Evidence) -> set[bytes]:
+def _governed(links: _Links, is_inferred: _Infers) -> set[bytes]:
     """The jobs at the far end of links that only explicit lineage states."""
-    shared = int(inferring).__and__
-    return {link.other for found in links.values() for link in found if not shared(link.evidence)}
+    return {link.other for found in links.values() for link in found if not is_inferred(link.evidence)}
 
 
-def _governing(links: _Links, inferring: Evidence) -> set[bytes]:
+def _governing(links: _Links, is_inferred: _Infers) -> set[bytes]:
     """The jobs that have links that only explicit lineage states."""
-    shared = int(inferring).__and__
-    return {job for job, found in links.items() for link in found if not shared(link.evidence)}
+    return {job for job, found in links.items() for link in found if not is_inferred(link.evidence)}
 
 
 class _Sources:

@@ -7,7 +7,6 @@ in batches of keys, one round trip each; nothing is written. Only what never cha
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from processor.index.records import (
     Hash,
     Link,
     Standing,
+    current_marks,
     ended_run_id,
     facet_times,
     flows_in,
@@ -35,6 +35,7 @@ from processor.index.records import (
     open_run_id,
     run_members,
     run_record,
+    several_versions,
     standing_of,
 )
 from processor.index.remembered import WHO, Records, aliases, remember
@@ -206,7 +207,7 @@ class View:
     def remapped(self, owners: Sequence[bytes]) -> dict[bytes, list[KnownMapping]]:
         """`mappings` of those outputs only of which an owner ever stated several."""
         hashes = self._records.fetch("m", owners)
-        found = {owner: _several(there) for owner, there in zip(owners, hashes, strict=True) if there}
+        found = {owner: several_versions(there) for owner, there in zip(owners, hashes, strict=True) if there}
         return self._named({owner: there for owner, there in found.items() if there})
 
     # Jobs and runs
@@ -334,7 +335,7 @@ class View:
         return {i: links_in(record, there) if there else [] for i, there in hashes}
 
     def _known(self, names: dict[bytes, Standing], owner: bytes, there: Hash) -> Iterator[KnownMapping]:
-        current = {name[1:]: _current_marks(name[1:], there) for name in there if name[:1] == b"c"}
+        current = {name[1:]: current_marks(name[1:], there) for name in there if name[:1] == b"c"}
         for name in sorted(there):
             if name[:1] != b"v":
                 continue
@@ -369,26 +370,6 @@ def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
             there = found.get(one.output.id)
             found[one.output.id] = replace(one, mapping=together(there.mapping, one.mapping)) if there else one
     return found
-
-
-def _several(there: Hash) -> Hash:
-    """A mapping record without the versions of outputs that have one only; empty if all have."""
-    versions = Counter(name[1 : 1 + ID_BYTES] for name in there if name[:1] == b"v")
-    alone = {output for output, count in versions.items() if count == 1}
-    if len(alone) == len(versions):
-        return {}
-    return {name: value for name, value in there.items() if name[:1] != b"v" or name[1 : 1 + ID_BYTES] not in alone}
-
-
-def _current_marks(output: bytes, there: Hash) -> frozenset[bytes]:
-    """The newest statement for an output and, if it is explicit, the others that its run made."""
-    newest = joins.unpack_stamped(there[b"c" + output])
-    explicit = joins.unpack_stamped(there[b"k" + output]) if b"k" + output in there else None
-    if explicit is None or explicit[:2] != newest[:2]:
-        return frozenset({newest.payload})
-    prefix = b"q" + output
-    of_run = (n for n, v in there.items() if n.startswith(prefix) and joins.unpack_stamped(v)[2] == explicit.payload)
-    return frozenset({newest.payload, *(name[len(prefix) :] for name in of_run)})
 
 
 def current_columns(lanes: Iterable[Lane]) -> Columns:
