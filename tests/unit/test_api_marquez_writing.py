@@ -10,8 +10,12 @@ from urllib.parse import quote
 
 import pytest
 
+from processor.api.marquez import things
+from processor.index.view import View
+from processor.model.identity import Kind
 from processor.render.times import rfc3339
 from tests.support.api import Served, served
+from tests.support.bounds import bounded
 from tests.support.events import NAMESPACE, PIPELINE, at, event, facet, fill, memory, run_id, schema, table
 
 DATASETS = f"namespaces/{quote(NAMESPACE, safe='')}/datasets"
@@ -117,6 +121,18 @@ def test_any_tag_of_a_column_or_a_job(api: Served, tag: str) -> None:
 def test_what_is_not_there_is_not_changed(api: Served, method: str, path: str) -> None:
     assert "not found" in told(api, method, path, status=404)["message"]
     assert api.kafka.sent == []
+
+
+@bounded(10, 1024)
+def test_the_tags_of_very_many_columns_are_told_in_one_pass() -> None:
+    names = [f"c{number}" for number in range(20_000)]
+    stated: dict[str, Any] = {
+        f"tags@{start}": facet(tags=[{"key": f"of {name}", "field": name} for name in names[start : start + 500]])
+        for start in range(0, len(names), 500)
+    }
+    view = View(memory(event("j", outputs=[table("wide", schema=schema(*names), **stated)])))
+    [form] = things.datasets(view, list(view.all_nodes(Kind.DATASET)))
+    assert [field["tags"] for field in form["fields"]] == [[f"of {field['name']}"] for field in form["fields"]]
 
 
 # Datasets

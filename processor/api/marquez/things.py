@@ -148,7 +148,7 @@ def _input_field(column: Node, *, direct: bool) -> Record:
 
 
 def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record]) -> Record:
-    node, tags = record.node, tags_of(record.facets)
+    node, tags = record.node, _tag_names(record)
     created, updated = rfc3339(record.first_seen_us), rfc3339(record.last_seen_us)
     return {
         "id": short_id(node),
@@ -163,12 +163,12 @@ def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record])
             {
                 "name": column.path,
                 "type": column.type,
-                "tags": sorted({tag.key for tag in tags if tag.field == column.path}),
+                "tags": tags.get(column.path, []),
                 "description": None,
             }
             for column in columns
         ],
-        "tags": sorted({tag.key for tag in tags if tag.field is None}),
+        "tags": tags.get(None, []),
         "lastModifiedAt": None if record.last_write_us is None else rfc3339(record.last_write_us),
         "lastLifecycleState": record.lifecycle.state if record.lifecycle else None,
         "description": _description(record),
@@ -177,6 +177,14 @@ def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record])
         "facets": {name: msgspec.Raw(facet) for name, facet in record.facets.items()},
         "deleted": record.dropped,
     }
+
+
+def _tag_names(record: NodeRecord) -> dict[str | None, list[str]]:
+    """The tags of each column that has any, by its path; by None those of the whole."""
+    found: dict[str | None, set[str]] = {}
+    for tag in tags_of(record.facets):
+        found.setdefault(tag.field, set()).add(tag.key)
+    return {field: sorted(keys) for field, keys in found.items()}
 
 
 def _is_stream(record: NodeRecord) -> bool:
