@@ -143,8 +143,8 @@ def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
 
 
 def _refused(request: _AnyRequest, status: int) -> str:
-    """Marquez's clients write and delete: they are told what nothing here does."""
-    if status == _NOT_ALLOWED and request.method != "GET" and request.url.path.startswith("/api/v1/"):
+    """Marquez's clients delete: they are told what nothing here does."""
+    if status == _NOT_ALLOWED and request.method == "DELETE" and request.url.path.startswith("/api/v1/"):
         return _NO_EVENT
     return _NO_PATH if status == _NOT_FOUND else HTTPStatus(status).phrase
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from processor.api.marquez import things
+from processor.api.marquez import things, writing
 from processor.index.view import View
 from processor.model.identity import Kind
 from processor.render.times import rfc3339
 from tests.support.api import Served, served
 from tests.support.bounds import bounded
-from tests.support.events import NAMESPACE, PIPELINE, at, event, facet, fill, memory, run_id, schema, table
+from tests.support.events import NAMESPACE, PIPELINE, at, event, facet, fill, memory, run_id, schema, table, us
 
 DATASETS = f"namespaces/{quote(NAMESPACE, safe='')}/datasets"
 JOBS = "namespaces/shop/jobs"
@@ -121,6 +122,22 @@ def test_any_tag_of_a_column_or_a_job(api: Served, tag: str) -> None:
 def test_what_is_not_there_is_not_changed(api: Served, method: str, path: str) -> None:
     assert "not found" in told(api, method, path, status=404)["message"]
     assert api.kafka.sent == []
+
+
+def test_what_may_have_been_sent_just_now_is_looked_for_until_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, store, late = [1000.0], memory(*PIPELINE), event("new", outputs=[table("late")])
+
+    async def sleep(pause_s: float) -> None:
+        now_s[0] += pause_s
+        if now_s[0] >= 1005:
+            fill(store, late)
+
+    monkeypatch.setattr(writing, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(writing, "time", SimpleNamespace(monotonic=lambda: now_s[0], time_ns=time.time_ns))
+    with served(store, patience_s=5.0) as api:
+        assert told(api, "POST", f"{DATASETS}/late/tags/pii")["tags"] == ["pii"]
+        assert told(api, "POST", f"{DATASETS}/none/tags/pii", status=404)["message"] == "Dataset 'none' not found."
+        assert now_s == [1010.0]
 
 
 @bounded(10, 1024)
@@ -233,7 +250,16 @@ def test_a_run_is_found_by_its_id_alone(api: Served, call: str, type_: str, stat
     assert told(api, "POST", f"jobs/runs/{run_id(9).upper()}/{call}?at={at(20)}")["state"] == state
     assert (events(api)[0]["eventType"], events(api)[0]["job"]["name"]) == (type_, "stage")
     index(api)
-    assert told(api, "GET", f"jobs/runs/{run_id(9)}")["state"] == state
+    assert told(api, "GET", f"jobs/runs/{run_id(9).upper()}")["state"] == state
+
+
+def test_of_two_ends_the_later_one_counts_whichever_is_told_last(api: Served) -> None:
+    told(api, "POST", f"jobs/runs/{run_id(9)}/complete?at={at(30)}")
+    index(api)
+    answer = told(api, "POST", f"jobs/runs/{run_id(9)}/fail?at={at(20)}")
+    index(api)
+    there = told(api, "GET", f"jobs/runs/{run_id(9)}")
+    assert (answer["state"], answer["endedAt"]) == (there["state"], there["endedAt"]) == ("COMPLETED", rfc3339(us(30)))
 
 
 # What no event says
@@ -289,13 +315,18 @@ def test_a_read_only_api_and_a_reader_s_token_write_nothing(
     ("method", "path", "body", "said"),
     [
         ("PUT", f"{DATASETS}/new", {}, "type"),
-        ("PUT", f"{DATASETS}/new", {"type": "FILE"}, "type"),
+        ("PUT", f"{DATASETS}/new", {"type": "FILE"}, "type: 'FILE' is none of DB_TABLE, STREAM"),
+        ("PUT", f"{JOBS}/new", {"type": "FILE"}, "type: 'FILE' is none of BATCH, STREAM, SERVICE"),
+        ("PUT", f"{DATASETS}/new", {**WHOLE, "tags": [""]}, "tags: "),
+        ("PUT", f"{DATASETS}/new", {**WHOLE, "fields": [{"name": "id", "tags": [""]}]}, "fields: "),
         ("PUT", f"{DATASETS}/new", [], "body"),
         ("PUT", f"{DATASETS}/%20", WHOLE, "/dataset/name"),
         ("PUT", f"{DATASETS}/new", {**WHOLE, "description": "x" * 70_000}, "over 65536 bytes"),
         ("PUT", f"{DATASETS}/new", {**WHOLE, "runId": "1"}, "runId"),
         ("PUT", f"{JOBS}/new", {"type": "BATCH", "inputs": [{"namespace": "a", "name": ""}]}, "/inputs/0/name"),
         ("POST", f"{JOBS}/stage/runs", {"id": "1"}, "/run/runId"),
+        ("POST", f"{JOBS}/stage/runs", {"nominalStartTime": "soon"}, "nominalStartTime: "),
+        ("POST", f"{JOBS}/stage/runs", {"nominalStartTime": at(0), "nominalEndTime": "1"}, "nominalEndTime: "),
         ("POST", f"jobs/runs/{run_id(9)}/start?at=then", None, "at: "),
     ],
 )

@@ -43,7 +43,8 @@ def job_with(index: Index, run_id: str) -> Node:
 
 
 def run_form(index: Index, run_id: str) -> Record:
-    """A run by its id alone, with all that is kept of it. Raises `ProblemError`."""
+    """A run by its id alone, in whichever case, with all that is kept of it. Raises `ProblemError`."""
+    run_id = run_id.lower()
     job = job_with(index, run_id)
     there = index.view.run(job, run_id)
     if there is not None:

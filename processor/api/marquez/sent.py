@@ -51,11 +51,12 @@ def with_change(view: View, record: NodeRecord, seen: Observation) -> Record:
 
 
 def marked(before: RunRecord | None, run: OfRun, state: RunState, at_us: int) -> RunRecord:
-    """A run that started or ended then; one that had ended stays ended."""
+    """A run that started or ended then; one that had ended stays ended, and of two ends the later one counts."""
     there = before or RunRecord(run.job, run.run_id, RunState.OTHER, at_us, at_us, None, None)
     there = replace(there, last_event_us=max(there.last_event_us, at_us))
     if state in TERMINAL:
-        return replace(there, state=state, ended_us=at_us)
+        is_last = there.ended_us is None or there.ended_us <= at_us
+        return replace(there, state=state, ended_us=at_us) if is_last else there
     started_us = at_us if there.started_us is None else min(there.started_us, at_us)
     return replace(there, state=there.state if there.state in TERMINAL else state, started_us=started_us)
 

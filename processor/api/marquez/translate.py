@@ -13,7 +13,7 @@ Pure. Source: Marquez 0.51, what its resources take; OpenLineage spec 2-0-2.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,8 @@ from processor.index.tags import own_facet_name
 from processor.model.identity import Kind, Node
 
 __all__ = [
+    "DATASET_TYPES",
+    "JOB_TYPES",
     "DatasetMeta",
     "JobMeta",
     "OfRun",
@@ -52,13 +54,16 @@ _SCHEMAS: Final = {
 _OWN_TAG: Final = "urn:lineage-processor:tag"
 _TYPES: Final = {"DB_TABLE": "TABLE", "STREAM": "STREAM"}
 _PROCESSING: Final = {"BATCH": "BATCH", "STREAM": "STREAMING", "SERVICE": "SERVICE"}
+DATASET_TYPES: Final = tuple(_TYPES)
+JOB_TYPES: Final = tuple(_PROCESSING)
+_Tag = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class _Field(msgspec.Struct):
     name: str
     type: str | None = None
     description: str | None = None
-    tags: list[str] | None = None
+    tags: list[_Tag] | None = None
 
 
 class DatasetMeta(msgspec.Struct, rename="camel"):
@@ -68,7 +73,7 @@ class DatasetMeta(msgspec.Struct, rename="camel"):
     source_name: str | None = None
     description: str | None = None
     fields: list[_Field] | None = None
-    tags: list[str] | None = None
+    tags: list[_Tag] | None = None
     run_id: str | None = None
 
 

@@ -31,7 +31,15 @@ from processor.api.marquez import sent, things, translate
 from processor.api.marquez.described import answered, takes
 from processor.api.marquez.known import job_with, known, not_found
 from processor.api.marquez.strict import written
-from processor.api.marquez.translate import DatasetMeta, Event, JobMeta, OfRun, RunMeta
+from processor.api.marquez.translate import (
+    DATASET_TYPES,
+    JOB_TYPES,
+    DatasetMeta,
+    Event,
+    JobMeta,
+    OfRun,
+    RunMeta,
+)
 from processor.api.params import given_body, given_name
 from processor.api.parts import Api, TheApi
 from processor.api.problems import ProblemError, bad_parameter
@@ -98,7 +106,7 @@ async def put_tag(request: AnyRequest, api: TheApi, tag: _Part) -> Response[byte
 async def put_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send what is said of a dataset; with `runId`, as an output of that run."""
     node = dataset(given_name(namespace), given_name(name))
-    async with _stated(api, request, _as_dataset) as meta:
+    async with _stated(api, request, _as_dataset, DATASET_TYPES) as meta:
         run = None if meta.run_id is None else (await _run(api, meta.run_id))[0]
         make = partial(translate.create_dataset, _now(), node, meta, run)
         return await _send(request, api, make, partial(sent.dataset, node))
@@ -150,7 +158,7 @@ async def untag_field(
 async def put_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send what is said of a job, its inputs and outputs; with `runId`, as those of that run."""
     node = job(given_name(namespace), given_name(name))
-    async with _stated(api, request, _as_job) as meta:
+    async with _stated(api, request, _as_job, JOB_TYPES) as meta:
         run = None if meta.run_id is None else OfRun(node, meta.run_id)
         make = partial(translate.create_job, _now(), node, meta, run)
         return await _send(request, api, make, partial(sent.job, node))
@@ -183,6 +191,8 @@ async def post_run(request: AnyRequest, api: TheApi, namespace: _Part, name: _Pa
     """Send that a job has a run, which has not started. Without an `id` it gets one."""
     node = job(given_name(namespace), given_name(name))
     async with _stated(api, request, _as_run) as meta:
+        for member, text in (("nominalStartTime", meta.nominal_start_time), ("nominalEndTime", meta.nominal_end_time)):
+            _given_us(text, member)
         run = OfRun(node, (meta.id or str(uuid4())).lower())
         make, tell = partial(translate.create_run, _now(), run, meta), partial(sent.new_run, run, meta)
         answer = await _send(request, api, make, tell, HTTPStatus.CREATED)
@@ -198,7 +208,7 @@ async def mark_run(
     at: Annotated[str | None, QueryParameter(description="When (RFC 3339); now without it")] = None,
 ) -> Response[bytes]:
     """Send that a run started or ended."""
-    state, at_us = _MARKS[str(request.scope["path"]).rstrip("/").rpartition("/")[2]], _given_us(at)
+    state, at_us = _MARKS[str(request.scope["path"]).rstrip("/").rpartition("/")[2]], _given_us(at, "at")
     run, before = await _run(api, given_name(run_id))
     make = partial(translate.mark_run, rfc3339(at_us), run, state.value)
     return await _send(request, api, make, lambda _: things.run_detail(sent.marked(before, run, state, at_us)))
@@ -208,12 +218,19 @@ async def mark_run(
 
 
 @asynccontextmanager
-async def _stated(api: Api, request: AnyRequest, decode: Callable[[bytes], T]) -> AsyncIterator[T]:
-    """What the body says; it counts as in hand for as long as this is open. Raises `ProblemError`."""
+async def _stated(
+    api: Api, request: AnyRequest, decode: Callable[[bytes], T], types: tuple[str, ...] = ()
+) -> AsyncIterator[T]:
+    """What the body says; it counts as in hand for as long as this is open. Raises `ProblemError`.
+
+    `types`: what there is to choose for its member `type`.
+    """
     with api.bodies.held() as body:
         data, is_packed = await api.bodies.read(body, request)
-        most = api.config.max_body_bytes
-        yield await api.beside(lambda: given_body(decode, (unpacked(data, most) if is_packed else data) or _EMPTY))
+        most, choices = api.config.max_body_bytes, {"type": types}
+        yield await api.beside(
+            lambda: given_body(decode, (unpacked(data, most) if is_packed else data) or _EMPTY, choices)
+        )
 
 
 async def _send(
@@ -275,9 +292,10 @@ async def _patiently(api: Api, question: Callable[[Index], T]) -> T:
             return await api.asker.ask(question)
         except ProblemError as error:
             deadline_s = deadline_s or time.monotonic() + api.config.patience_s  # asking every job may take as long
-            if error.status != HTTPStatus.NOT_FOUND or time.monotonic() + pause_s > deadline_s:
+            left_s = deadline_s - time.monotonic()
+            if error.status != HTTPStatus.NOT_FOUND or left_s <= 0:
                 raise
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(min(pause_s, left_s))
         pause_s *= 2
 
 
@@ -289,11 +307,12 @@ def _now() -> str:
     return rfc3339(_now_us())
 
 
-def _given_us(at: str | None) -> int:
-    at_us = _now_us() if at is None else time_us(at)
-    if at_us is None:
-        raise bad_parameter("at", "it is no RFC 3339 time that exists")
-    return at_us
+def _given_us(text: str | None, name: str) -> int:
+    """A time that may be given; now without it."""
+    given_us = _now_us() if text is None else time_us(text)
+    if given_us is None:
+        raise bad_parameter(name, "it is no RFC 3339 time that exists")
+    return given_us
 
 
 ROUTES: Final = (
