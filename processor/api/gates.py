@@ -96,8 +96,8 @@ async def gate_impact(request: AnyRequest, api: TheApi) -> Response[bytes]:
         most = api.config.max_body_bytes
 
         def question(index: Index) -> ImpactVerdict:
-            asked = given_body(_read_question, unpacked(data, most) if is_packed else data, _CHOICES)
-            return answer_impact(index.view, asked, index.resolve)
+            change = given_body(_read_question, unpacked(data, most) if is_packed else data, _CHOICES)
+            return answer_impact(index.view, change, index.resolve)
 
         verdict = await api.asker.ask(question)
     return Response(msgspec.json.encode(verdict), media_type="application/json")
@@ -114,8 +114,8 @@ async def gate_coverage(
 ) -> Response[bytes]:
     """Tell whether enough of the lineage is known."""
     measured = await api.surveyor.last()
-    asked = of_namespace(measured.surveyed, namespace)
-    return answer(request, coverage_verdict(asked, fail_under, measured.surveyed.stumbled))
+    wanted = of_namespace(measured.surveyed, namespace)
+    return answer(request, coverage_verdict(wanted, fail_under, measured.surveyed.stumbled))
 
 
 @get("/api/v2/coverage", responses=answers(CoverageAnswer, HTTPStatus.NOT_FOUND), tags=_TAGS)

@@ -220,23 +220,23 @@ class _Asked(NamedTuple):
         return [self.way, self.depth, self.filters, self.by_column, self.at]
 
 
-def _walked(index: Index, asked: _Asked, limit: int, cursor: str | None) -> Record:
-    view = index.at(asked.at_us).walking()
-    if not asked.by_column and not any(asked.filters):
-        meant = [each for each in identities(asked.node) if each.kind is not Kind.COLUMN]
-        look_around(view, meant, asked.way, depth=asked.depth, limit=limit)
-    start = index.resolve(asked.node, view)
-    if asked.by_column and start.kind is Kind.JOB:
+def _walked(index: Index, question: _Asked, limit: int, cursor: str | None) -> Record:
+    view = index.at(question.at_us).walking()
+    if not question.by_column and not any(question.filters):
+        meant = [each for each in identities(question.node) if each.kind is not Kind.COLUMN]
+        look_around(view, meant, question.way, depth=question.depth, limit=limit)
+    start = index.resolve(question.node, view)
+    if question.by_column and start.kind is Kind.JOB:
         raise bad_parameter("columns", "a job has none; ask for a dataset or a column")
-    walk = column_lineage if asked.by_column or start.kind is Kind.COLUMN else lineage
-    only = asked.filters.resolved(index)
+    walk = column_lineage if question.by_column or start.kind is Kind.COLUMN else lineage
+    only = question.filters.resolved(index)
     part = next_part(
-        lambda most: walk(view, start, asked.way, depth=asked.depth, limit=most, only=only),
+        lambda most: walk(view, start, question.way, depth=question.depth, limit=most, only=only),
         limit,
         cursor,
-        [start, *asked.document()],
+        [start, *question.document()],
     )
-    document = {**graph_document(start, part.graph, asked.way), "next": part.next}
+    document = {**graph_document(start, part.graph, question.way), "next": part.next}
     if part.complete_to_depth is not None:
         document["complete_to_depth"] = part.complete_to_depth
         document["go_on"] = _go_on(part.next, part.complete_to_depth)

@@ -47,8 +47,8 @@ async def get_causes(  # noqa: PLR0913, PLR0917  a question has as many paramete
         subject = alert.finding.subject if alert else index.resolve(wanted)
         wall_us = time.time_ns() // 1000
         now_us = index.view.now_us(wall_us, api.config.clock)
-        asked = Why(subject, alert, span_us, at_us, depth, limit)
-        told = why(index.store, asked, index.alerts.all(), wall_us if now_us is None else now_us)
+        cause_of = Why(subject, alert, span_us, at_us, depth, limit)
+        told = why(index.store, cause_of, index.alerts.all(), wall_us if now_us is None else now_us)
         return {**causes_document(told), **({"go_on": _GO_ON} if told.truncated else {})}
 
     return await asked(request, api.asker, question)

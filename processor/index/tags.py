@@ -19,7 +19,7 @@ from processor.index.facets import facet_reader
 
 __all__ = ["Tag", "own_facet_name", "tags_of"]
 
-STATED: Final = "tags"
+_STATED: Final = "tags"
 _OWN: Final = "tags@"
 
 
@@ -41,11 +41,15 @@ _read = facet_reader(_Tags)
 
 def tags_of(facets: Mapping[str, bytes]) -> list[Tag]:
     """All tags that stand, by the facets of a node."""
-    told = [_read(facet) for name, facet in facets.items() if name == STATED or name.startswith(_OWN)]
+    told = [_read(facet) for name, facet in facets.items() if name == _STATED or name.startswith(_OWN)]
     off = {(tag.key, tag.field) for each in told for tag in each.without}
     return [tag for each in told for tag in each.tags if (tag.key, tag.field) not in off]
 
 
 def own_facet_name(key: str, field: str | None) -> str:
-    """The facet that holds whether this tag is set: another one for each tag and column."""
-    return _OWN + "@".join(quote(part, safe=" ") for part in ((key,) if field is None else (field, key)))
+    """The facet that holds whether this tag is set: another one for each tag and column.
+
+    Percent-encoded, but for spaces, so that an `@` within a name parts nothing.
+    """
+    parts = (key,) if field is None else (field, key)
+    return _OWN + "@".join(quote(part, safe=" ") for part in parts)
