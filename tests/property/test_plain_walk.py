@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from processor.index.plain import plain_graph
-from processor.index.traverse import Only, lineage, look_around
+from processor.index.traverse import Direction, Only, lineage, look_around
 from processor.index.view import View
-from processor.model.identity import Kind
+from processor.model.identity import Kind, Node
 from processor.model.observation import Evidence
 from tests.support.events import Json, ds, event, facet, memory, table
 from tests.support.histories import events
@@ -38,11 +38,36 @@ _PLAIN = st.builds(
 )
 def test_every_walk_answers_as_the_one_by_levels(values: list[Json], depth: int, limit: int) -> None:
     view = View(memory(*values))
-    starts = [record.node for kind in (Kind.DATASET, Kind.JOB) for record in view.all_nodes(kind)]
-    for start in (*starts, ds("absent")):
-        for direction in ("up", "down"):
+    for start in _starts(view):
+        for direction in Direction:
             told = lineage(view, start, direction, depth=depth, limit=limit)
             assert told == lineage(view, start, direction, depth=depth, limit=limit, only=_ANY)
+
+
+@settings(max_examples=75, deadline=None)
+@given(
+    st.lists(_PLAIN | events(), min_size=1, max_size=10),
+    st.integers(0, 3),
+    st.sampled_from([0, 2, 3, 1000]),
+    st.integers(0, 4),
+    st.sampled_from([0, 1, 4, 1000]),
+)
+def test_what_other_walks_have_read_changes_no_answer(
+    values: list[Json], read_depth: int, read_limit: int, depth: int, limit: int
+) -> None:
+    view = View(memory(*values))
+    starts = _starts(view)
+    for direction in Direction:
+        shared = view.walking()
+        look_around(shared, starts[::2], direction, depth=read_depth, limit=read_limit)
+        for start in starts:
+            told = lineage(shared, start, direction, depth=depth, limit=limit)
+            assert told == lineage(view, start, direction, depth=depth, limit=limit, only=_ANY)
+
+
+def _starts(view: View) -> list[Node]:
+    known = [record.node for kind in (Kind.DATASET, Kind.JOB) for record in view.all_nodes(kind)]
+    return [ds("absent"), *known]
 
 
 @pytest.mark.parametrize(
