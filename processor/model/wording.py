@@ -32,7 +32,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
     (re.compile(r"^Expected `([^`]+)`, got `([^`]+)`"), lambda m: f"give {_kind(m[1])}, not {_kind(m[2])}"),
     (
         re.compile(r"^Expected `([^`]+)` of length ([<>]=?) (\d+)"),
-        lambda m: f"give {_kind(m[1])} {_BOUNDS[m[2]]} {m[3]} {'characters' if m[1].startswith('str') else 'members'}",
+        lambda m: f"give {_kind(m[1])} {_BOUNDS[m[2]]} {_length(m[1], m[3])}",
     ),
     (
         re.compile(r"^Expected `([^`]+)` ([<>]=?) (-?[\d.e+]+)"),
@@ -63,6 +63,11 @@ def nearest(name: str, known: Sequence[str]) -> tuple[str, ...]:
     """Those that are spelled like a name, the likeliest first."""
     by_fold = {each.casefold(): each for each in known}
     return tuple(by_fold[fold] for fold in get_close_matches(name.casefold(), by_fold, n=5, cutoff=0.5))
+
+
+def _length(stated: str, count: str) -> str:
+    part = "character" if stated.startswith("str") else "member"
+    return f"{count} {part}" if count == "1" else f"{count} {part}s"
 
 
 def _kind(stated: str) -> str:

@@ -317,7 +317,7 @@ def test_a_read_only_api_and_a_reader_s_token_write_nothing(
         ("PUT", f"{DATASETS}/new", {}, "type"),
         ("PUT", f"{DATASETS}/new", {"type": "FILE"}, "type: 'FILE' is none of DB_TABLE, STREAM"),
         ("PUT", f"{JOBS}/new", {"type": "FILE"}, "type: 'FILE' is none of BATCH, STREAM, SERVICE"),
-        ("PUT", f"{DATASETS}/new", {**WHOLE, "tags": [""]}, "tags: "),
+        ("PUT", f"{DATASETS}/new", {**WHOLE, "tags": [""]}, "tags: give a text of at least 1 character"),
         ("PUT", f"{DATASETS}/new", {**WHOLE, "fields": [{"name": "id", "tags": [""]}]}, "fields: "),
         ("PUT", f"{DATASETS}/new", [], "body"),
         ("PUT", f"{DATASETS}/%20", WHOLE, "/dataset/name"),
