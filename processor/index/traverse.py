@@ -19,7 +19,7 @@ from enum import StrEnum
 from processor.index import steps
 from processor.index.aliases import find_aliases
 from processor.index.graph import Graph, graph_of
-from processor.index.neighborhood import Ahead
+from processor.index.neighborhood import BACK, Ahead
 from processor.index.plain import plain_graph
 from processor.index.records import Link, Standing
 from processor.index.remembered import WHO, aliases
@@ -121,7 +121,8 @@ class _Walk:
     @property
     def links(self) -> tuple[str, str]:
         """What the next step asks of a dataset: its links that way, and by which other names it goes."""
-        return ("o", aliases("i")) if self.direction is Direction.DOWN else ("i", aliases("o"))
+        way = _WAYS[self.direction]
+        return way, aliases(BACK[way])
 
     def begin(self, start: Node) -> set[bytes]:
         """Where the walk starts; a job's first step is to its own outputs or inputs."""

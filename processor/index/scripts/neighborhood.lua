@@ -34,7 +34,7 @@ local function follow(links, how_far)
   for at = 1, #links, 2 do
     local letter = byte(links[at])
     if letter == READS or letter == WRITES then
-      if how_far <= farthest then wait(sub(links[at], 2, 13), how_far) end
+      if how_far <= farthest and last < most then wait(sub(links[at], 2, 13), how_far) end
     elseif letter == HAS_ALIASES then
       has_aliases = true
     elseif letter == WAS_DROPPED then
