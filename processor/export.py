@@ -50,7 +50,7 @@ def run_records(view: View) -> Iterator[Record]:
         histories = view.jobs([record.node.id for record in page])
         for history in (histories[record.node.id] for record in page if record.node.id in histories):
             job = node(history.job)
-            yield from ({"job": job, "state": "RUNNING", **opened_run(run)} for run in history.open)
+            yield from ({"job": job, **opened_run(run)} for run in history.open)
             yield from ({"job": job, **finished_run(run)} for run in history.finished)
 
 

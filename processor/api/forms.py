@@ -149,10 +149,11 @@ class History(msgspec.Struct):
 
 
 class OpenedRun(msgspec.Struct):
-    """A run that has not ended."""
+    """A run that has not ended: RUNNING, or OTHER while it is not known to have started."""
 
     run_id: str
-    started: str
+    state: RunState
+    started: str | None
 
 
 class EndedRun(msgspec.Struct):

@@ -96,7 +96,7 @@ def _awaits_its_writer(dataset: WrittenDataset, policy: Policy) -> bool:
 
 
 def _is_running(history: JobHistory, since_us: int) -> bool:
-    return not is_endless(history) and any(run.started_us > since_us for run in history.open)
+    return not is_endless(history) and any(run.started_us > since_us for run in history.running())
 
 
 def _finding(dataset: WrittenDataset, cadence: Cadence) -> Finding:

@@ -4,8 +4,8 @@ Rules kept here:
 - cadence is learned (`cadence`) from the starts of the kept runs, failed ones included: a failure is no silence;
 - of a job so frequent that all its kept runs lie within a day nothing is known of nights: a day is the least. If they
   lie within a few hours they may as well be a backfill's, and nothing is said;
-- a job whose newest run is open is not silent (`stuck_run` watches it) until that run counts as abandoned; one
-  without an end never is;
+- a job whose newest run has started and is open is not silent (`stuck_run` watches it) until that run counts as
+  abandoned; one without an end never is;
 - a job whose every output was dropped or is written by a newcomer has been replaced (renamed), and is not missed: the
   sweep asks for that (`alerter.sweep.jobs`);
 - a job whose parent is under way waits for its turn (`stuck_run` watches the parent): so a DAG that comes back after
@@ -74,7 +74,7 @@ def _has_failed_since(parent: JobHistory, since_us: int) -> bool:
 def _is_under_way(job: JobHistory, since_us: int, stuck: StuckRun, now_us: int) -> bool:
     """Whether the job has a run since then that has not ended, and does not count as abandoned."""
     abandoned_us = now_us - hours_us(stuck.default_hours) - int(stuck.give_up_days * DAY_US)
-    return any(run.started_us >= max(since_us, abandoned_us) for run in job.open)
+    return any(run.started_us >= max(since_us, abandoned_us) for run in job.running())
 
 
 def is_retired(history: JobHistory, policy: Policy, now_us: int) -> bool:

@@ -4,6 +4,7 @@ Rules kept here:
 - usual is learned from the job's completed runs, the longest of them included (a full load at the end of the month);
 - too few of them mean patience: then the time counts from when the job was heard of last, for a job that still speaks
   may be one without an end that does not say so; the summary says on how many runs the limit stands;
+- a run is running once a START or RUNNING says so: one that was only created, or of which OTHER alone tells, is not;
 - a job without an end (STREAMING, SERVICE) is never stuck; nor is one that tells no ends, as its runs have shown;
 - after `give_up_days` a run that never ended counts as abandoned: its worker is long gone.
 """
@@ -24,25 +25,26 @@ from processor.model.observation import RunState
 
 def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
     """One finding for each open run of the job that is over its limit and not abandoned."""
-    if is_endless(history) or not history.open or _tells_no_ends(history):
+    running = history.running()
+    if is_endless(history) or not running or _tells_no_ends(history):
         return []
     knobs = policy.stuck_run
     durations = _durations(history)
     limit_us = _limit_us(durations, knobs)
     give_up_us = limit_us + int(knobs.give_up_days * DAY_US)
-    stuck = [run for run in history.open if limit_us < now_us - _heard_us(run, history, knobs) <= give_up_us]
+    stuck = [run for run in running if limit_us < now_us - _heard_us(run, history, knobs) <= give_up_us]
     stands_on = _stands_on(durations, knobs)
     return [_finding(history.job, run, limit_us, stands_on) for run in stuck]
 
 
 def _tells_no_ends(history: JobHistory) -> bool:
     """Whether several runs of the job began and none ever ended: some integrations (notebooks) tell no ends."""
-    return not history.finished and len(history.open) > 1
+    return not history.finished and len(history.running()) > 1
 
 
 def _heard_us(run: OpenRun, history: JobHistory, knobs: StuckRun) -> int:
     """Since when nothing is known of the run: its start, or what was last heard of a job that is hardly known."""
-    is_newest = run is max(history.open, key=lambda other: other.started_us)
+    is_newest = run is max(history.running(), key=lambda other: other.started_us)
     is_known = len(_durations(history)) >= knobs.min_runs
     return run.started_us if is_known or not is_newest else max(run.started_us, history.last_seen_us)
 

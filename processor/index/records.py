@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from processor.index import joins
+from processor.index.expiry import EPOCH_DIGITS
 from processor.index.facets import facet_reader
 from processor.index.layout import LANE_BYTES, LINK_LETTERS, LINK_TYPES, MARKS, unpack_identity, unpack_observer
 from processor.model.history import (
@@ -239,10 +240,15 @@ def _finished(run: joins.Recent) -> FinishedRun:
     return FinishedRun(run.run_id, run.started_us, run.ended_us, run.state, *counts, run.signature)
 
 
-def open_run(value: bytes) -> OpenRun:
-    """An entry of the open runs."""
+def open_segment(job: bytes, run: bytes, value: bytes) -> bytes:
+    """Where an entry of the open runs says that its run's segment is: the id in the segment's key."""
+    return job + run + joins.unpack_open(value).epoch.to_bytes(EPOCH_DIGITS // 2, "big")
+
+
+def open_run(value: bytes, segment: Hash) -> OpenRun:
+    """An entry of the open runs, with what is kept of the run; of one that is gone since it counts as started."""
     opened = joins.unpack_open(value)
-    return OpenRun(opened.run_id, opened.started_us)
+    return OpenRun(opened.run_id, opened.started_us, b"b" in segment or b"q" in segment or not segment)
 
 
 def open_run_id(value: bytes) -> str:

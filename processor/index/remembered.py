@@ -16,7 +16,7 @@ from processor.index.neighborhood import ALIASES, BACK, STANDING, Ahead, Neighbo
 from processor.index.portion import Hash, Portion
 from processor.index.store import Store
 
-__all__ = ["MOST_REMEMBERED", "WHO", "Records", "aliases", "remember"]
+__all__ = ["MOST_REMEMBERED", "STARTED", "WHO", "Records", "aliases", "remember"]
 
 MOST_REMEMBERED: Final = 50_000
 _NARROW: Final = 64
@@ -25,9 +25,13 @@ _NARROW: Final = 64
 WHO: Final = "who"
 """Of a node's record: who it is, and whether it is dropped."""
 
+STARTED: Final = "started"
+"""Of a run's segment (`records.open_segment`): whether its events say that the run started."""
+
 _ALIASES: Final = {"o": "o.aliases", "i": "i.aliases"}
 _PORTIONS: Final = {
     WHO: STANDING,
+    STARTED: Portion("r", (b"i", b"b", b"q")),
     **{name: ALIASES[record] for record, name in _ALIASES.items()},
 }
 _NOWHERE: Final = Neighborhood({}, {}, {})

@@ -33,12 +33,13 @@ from processor.index.records import (
     node_record,
     open_run,
     open_run_id,
+    open_segment,
     run_members,
     run_record,
     several_versions,
     standing_of,
 )
-from processor.index.remembered import WHO, Records, aliases, remember
+from processor.index.remembered import STARTED, WHO, Records, aliases, remember
 from processor.index.store import Store
 from processor.model.history import (
     FinishedRun,
@@ -216,10 +217,10 @@ class View:
         """The known ones among these jobs with their finished and open runs, by id."""
         records = {i: r for i, r in self.nodes(ids).items() if r.node.kind is Kind.JOB}
         recents = self._records.fetch("j", list(records))
-        opened = self._records.fetch("open", list(records))
+        opened = self._open_runs(list(records))
         return {
-            i: job_history(record, recent, map(open_run, there.values()))
-            for (i, record), recent, there in zip(records.items(), recents, opened, strict=True)
+            i: job_history(record, recent, opened.get(i, ()))
+            for (i, record), recent in zip(records.items(), recents, strict=True)
         }
 
     def all_jobs(self) -> Iterator[JobHistory]:
@@ -237,7 +238,7 @@ class View:
         return None
 
     def open_runs(self) -> Iterator[tuple[Node, OpenRun]]:
-        """Every run that started and has not ended, with its job."""
+        """Every run that has not ended, with its job."""
         for history in self.all_jobs():
             for run in history.open:
                 yield history.job, run
@@ -309,6 +310,16 @@ class View:
         else:
             found = fresh
         remember(known, fresh)
+        return found
+
+    def _open_runs(self, jobs: Sequence[bytes]) -> dict[bytes, list[OpenRun]]:
+        """The open runs of those of these jobs that have any."""
+        hashes = zip(jobs, self._records.fetch("open", jobs), strict=True)
+        entries = [(job, value, open_segment(job, run, value)) for job, there in hashes for run, value in there.items()]
+        segments = self._records.fetch(STARTED, [segment for *_, segment in entries]) if entries else ()
+        found: dict[bytes, list[OpenRun]] = {}
+        for (job, value, _), segment in zip(entries, segments, strict=True):
+            found.setdefault(job, []).append(open_run(value, segment))
         return found
 
     def _all_ids(self, kind: Kind) -> Iterator[list[bytes]]:

@@ -95,10 +95,14 @@ class RunMembers(NamedTuple):
 
 
 class OpenRun(NamedTuple):
-    """A run that started and has not ended."""
+    """A run that has not ended. `has_started`: whether a START or RUNNING says so, not an OTHER alone.
+
+    `started_us`: its START; without one, its first event.
+    """
 
     run_id: str
     started_us: int
+    has_started: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,10 @@ class JobHistory:
     job_type: str | None = None
     first_seen_us: int = 0
     last_seen_us: int = 0
+
+    def running(self) -> list[OpenRun]:
+        """The open runs that have started, oldest first."""
+        return [run for run in self.open if run.has_started]
 
     def completed(self) -> list[FinishedRun]:
         """The runs that ended well, newest first."""

@@ -10,7 +10,7 @@ from processor.index.traverse import Direction
 from processor.index.view import Link, View, current_columns
 from processor.model.history import FinishedRun, NodeRecord, OpenRun
 from processor.model.identity import Kind, Node
-from processor.model.observation import EdgeType
+from processor.model.observation import EdgeType, RunState
 from processor.render.records import Record, edge, lane, node, node_record
 from processor.render.text import label
 from processor.render.times import rfc3339
@@ -69,8 +69,10 @@ def _column(view: View, of: Node) -> Record:
 
 
 def opened_run(run: OpenRun) -> Record:
-    """A run that has not ended."""
-    return {"run_id": run.run_id, "started": rfc3339(run.started_us)}
+    """A run that has not ended; as long as only OTHER tells of it, nobody knows of a start."""
+    if run.has_started:
+        return {"run_id": run.run_id, "state": RunState.RUNNING.value, "started": rfc3339(run.started_us)}
+    return {"run_id": run.run_id, "state": RunState.OTHER.value, "started": None}
 
 
 def finished_run(run: FinishedRun) -> Record:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from processor.model.identity import Kind, Node
 from processor.model.text import visible
+from processor.render.histories import state_words
 from processor.render.records import Record
 from processor.render.tables import folding_grid
 from processor.render.text import counted, plain
@@ -94,7 +95,8 @@ def _history(lanes: Iterable[Record]) -> Table:
 def _runs(of: Record) -> Table:
     table = folding_grid(4)
     for run in of["open_runs"]:
-        table.add_row(_minute(run["started"]), "", Text("RUNNING", style="yellow"), visible(run["run_id"]))
+        started = _minute(run["started"]) if run["started"] else ""
+        table.add_row(started, "", Text(state_words(run), style="yellow"), visible(run["run_id"]))
     for run in of["runs"][:_RUNS_SHOWN]:
         started = _minute(run["started"]) if run["started"] else ""
         style = "green" if run["state"] == "COMPLETE" else "red"

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from processor.model.observation import RunState
 from processor.render.records import Record
 from processor.render.tables import folding_table
 from processor.render.text import counted, plain
 
-__all__ = ["run_lines", "run_table", "schema_lines", "schema_table"]
+__all__ = ["run_lines", "run_table", "schema_lines", "schema_table", "state_words"]
 
 
 def schema_lines(of: Record) -> Iterator[Record]:
@@ -55,7 +56,7 @@ def _words(change: Record) -> str:
 
 def run_lines(of: Record) -> Iterator[Record]:
     """Every run that is kept: open ones, then those that ended, the newest first."""
-    yield from ({"state": "RUNNING", **run} for run in of["open_runs"])
+    yield from of["open_runs"]
     yield from of["runs"]
 
 
@@ -65,8 +66,13 @@ def run_table(of: Record) -> Table:
     for run in run_lines(of):
         times = (_minute(run[name]) if run.get(name) else "" for name in ("started", "ended"))
         counts = (str(run.get(name, "")) for name in ("inputs", "outputs"))
-        table.add_row(*times, run["state"], *counts, plain(run["run_id"]))
+        table.add_row(*times, state_words(run), *counts, plain(run["run_id"]))
     return table
+
+
+def state_words(run: Record) -> str:
+    """The state of a run, for people: what OTHER stands for in a run that has not ended."""
+    return "not started" if run["state"] == RunState.OTHER.value else str(run["state"])
 
 
 def _minute(time: str) -> str:

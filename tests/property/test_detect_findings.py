@@ -134,7 +134,7 @@ runs = st.builds(
     st.integers(0, 2),
     st.just(b""),
 )
-open_runs = st.builds(OpenRun, st.uuids().map(str), st.integers(T0_US, T0_US + 60 * 24 * HOUR_US))
+open_runs = st.builds(OpenRun, st.uuids().map(str), st.integers(T0_US, T0_US + 60 * 24 * HOUR_US), st.booleans())
 histories = st.builds(
     lambda finished, opened, kind: JobHistory(
         job("shop", "load"),

@@ -236,6 +236,16 @@ def test_a_run_that_does_not_end_is_stuck_until_it_ends() -> None:
     assert [a.finding.kind for a in world.sweep(10 * DAY + 81).resolved] == [AlertKind.STUCK_RUN]
 
 
+@pytest.mark.parametrize("says", ["OTHER", None])
+def test_a_run_that_never_started_is_not_stuck_and_hides_no_silence(says: str | None) -> None:
+    world = World(*week())
+    fill(world.store, event("load", says, 10 * DAY, run=999))
+    assert not world.sweep(10 * DAY + 70).opened
+    assert [a.finding.kind for a in world.sweep(11 * DAY + 60).opened] == [AlertKind.SILENT_JOB]
+    fill(world.store, event("load", "RUNNING", 11 * DAY + 70, run=999))
+    assert [a.finding.kind for a in world.sweep(11 * DAY + 80).opened] == [AlertKind.STUCK_RUN]
+
+
 def test_a_job_that_stops_is_silent_until_it_starts_again() -> None:
     world = World(*week())
     assert not world.sweep(10 * DAY + 60).opened

@@ -230,6 +230,10 @@ def test_a_run_from_its_creation_to_its_end(api: Served) -> None:
     assert (new["state"], new["nominalStartTime"], new["args"], new["startedAt"]) == ("NEW", nominal, {"a": "1"}, None)
     assert events(api)[0]["run"]["facets"]["executionParameters"]["parameters"] == [{"key": "a", "value": "1"}]
     run = f"jobs/runs/{new['id']}"
+    index(api)
+    [listed] = told(api, "GET", f"{JOBS}?lastRunStates=NEW")["jobs"]
+    assert (listed["latestRun"]["id"], listed["latestRun"]["startedAt"]) == (new["id"], None)
+    assert [each["state"] for each in told(api, "GET", f"{JOBS}/stage/runs")["runs"]] == ["NEW", "COMPLETED"]
     started_us = time.time_ns() // 1000
     begun = told(api, "POST", f"{run}/start?at={rfc3339(started_us)}")
     assert (begun["state"], begun["startedAt"]) == ("RUNNING", rfc3339(started_us))

@@ -34,7 +34,7 @@ class _Place:
     strictest: Cadence | None = None
 
     def take(self, history: JobHistory, cadence: Cadence | None) -> None:
-        ended, open_ = ([run.started_us for run in runs] for runs in (history.finished, history.open))
+        ended, open_ = ([run.started_us for run in runs] for runs in (history.finished, history.running()))
         self.newest_us = max(self.newest_us, *ended, *open_, 0)
         if cadence is not None:
             self.jobs += 1

@@ -70,7 +70,7 @@ def run_counts(histories: Iterable[JobHistory], period: str, now_us: int) -> lis
             counts[position][name] += 1
 
     for history in histories:
-        for opened in history.open:
+        for opened in history.running():
             count(opened.started_us, "start")
         for run in history.finished:
             count(run.started_us, "start")

@@ -273,8 +273,11 @@ def run(of: FinishedRun) -> Record:
 
 
 def open_run(of: OpenRun) -> Record:
-    """A run that has not."""
-    return _run(of.run_id, "RUNNING", of.started_us, None, None)
+    """A run that has not; NEW until it has started."""
+    if of.has_started:
+        return _run(of.run_id, _STATES[RunState.RUNNING], of.started_us, None, None)
+    created = rfc3339(of.started_us)
+    return {**_run(of.run_id, _STATES[RunState.OTHER], None, None, None), "createdAt": created, "updatedAt": created}
 
 
 def run_detail(of: RunRecord) -> Record:

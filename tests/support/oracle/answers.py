@@ -207,9 +207,10 @@ class Oracle:
         jobs = {job: self.finished(job)[:2] for job, _ in self.runs()}
         return {job for job, runs in jobs.items() if _differs(*runs)}
 
-    def open_runs(self) -> set[tuple[Name, str, int]]:
-        """Job, run and when it began, of every run that has not ended."""
-        return {(run.job, run.run_id, run.since_us) for run in self.runs().values() if run.end_us is None}
+    def open_runs(self) -> set[tuple[Name, str, int, bool]]:
+        """Job, run, when it began and whether it is known to have started, of every run that has not ended."""
+        runs = (run for run in self.runs().values() if run.end_us is None)
+        return {(run.job, run.run_id, run.since_us, run.state != "OTHER") for run in runs}
 
     def _run(self, job: Name, run_id: str) -> Run:
         events = [event for event in self.events if event.job == job and event.run_id == run_id]

@@ -43,7 +43,7 @@ def _expected(oracle: Oracle) -> Iterator[Fact]:
     yield from _expected_mappings(oracle)
     for run in oracle.runs().values():
         yield f"run {run.run_id} of {node(run.job)}", _expected_run(run)
-    yield "open runs", sorted((str(node(job)), run_id, since) for job, run_id, since in oracle.open_runs())
+    yield "open runs", sorted((str(node(job)), *of) for job, *of in oracle.open_runs())
 
 
 def _found(view: View, oracle: Oracle) -> Iterator[Fact]:
@@ -57,7 +57,7 @@ def _found(view: View, oracle: Oracle) -> Iterator[Fact]:
     for job, run_id in oracle.runs():
         run = view.run(node(job), run_id)
         yield f"run {run_id} of {node(job)}", _found_run(run, names) if run else None
-    yield "open runs", sorted((str(job), run.run_id, run.started_us) for job, run in view.open_runs())
+    yield "open runs", sorted((str(job), *run) for job, run in view.open_runs())
 
 
 # Nodes
@@ -223,7 +223,7 @@ def _expected_job(oracle: Oracle, name: Name) -> Iterator[Fact]:
     finished = oracle.finished(name)
     yield f"{node(name)}: finished runs", [_ended(run) for run in finished]
     yield f"{node(name)}: runs of one shape", _classes([run.shape for run in finished])
-    yield f"{node(name)}: open runs", sorted((i, since) for job, i, since in oracle.open_runs() if job == name)
+    yield f"{node(name)}: open runs", sorted(tuple(of) for job, *of in oracle.open_runs() if job == name)
     job_type = msgspec.json.decode(oracle.facets(name).get("jobType", "{}"))
     yield f"{node(name)}: type", tuple(job_type.get(key) for key in ("processingType", "integration", "jobType"))
 
@@ -233,7 +233,7 @@ def _found_job(view: View, job: Node) -> Iterator[Fact]:
     finished = sorted(history.finished, key=lambda run: (run.ended_us, run_key(job, run.run_id)), reverse=True)
     yield f"{job}: finished runs", [tuple(run[:-1]) for run in finished]
     yield f"{job}: runs of one shape", _classes([run.signature for run in finished])
-    yield f"{job}: open runs", sorted((run.run_id, run.started_us) for run in history.open)
+    yield f"{job}: open runs", sorted(map(tuple, history.open))
     yield f"{job}: type", (history.processing_type, history.integration, history.job_type)
 
 
