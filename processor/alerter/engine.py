@@ -4,7 +4,8 @@ Rules kept here:
 - blocking work (Redis) runs in threads of its own, so that the event loop breathes; a sweep lets reactions pass;
 - a broken dependency is waited for with growing pauses; a change that cannot be decoded becomes a dead
   letter; a change that a detector stumbles over is logged and left to the sweep, which sees it again;
-- an index that lacks what had been read into it is waited for as a broken dependency is;
+- an index that lacks what had been read into it is waited for as a broken dependency is, but told by its own name:
+  Redis answers;
 - only the holder of the lease sweeps and publishes, and only once the alerts know all that the topic holds (`recall`).
   It reads the outbox in order and confirms what the topic has; whatever a crash leaves unconfirmed is sent again, and
   consumers drop doubles by (alert_id, version).
@@ -13,9 +14,10 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, repeat
@@ -34,7 +36,7 @@ from processor.alerter.records import Incoming, Outgoing, dead_letter, dead_lett
 from processor.alerter.showing import count_transitions, note_age, show_firing, show_nothing
 from processor.alerter.sinks.crew import Crew
 from processor.alerter.sinks.topic import LogSink, Send, TooLargeError, TopicSink, first_wave
-from processor.alerter.state import AlertStore, LostAlertsError
+from processor.alerter.state import AlertStore, LostAlertsError, LostReadingError
 from processor.alerter.sweep.coverage import Seldom
 from processor.index.view import View
 from processor.model.change import Change
@@ -58,6 +60,12 @@ _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _jitter = random.random  # takes away up to half of a pause, so that alerters do not come back at the same moment
 _REST = 4  # a sweep takes at most a fifth of the time, however large the index
 _THREADS = 3  # a change, a sweep and the outbox never wait for each other
+_REDIS_ANSWERS: Mapping[type[DependencyError], tuple[int, str]] = {
+    LostAlertsError: (logging.INFO, "alerts.untold"),
+    LostReadingError: (logging.WARNING, "alerts.reading_lost"),
+    NotWholeError: (logging.WARNING, "index.not_whole"),
+}
+"""How is told what is waited for though Redis answers: what it holds cannot be used yet."""
 _T = TypeVar("_T")
 
 
@@ -292,7 +300,7 @@ class Engine:
             alerts, view, policy = OfEra(self._alerts), self._change_view, self._policy.current()
             now_us = self._now_us(view)
             if now_us is None:
-                raise NotWholeError("Redis", "no indexer has told yet how far it has read")
+                raise NotWholeError("Redis", "no indexer has told yet how far it has read: see that one runs")
             outcome = react(changes, view, alerts, policy, now_us, self._hooks)
             count_transitions(outcome)
             return bool(outcome.transitions)
@@ -354,8 +362,10 @@ class Engine:
         raise AbandonedError(what)
 
     def _missed(self, what: str, error: DependencyError) -> None:
-        if isinstance(error, LostAlertsError):  # Redis answers, and whoever leads reads the topic into it
-            _log.info("alerts.untold", doing=what, reason=error.detail)
+        told = _REDIS_ANSWERS.get(type(error))
+        if told is not None:
+            level, event = told
+            _log.log(level, event, doing=what, reason=error.detail)
             return
         metrics.RETRIES.labels(error.dependency.lower()).inc()
         if error.dependency == "Redis":

@@ -226,8 +226,14 @@ def _walking(scope: Scope, datasets: Sequence[Node] = (), jobs: Sequence[Node] =
 
 def _assure(view: View) -> None:
     """Raise NotWholeError unless what was read is the live index, and that holds all that was read into it."""
-    if view.refresh() or not view.is_whole():
-        raise NotWholeError("Redis", "the index lacks what had been read into it; indexers have to read it again")
+    if view.refresh():
+        raise NotWholeError("Redis", "another index went live while this one was judged; that one is judged next")
+    if not view.is_whole():
+        raise NotWholeError(
+            "Redis",
+            "the index lacks what had been read into it; indexers read it again by themselves: see that they run"
+            " (`lineage doctor`)",
+        )
 
 
 class _Settling:

@@ -140,7 +140,11 @@ class LostReadingError(DependencyError):
     """The store was emptied, went back in time, or is told by somebody else: the reading begins anew."""
 
     def __init__(self) -> None:
-        super().__init__("Redis", "the alerts changed hands or were lost while the topic was read into them")
+        super().__init__(
+            "Redis",
+            "the alerts changed hands or were lost while their topic was read into them; it is read anew. If this comes"
+            " again and again, see whether Redis is emptied, or alerters of another topic use the same prefix",
+        )
 
 
 class LostAlertsError(DependencyError):

@@ -155,7 +155,7 @@ def test_while_no_indexer_has_told_how_far_it_has_read_nothing_is_judged(plant: 
     change = change_of(fill(plant.store, ingest(60, *DROPPED))[0], plant.store)
     with plant.alerter(sweep_every_s=0.2):
         plant.send(encode_change(change))
-        plant.wait(lambda: plant.waits_for_redis("react"))
+        plant.wait(lambda: plant.waits("react", "index.not_whole"))
         assert plant.published() == []
         plant.tell(us(60))
         plant.wait(lambda: len(plant.published()) == 1)
@@ -223,7 +223,7 @@ def test_while_redis_does_not_answer_it_waits_and_loses_nothing(shaky: Plant, ow
         back = change_of(fill(shaky.store, ingest(70, *FULL))[0], shaky.store)
         own_valkey.pause()
         shaky.send(encode_change(back))
-        shaky.wait(lambda: shaky.waits_for_redis("react"))
+        shaky.wait(lambda: shaky.waits("react"))
         own_valkey.resume()
         shaky.wait(lambda: len(shaky.published()) == 2)
         shaky.wait(lambda: shaky.committed() == shaky.produced())
@@ -239,7 +239,7 @@ def test_asked_to_end_while_redis_does_not_answer_it_ends(shaky: Plant, own_valk
         shaky.wait(lambda: "alerter.started" in shaky.log())
         own_valkey.pause()
         shaky.send(encode_change(change))
-        shaky.wait(lambda: shaky.waits_for_redis("react"))
+        shaky.wait(lambda: shaky.waits("react"))
         process.send_signal(signal.SIGTERM)
         assert process.wait(GUARD_S) == 0
     own_valkey.resume()

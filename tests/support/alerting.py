@@ -129,9 +129,9 @@ class Plant:
         text = log.read_text() if log.exists() else ""
         return text[: text.rfind("\n") + 1]
 
-    def waits_for_redis(self, doing: str) -> bool:
+    def waits(self, doing: str, event: str = "dependency.away") -> bool:
         told = (json.loads(line) for line in self.log().splitlines() if line.startswith("{"))
-        return any(t["event"] == "dependency.away" and t["doing"] == doing for t in told)
+        return any(t["event"] == event and t["doing"] == doing for t in told)
 
     def read(self, topic: str) -> list[Message]:
         """All that a topic holds now."""

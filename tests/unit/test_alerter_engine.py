@@ -182,6 +182,58 @@ def test_who_does_not_lead_waits_for_alerts_that_know_nothing_and_does_not_say_t
     assert len(world.alerts.firing()) == 1
 
 
+class Rewound(View):
+    """A view of an index that went back in time, which indexers mend when it is looked at for the second time."""
+
+    looks = 0
+
+    def is_whole(self) -> bool:
+        self.looks += 1
+        return self.looks > 1
+
+
+def test_who_waits_for_an_index_that_is_not_whole_says_so_and_not_that_redis_is_away() -> None:
+    world, health = World(), Health((REDIS,), livez_timeout_s=60)
+    Recall(world.alerts, NoLog()).refresh()
+    health.holds(REDIS)
+    parts = AlerterParts(lambda: Rewound(world.store), lambda: world.alerts)
+    with capture_logs() as said:
+        asyncio.run(Engine(_BRIEF, parts, nowhere, health).handle(world.change("orders")))
+    told = [line for line in said if line.get("doing") == "react"]
+    assert [(line["event"], line["log_level"]) for line in told] == [("index.not_whole", "warning")]
+    assert "lineage doctor" in told[0]["reason"]
+    assert health.is_ready
+    assert len(world.alerts.firing()) == 1
+
+
+def test_whose_reading_of_the_topic_is_lost_says_so_and_reads_it_anew() -> None:
+    class Emptied(Alerts):
+        """Alerts that are emptied amid the first reading."""
+
+        readings = 0
+
+        def begin(self, reader: str) -> None:
+            self.readings += 1
+            super().begin(reader)
+            if self.readings == 1:
+                self._reading = None
+
+    world, health = World(), Health((REDIS,), livez_timeout_s=60)
+    world.alerts = Emptied()
+    parts = AlerterParts(lambda: View(world.store), lambda: world.alerts, Long)
+
+    async def publish_twice() -> None:
+        engine = Engine(_BRIEF, parts, nowhere, health)
+        await engine.publish()
+        await engine.publish()
+        await engine.close()
+
+    with capture_logs() as said:
+        asyncio.run(publish_twice())
+    assert [(line["event"], line["doing"]) for line in said] == [("alerts.reading_lost", "publish")]
+    assert (health.is_ready, world.alerts.era() is not None) == (True, True)
+
+
 def test_a_topic_that_takes_longer_to_read_than_a_lease_lasts_is_read_to_its_end_by_one_of_two() -> None:
     world = World()
     world.alerts = Expiring()
