@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from processor.decode.checks import checks_of
+from processor.decode.descriptions import descriptions_of
 from processor.decode.event import TypedEvent
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
 from processor.decode.names import dataset_problems, is_named, job_problems, named_columns
@@ -201,7 +202,7 @@ def _new_fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]
     return DatasetFact(
         node=dataset(part.namespace, part.name),
         role=role,
-        facets=_kept(facets, f"{pointer}/facets", problems),
+        facets={**_kept(facets, f"{pointer}/facets", problems), **descriptions_of(facets)},
         columns=_columns(facets, pointer, problems),
         mapping=_explicit_mapping(part, own) if own else _mapping(facets),
         explicit=bool(own),

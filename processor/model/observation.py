@@ -25,6 +25,8 @@ Facets = dict[str, bytes | None]
 
 CHECKS = "dataQualityAssertions"
 """The facet with what checks of a dataset found. `CHECKS@job` is what that job found when it read the dataset."""
+DESCRIPTIONS = "schema@descriptions"
+"""The facet with the descriptions of a dataset's columns, by path."""
 
 
 class Evidence(IntFlag):

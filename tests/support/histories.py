@@ -84,7 +84,11 @@ def _entries(draw: st.DrawFn) -> Json:
 
 
 FACETS: dict[str, st.SearchStrategy[object]] = {
-    "schema": st.one_of(st.sampled_from(SCHEMAS).map(lambda columns: schema(*columns)), st.just(facet(fields=[]))),
+    "schema": st.one_of(
+        st.sampled_from(SCHEMAS).map(lambda columns: schema(*columns)),
+        st.just(facet(fields=[])),
+        st.sampled_from("xy").map(lambda text: facet(fields=[{"name": "id", "type": "string", "description": text}])),
+    ),
     "documentation": st.sampled_from("xy").map(lambda text: facet(description=text)),
     "ownership": st.sampled_from("xy").map(lambda name: facet(owners=[{"name": name}])),
     "symlinks": _identifiers(),

@@ -168,13 +168,44 @@ WHOLE = {
 def test_a_dataset_with_all_that_may_be_said_of_it(api: Served) -> None:
     answer = told(api, "PUT", f"{DATASETS}/new", WHOLE)
     assert (answer["type"], answer["sourceName"], answer["description"]) == ("STREAM", "my-source", "New.")
-    assert [(f["name"], f["type"], f["tags"]) for f in answer["fields"]] == [
-        ("id", "INTEGER", ["key"]),
-        ("total", None, []),
+    assert [(f["name"], f["type"], f["tags"], f["description"]) for f in answer["fields"]] == [
+        ("id", "INTEGER", ["key"], "Its id."),
+        ("total", None, [], None),
     ]
     assert answer["tags"] == ["pii"]
     index(api)
     assert plain(told(api, "GET", f"{DATASETS}/new")) == plain(answer)
+
+
+def test_a_dataset_without_fields_keeps_its_own_and_with_none_has_none(api: Served) -> None:
+    told(api, "PUT", f"{DATASETS}/new", WHOLE)
+    index(api)
+    told(api, "PUT", f"{DATASETS}/new", {"type": "STREAM"})
+    index(api)
+    assert [field["name"] for field in told(api, "GET", f"{DATASETS}/new")["fields"]] == ["id", "total"]
+    assert told(api, "PUT", f"{DATASETS}/new", {"type": "STREAM", "fields": []})["fields"] == []
+    index(api)
+    assert told(api, "GET", f"{DATASETS}/new")["fields"] == []
+    [version] = told(api, "GET", f"{DATASETS}/new/versions")["versions"]
+    assert [field["description"] for field in version["fields"]] == ["Its id.", None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told_then"),
+    [
+        ([{"name": "id"}], "Its id."),
+        ([{"name": "id", "description": "Another."}], "Another."),
+        ([{"name": "id", "description": ""}], None),
+    ],
+)
+def test_what_a_column_is_stays_until_it_is_said_anew(
+    api: Served, fields: list[dict[str, str]], told_then: str | None
+) -> None:
+    told(api, "PUT", f"{DATASETS}/new", WHOLE)
+    index(api)
+    told(api, "PUT", f"{DATASETS}/new", {"type": "STREAM", "fields": fields})
+    index(api)
+    assert told(api, "GET", f"{DATASETS}/new")["fields"][0]["description"] == told_then
 
 
 def test_a_dataset_that_a_run_wrote_is_its_output(api: Served) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from processor.decode.descriptions import KEPT_BYTES
 from processor.index.edges import all_edges
 from processor.index.view import View
-from processor.model.observation import Edge, EdgeType, Evidence, RunState
+from processor.model.observation import DESCRIPTIONS, Edge, EdgeType, Evidence, RunState
 from processor.model.tables import Column
 from tests.support.events import (
     NAMESPACE,
@@ -158,6 +159,34 @@ def test_an_absent_schema_keeps_an_empty_one_clears_and_a_deleted_one_clears() -
     assert View(memory(stated, silent)).columns(ds("t")) == (Column("id", "string"),)
     assert View(memory(stated, empty)).columns(ds("t")) == ()
     assert View(memory(stated, deleted)).columns(ds("t")) == ()
+
+
+def described(*values: Json) -> dict[str, str]:
+    record = View(memory(*values)).node(ds("t"))
+    assert record is not None
+    return msgspec.json.decode(record.facets.get(DESCRIPTIONS, b"{}"), type=dict[str, str])
+
+
+def test_what_a_schema_says_of_its_columns_is_kept_by_path_until_another_says_it_or_it_is_taken_back() -> None:
+    part = {"name": "city", "description": "Where."}
+    fields = [{"name": "id", "description": "Which."}, {"name": "address", "fields": [part]}]
+    said = event("load", outputs=[table("t", schema=facet(fields=fields))])
+    bare = event("scan", minutes=5, run=1, inputs=[table("t", schema=schema("id"))])
+    other = event("load", minutes=5, run=1, outputs=[table("t", schema=facet(fields=[part]))])
+    gone = event("load", minutes=5, run=1, outputs=[table("t", schema={"_deleted": True})])
+    assert described(said) == described(said, bare) == {"id": "Which.", "address.city": "Where."}
+    assert described(said, other) == described(other, said) == {"city": "Where."}
+    assert described(said, gone) == {}
+
+
+def test_of_very_many_and_long_descriptions_as_many_are_kept_as_other_facets_may_take() -> None:
+    fields = [{"name": f"c{number}", "description": "\u00e9\n" * 2_000} for number in range(200)]
+    said = observe(event("load", outputs=[table("t", schema=facet(fields=fields))]))
+    kept = said.datasets[0].facets[DESCRIPTIONS]
+    assert kept is not None
+    assert KEPT_BYTES - 3_000 < len(kept) <= KEPT_BYTES
+    assert set(msgspec.json.decode(kept, type=dict[str, str]).values()) == {"\u00e9\n" * 500}
+    assert said.problems == ()
 
 
 def test_schema_lanes_keep_observers_apart_and_writers_are_the_authority() -> None:

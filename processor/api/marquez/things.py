@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from processor.index.tags import tags_of
 from processor.index.view import Link, View, current_columns
 from processor.model.history import FinishedRun, JobHistory, KnownMapping, Lane, NodeRecord, OpenRun, RunRecord
 from processor.model.identity import Node
-from processor.model.observation import EdgeType, RunState
+from processor.model.observation import DESCRIPTIONS, EdgeType, RunState
 from processor.model.tables import Columns
 from processor.render.records import Record
 from processor.render.times import rfc3339
@@ -74,6 +74,7 @@ class _Type(msgspec.Struct):
 
 
 _type_of = facet_reader(_Type)
+_descriptions_of = facet_reader(dict[str, str])
 
 
 def as_uri(namespace: str) -> str:
@@ -159,15 +160,7 @@ def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record])
         "updatedAt": updated,
         "namespace": node.namespace,
         "sourceName": _source_of(record.facets.get("dataSource")).name or node.namespace,
-        "fields": [
-            {
-                "name": column.path,
-                "type": column.type,
-                "tags": tags.get(column.path, []),
-                "description": None,
-            }
-            for column in columns
-        ],
+        "fields": _fields(record, columns, tags),
         "tags": tags.get(None, []),
         "lastModifiedAt": None if record.last_write_us is None else rfc3339(record.last_write_us),
         "lastLifecycleState": record.lifecycle.state if record.lifecycle else None,
@@ -177,6 +170,19 @@ def _dataset(record: NodeRecord, columns: Columns, column_lineage: list[Record])
         "facets": {name: msgspec.Raw(facet) for name, facet in record.facets.items()},
         "deleted": record.dropped,
     }
+
+
+def _fields(record: NodeRecord, columns: Columns, tags: Mapping[str | None, list[str]]) -> list[Record]:
+    described = _descriptions_of(record.facets.get(DESCRIPTIONS))
+    return [
+        {
+            "name": column.path,
+            "type": column.type,
+            "tags": tags.get(column.path, []),
+            "description": described.get(column.path) or None,
+        }
+        for column in columns
+    ]
 
 
 def _tag_names(record: NodeRecord) -> dict[str | None, list[str]]:
@@ -201,7 +207,7 @@ def versions(record: NodeRecord, form: Record, lanes: Sequence[Lane]) -> list[Re
             "id": {**form["id"], "version": version_id(record.node, version.fingerprint)},
             "version": version_id(record.node, version.fingerprint),
             "createdAt": rfc3339(version.first_seen_us),
-            "fields": [{"name": c.path, "type": c.type, "tags": [], "description": None} for c in version.columns],
+            "fields": _fields(record, version.columns, {}),
             "createdByRun": None if version.run_id is None else _run_of_version(version.run_id, version.first_seen_us),
             "lifecycleState": form["lastLifecycleState"],
         }

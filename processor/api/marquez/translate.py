@@ -120,7 +120,7 @@ def create_dataset(at: str, node: Node, meta: DatasetMeta, run: OfRun | None = N
         **_facet("datasetType", datasetType=_TYPES[meta.type]),
         **(_facet("dataSource", name=meta.source_name) if meta.source_name else {}),
         **_documentation(meta.description),
-        **(_facet("schema", fields=[_column(field) for field in meta.fields]) if meta.fields else {}),
+        **(_facet("schema", fields=[_column(each) for each in meta.fields]) if meta.fields is not None else {}),
         **_tags(meta),
     }
     if run is None:
@@ -141,7 +141,7 @@ def set_tag(at: str, node: Node, key: str, field: str | None = None, *, off: boo
 
 def _column(field: _Field) -> dict[str, str]:
     stated = {"name": field.name, "type": field.type, "description": field.description}
-    return {name: value for name, value in stated.items() if value}
+    return {name: value for name, value in stated.items() if value or (name == "description" and value is not None)}
 
 
 def _tags(meta: DatasetMeta) -> Facets:

@@ -214,7 +214,7 @@ def _stated(part: Json, role: Role, explicit: dict[Name, Lineage] | None) -> Sta
     return Stated(
         name,
         role,
-        _kept(part),
+        _kept(part) | _descriptions(facets.get("schema")),
         columns=_columns(facets.get("schema")),
         lineage=lineage,
         is_explicit=is_explicit or (explicit is not None and role is Role.WRITER),
@@ -226,6 +226,21 @@ def _columns(facet: Json | None) -> list[tuple[str, str | None]] | None:
     if facet is None:
         return None
     return [] if _is_deleted(facet) else list(_flat(facet["fields"], ""))
+
+
+def _descriptions(facet: Json | None) -> dict[str, str | None]:
+    """What a schema says of its columns in words."""
+    if facet is None:
+        return {}
+    said = {} if _is_deleted(facet) else dict(_described(facet["fields"], ""))
+    return {"schema@descriptions": _spelled(said) if said else None} if said or _is_deleted(facet) else {}
+
+
+def _described(fields: Iterable[Json], prefix: str) -> Iterator[tuple[str, str]]:
+    for field in fields:
+        if field.get("description") is not None:
+            yield prefix + field["name"], field["description"]
+        yield from _described(field.get("fields") or (), f"{prefix}{field['name']}.")
 
 
 def _flat(fields: Iterable[Json], prefix: str) -> Iterator[tuple[str, str | None]]:
