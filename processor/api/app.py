@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from litestar import Litestar
+from litestar import Litestar, Response
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
+from litestar.enums import HttpMethod
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from processor import __version__
 from processor.api import events, gates, nodegraph, nodes, search, streams, why
+from processor.api.answers import AnyRequest
 from processor.api.guard import Guard
-from processor.api.known import refuse_unknown
+from processor.api.known import refuse_unknown, told_methods
 from processor.api.marquez import routes as marquez
 from processor.api.marquez import stats, writing
 from processor.api.parts import Api
@@ -47,7 +49,7 @@ def build(api: Api) -> ASGIApp:
         [*_ROUTES],
         dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
         exception_handlers=HANDLERS,
-        before_request=refuse_unknown,
+        before_request=_before,
         cors_config=_cors(api.config.cors_origins),
         openapi_config=OpenAPIConfig(
             title="Lineage",
@@ -62,6 +64,14 @@ def build(api: Api) -> ASGIApp:
         debug=False,
     )
     return Guard(app, api.config)
+
+
+async def _before(request: AnyRequest) -> Response[bytes] | None:
+    """Answer by what is known of the routes, where that is the whole answer, or the question is a wrong one."""
+    if request.method == HttpMethod.OPTIONS:
+        return told_methods(request)
+    refuse_unknown(request)
+    return None
 
 
 def _cors(origins: tuple[str, ...]) -> CORSConfig | None:

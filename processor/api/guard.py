@@ -25,13 +25,15 @@ from processor.api.marquez.strict import is_old_java, path_as_meant
 from processor.api.problems import problem_body
 from processor.telemetry import metrics
 
-__all__ = ["Guard"]
+__all__ = ["ENDLESS", "Guard"]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _QUESTIONS: Final = frozenset({"/api/v2/gates/impact"})
 """What is only asked, though the question comes as a body."""
 
-_ENDLESS: Final = frozenset({"/api/v2/changes", "/api/v2/alerts/stream"})
+ENDLESS: Final = frozenset({"/api/v2/changes", "/api/v2/alerts/stream"})
+"""Answers that have no end, and so no `HEAD`."""
+
 _METHODS: Final = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -66,7 +68,7 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner = cast("Any", {**scope, "path": _as_sent(scope)})
         method = str(inner["method"])
-        if method == "HEAD" and normalize_path(inner["path"]) not in _ENDLESS:
+        if method == "HEAD" and normalize_path(inner["path"]) not in ENDLESS:
             inner["method"] = "GET"  # the server leaves the body out
         watched = _Watched(send, self._config.slow_s)
         started_s = time.perf_counter()

@@ -1,19 +1,24 @@
-"""Which parameters each question has: one that there is not is a mistake of whoever asks, and no wish to be ignored.
+"""What is known of the routes: the methods that each takes, and which parameters each question has.
 
-The OpenAPI document is the list. Below `/api/v1` all is taken, as Marquez takes it.
+A parameter that there is not is a mistake of whoever asks, and no wish to be ignored. The OpenAPI document is their
+list. Below `/api/v1` all is taken, as Marquez takes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, Final
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
+from litestar.routes import BaseRoute, HTTPRoute
 
+from processor.api.guard import ENDLESS
 from processor.api.problems import bad_parameter
 from processor.model.text import visible
 from processor.model.wording import nearest
 
-__all__ = ["choices", "refuse_unknown"]
+__all__ = ["choices", "refuse_unknown", "told_methods"]
 
 _STORED: Final = "known_parameters"
 _MOST_CHARS: Final = 100
@@ -21,7 +26,15 @@ _Known = dict[str, dict[str, tuple[str, ...]]]
 """By route: the parameters of its query, and what there is to choose for each."""
 
 
-async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
+def told_methods(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The answer to OPTIONS. The framework's own tells of the first function of a path alone."""
+    path = str(request.scope["path_template"])
+    methods = {method for route in request.app.routes if route.path_format == path for method in _methods(route)}
+    also = {"HEAD"} if "GET" in methods and path not in ENDLESS else set[str]()
+    return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(sorted(methods | also))})
+
+
+def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     """Raise `ProblemError` for a parameter that a question does not have."""
     known = _known(request.app).get(str(request.scope.get("path_template", "")))
     if known is None or request.url.path.startswith("/api/v1/"):
@@ -37,6 +50,10 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
 def choices(request: Request[Any, Any, Any], name: str) -> tuple[str, ...]:
     """What there is to choose for a parameter; nothing where anything may be given."""
     return _known(request.app).get(str(request.scope.get("path_template", "")), {}).get(name, ())
+
+
+def _methods(route: BaseRoute) -> Iterable[str]:
+    return route.methods if isinstance(route, HTTPRoute) else ()
 
 
 def _known(app: Litestar) -> _Known:

@@ -46,15 +46,15 @@ AtTime: TypeAlias = Annotated[
 ]
 
 
-def given_name(text: str) -> str:
+def given_name(text: str, parameter: str = "node") -> str:
     """A name as it stood in the path. Raises `ProblemError`."""
     try:
         name = unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise bad_parameter("node", "it is not UTF-8, percent-encoded") from None
+        raise bad_parameter(parameter, "it is not UTF-8, percent-encoded") from None
     if not name:
-        raise bad_parameter("node", "it is empty")
-    return _bounded(name, "node")
+        raise bad_parameter(parameter, "it is empty")
+    return _bounded(name, parameter)
 
 
 def node_in_path(text: str) -> str:

@@ -65,6 +65,23 @@ def test_pages_of_other_origins_may_ask_only_where_that_is_set() -> None:
         assert "access-control-allow-origin" not in other.headers
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/lineage", "GET, HEAD, OPTIONS, POST"),
+        ("/api/v1/namespaces/shop", "GET, HEAD, OPTIONS, PUT"),
+        ("/api/v1/namespaces/shop/datasets/orders", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/api/v1/namespaces/shop/jobs/load/tags/x", "DELETE, OPTIONS, POST"),
+        ("/api/v2/events", "OPTIONS, POST"),
+        ("/api/v2/changes", "GET, OPTIONS"),
+    ],
+)
+def test_who_asks_what_may_be_done_is_told_all_of_it(path: str, methods: str) -> None:
+    with served() as api:
+        answer = api.client.options(path)
+        assert (answer.status_code, answer.headers["allow"], answer.content) == (204, methods, b"")
+
+
 def test_answers_forbid_a_browser_to_guess_and_to_frame() -> None:
     with served() as api:
         for answer in (api.client.get(DOCUMENT), api.client.get("/nowhere")):

@@ -228,6 +228,23 @@ def test_a_dataset_that_is_deleted_is_dropped_and_created_again_is_there(api: Se
     assert told(api, "GET", f"{DATASETS}/new")["deleted"] is False
 
 
+@pytest.mark.parametrize("name", ["%20", "%09%C2%A0", "x" * 4097])
+@pytest.mark.parametrize(
+    ("method", "path", "what"),
+    [
+        ("PUT", "namespaces/{}", "namespace"),
+        ("PUT", "sources/{}", "source"),
+        ("PUT", "tags/{}", "tag"),
+        ("POST", f"{DATASETS}/stg/tags/{{}}", "tag"),
+        ("DELETE", f"{JOBS}/stage/tags/{{}}", "tag"),
+    ],
+)
+def test_what_is_no_name_names_nothing(api: Served, method: str, path: str, what: str, name: str) -> None:
+    answer = told(api, method, path.format(name), {} if method == "PUT" else None, status=400)
+    assert (answer["parameter"], answer["message"].partition(": ")[0]) == (what, what)
+    assert api.kafka.sent == []
+
+
 # Jobs and runs
 
 

@@ -43,7 +43,7 @@ from processor.api.marquez.translate import (
 from processor.api.params import given_body, given_name
 from processor.api.parts import Api, TheApi
 from processor.api.problems import ProblemError, bad_parameter
-from processor.decode.rules import is_run_id, time_us
+from processor.decode.rules import MAX_NAME_CHARS, is_name, is_run_id, time_us
 from processor.model.history import RunRecord
 from processor.model.identity import Node, canonical_namespace, dataset, job
 from processor.model.observation import Observation, RunState
@@ -82,21 +82,21 @@ _as_run: Final = msgspec.json.Decoder(RunMeta).decode
 async def put_namespace(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
     """Nothing is kept of a namespace but what is in it: it is there from its first dataset or job on."""
     async with _stated(api, request, _as_any):
-        return written(request, things.namespace(canonical_namespace(given_name(namespace)), _now_us()))
+        return written(request, things.namespace(canonical_namespace(_named(namespace, "namespace")), _now_us()))
 
 
 @put(f"{_BASE}/sources/{{namespace:str}}", **answered("source"), operation_class=takes("type", "connectionUrl"))
 async def put_source(request: AnyRequest, api: TheApi, namespace: _Part) -> Response[bytes]:
     """Nothing is kept of a source: a dataset names its own."""
     async with _stated(api, request, _as_any):
-        return written(request, things.source(canonical_namespace(given_name(namespace)), _now_us()))
+        return written(request, things.source(canonical_namespace(_named(namespace, "source")), _now_us()))
 
 
 @put(f"{_BASE}/{_TAG}", **answered("tag"), operation_class=takes("description"))
 async def put_tag(request: AnyRequest, api: TheApi, tag: _Part) -> Response[bytes]:
     """Nothing is kept of a tag: it is there once it stands on something."""
     async with _stated(api, request, _as_any):
-        return written(request, things.tag(given_name(tag)))
+        return written(request, things.tag(_named(tag, "tag")))
 
 
 # Datasets
@@ -123,14 +123,14 @@ async def delete_dataset(request: AnyRequest, api: TheApi, namespace: _Part, nam
 async def tag_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
     """Send that a dataset has a tag."""
     node = dataset(given_name(namespace), given_name(name))
-    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag)))
+    return await _change(request, api, node, translate.set_tag(_now(), node, _named(tag, "tag")))
 
 
 @delete(f"{_DATASET}/{_TAG}", status_code=HTTPStatus.OK, **answered("dataset"))
 async def untag_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
     """Send that a tag was taken off a dataset."""
     node = dataset(given_name(namespace), given_name(name))
-    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), off=True))
+    return await _change(request, api, node, translate.set_tag(_now(), node, _named(tag, "tag"), off=True))
 
 
 @post(f"{_DATASET}/{_FIELD_TAG}", status_code=HTTPStatus.OK, **answered("dataset"))
@@ -139,7 +139,7 @@ async def tag_field(
 ) -> Response[bytes]:
     """Send that a column has a tag."""
     node, column = dataset(given_name(namespace), given_name(name)), given_name(field)
-    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), column), column)
+    return await _change(request, api, node, translate.set_tag(_now(), node, _named(tag, "tag"), column), column)
 
 
 @delete(f"{_DATASET}/{_FIELD_TAG}", status_code=HTTPStatus.OK, **answered("dataset"))
@@ -148,7 +148,7 @@ async def untag_field(
 ) -> Response[bytes]:
     """Send that a tag was taken off a column."""
     node, column = dataset(given_name(namespace), given_name(name)), given_name(field)
-    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), column, off=True))
+    return await _change(request, api, node, translate.set_tag(_now(), node, _named(tag, "tag"), column, off=True))
 
 
 # Jobs
@@ -168,14 +168,14 @@ async def put_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Par
 async def tag_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
     """Send that a job has a tag."""
     node = job(given_name(namespace), given_name(name))
-    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag)))
+    return await _change(request, api, node, translate.set_tag(_now(), node, _named(tag, "tag")))
 
 
 @delete(f"{_JOB}/{_TAG}", status_code=HTTPStatus.OK, **answered("job"))
 async def untag_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part, tag: _Part) -> Response[bytes]:
     """Send that a tag was taken off a job."""
     node = job(given_name(namespace), given_name(name))
-    return await _change(request, api, node, translate.set_tag(_now(), node, given_name(tag), off=True))
+    return await _change(request, api, node, translate.set_tag(_now(), node, _named(tag, "tag"), off=True))
 
 
 # Runs
@@ -297,6 +297,14 @@ async def _patiently(api: Api, question: Callable[[Index], T]) -> T:
                 raise
         await asyncio.sleep(min(pause_s, left_s))
         pause_s *= 2
+
+
+def _named(text: str, what: str) -> str:
+    """A name as it stood in the path, where no event is held to the contract for it. Raises `ProblemError`."""
+    name = given_name(text, what)
+    if not is_name(name):
+        raise bad_parameter(what, f"it is blank, or longer than {MAX_NAME_CHARS} characters")
+    return name
 
 
 def _now_us() -> int:
