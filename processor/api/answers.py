@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -38,7 +38,8 @@ def answer(request: AnyRequest, content: object) -> Response[bytes]:
 
 def _told(content: object) -> _Told:
     body = msgspec.json.encode(content)
-    return _Told(body, f'W/"{blake2b(body, digest_size=_ETAG_BYTES).hexdigest()}"')
+    digest = sha256(body, usedforsecurity=False)  # where the processor knows it, in half the time of any other
+    return _Told(body, f'W/"{digest.hexdigest()[: 2 * _ETAG_BYTES]}"')
 
 
 def _response(request: AnyRequest, told: _Told) -> Response[bytes]:

@@ -100,8 +100,8 @@ def _add_job(edge: KnownEdge, distances: dict[Node, int], following: dict[Node, 
 
 def _distances(graphs: Iterable[Graph]) -> dict[Node, int]:
     found: dict[Node, int] = {}
-    for node, distance in (reached for graph in graphs for reached in graph.nodes):
-        found[node] = min(distance, found.get(node, distance))
+    for reached in (reached for graph in graphs for reached in graph.nodes):
+        found[reached.node] = min(reached.depth, found.get(reached.node, reached.depth))
     return found
 
 

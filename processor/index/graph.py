@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from processor.model.history import KnownEdge
-from processor.model.identity import Kind, Node
+from processor.model.identity import Node
 from processor.model.observation import EdgeType, Evidence
 
-__all__ = ["Found", "Graph", "Reached", "graph_of"]
+__all__ = ["Edges", "Graph", "Reached", "Sighting", "graph_of"]
 
-Found = tuple[EdgeType, bytes, bytes, Evidence, int, int]
-"""An edge: what it is, the ids of its ends, on what evidence, and when it was seen first and last, in µs since 1970."""
+Sighting = tuple[Evidence, int, int]
+"""On what evidence an edge stands, and when it was seen first and last, in µs since 1970."""
+Edges = dict[EdgeType, list[tuple[bytes, bytes, Sighting]]]
+"""Edges by what they are: the ids of their ends, and the sighting."""
 
 
-class Reached(NamedTuple):
+class Reached(msgspec.Struct, frozen=True, gc=False):
     """A node and how many jobs lie between it and the start; the job that leads there included."""
 
     node: Node
@@ -33,39 +37,30 @@ class Graph:
 
 
 def graph_of(
-    depths: Mapping[bytes, int], nodes: Mapping[bytes, Node], edges: Iterable[Found], *, truncated: bool = False
+    depths: Mapping[bytes, int], nodes: Mapping[bytes, Node], edges: Edges, *, truncated: bool = False
 ) -> Graph:
     """The nearest nodes first, then by their names; of edges the places of their ends are compared, which cost less.
 
-    `depths`: of all that was reached, by id; `nodes`: who these are. No two edges of a type have the same ends; one
-    that ends at what was not reached is left out.
+    `depths`: of all that was reached, by id; `nodes`: who these are. No two edges of a type have the same ends.
     """
     by_name = _by_name(depths, nodes)
     place = dict(zip(by_name, range(len(by_name)), strict=True))
     ordered = [nodes[i] for i in by_name]
-    placed = [
-        (type_, place[src], place[dst], evidence, first_us, last_us)
-        for type_, src, dst, evidence, first_us, last_us in edges
-        if src in place and dst in place
-    ]
-    placed.sort()
+    known: list[KnownEdge] = []
+    for type_ in sorted(edges):
+        placed = sorted([(place[src], place[dst], sighting) for src, dst, sighting in edges[type_]])
+        known += [
+            KnownEdge(type_, ordered[src], ordered[dst], evidence, first_us, last_us)
+            for src, dst, (evidence, first_us, last_us) in placed
+        ]
     nearest = sorted(by_name, key=depths.__getitem__)
-    return Graph(
-        nodes=tuple([Reached(ordered[place[i]], depths[i]) for i in nearest]),
-        edges=tuple(
-            [
-                KnownEdge(type_, ordered[src], ordered[dst], evidence, first_us, last_us)
-                for type_, src, dst, evidence, first_us, last_us in placed
-            ]
-        ),
-        truncated=truncated,
-    )
+    return Graph(tuple([Reached(nodes[i], depths[i]) for i in nearest]), tuple(known), truncated)
 
 
 def _by_name(ids: Iterable[bytes], nodes: Mapping[bytes, Node]) -> list[bytes]:
     """By kind, namespace and name: few kinds and namespaces, of many names each."""
-    found: dict[tuple[Kind, str], list[tuple[str, bytes]]] = {}
+    found = defaultdict[tuple[str, ...], list[tuple[str, bytes]]](list)
     for i in ids:
-        kind, namespace, name, _ = nodes[i]
-        found.setdefault((kind, namespace), []).append((name, i))
+        node = nodes[i]
+        found[node[:2]].append((node[2], i))
     return [i for _, names in sorted(found.items()) for _, i in sorted(names)]

@@ -33,6 +33,8 @@ links, in fields of one byte (`MARKS`), so that most nodes are one hash to it.
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
@@ -92,11 +94,18 @@ def pack_identity(node: Node) -> bytes:
 
 
 _identity = msgspec.msgpack.Decoder(Node)
+_identities = msgspec.msgpack.Decoder(list[Node])
+_ARRAY_32 = struct.Struct(">BI")
 
 
 def unpack_identity(data: bytes) -> Node:
     """Inverse of `pack_identity`."""
     return _identity.decode(data)
+
+
+def unpack_identities(data: Sequence[bytes]) -> list[Node]:
+    """`unpack_identity` of many: one array of msgpack is decoded in half the time of its items one by one."""
+    return _identities.decode(_ARRAY_32.pack(0xDD, len(data)) + b"".join(data))
 
 
 @lru_cache(maxsize=65_536)

@@ -105,6 +105,14 @@ def sighting(value: bytes) -> tuple[Evidence, int, int]:
     return joins.evidence_of(bits), first_us, seen_us if seen_us > first_us else first_us  # noqa: FURB136  a walk makes thousands
 
 
+def sightings(values: Iterable[bytes]) -> list[tuple[Evidence, int, int]]:
+    """`sighting` of many: to call it for each would cost half as much again."""
+    return [
+        (joins.evidence_of(bits), us := int(first), seen_us if (seen_us := hour * HOUR_US) > us else us)
+        for first, hour, bits in map(joins.span_of, values)
+    ]
+
+
 def standing_of(there: Hash) -> Standing:
     """Who a node is, and whether it is dropped: what a walk asks of each that it meets."""
     return Standing(unpack_identity(there[b"i"]), b"d" in there and _is_dropped(there))

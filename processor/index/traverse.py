@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from processor.index import steps
 from processor.index.aliases import find_aliases
-from processor.index.graph import Graph, graph_of
+from processor.index.graph import Edges, Graph, graph_of
 from processor.index.neighborhood import BACK, Ahead
 from processor.index.plain import plain_graph
 from processor.index.records import Link, Standing
@@ -202,10 +202,10 @@ class _Walk:
         self.edges[link.type, src, dst] = link
 
     def graph(self) -> Graph:
-        """What was found, sorted."""
-        edges = (
-            (type_, src, dst, link.evidence, link.first_us, link.last_us)
-            for (type_, src, dst), link in self.edges.items()
-        )
+        """What was found, sorted; without edges that end at what was not reached."""
+        edges: Edges = {}
+        for (type_, src, dst), link in self.edges.items():
+            if src in self.depths and dst in self.depths:
+                edges.setdefault(type_, []).append((src, dst, (link.evidence, link.first_us, link.last_us)))
         nodes = {i: standing.node for i, standing in self.records.items()}
         return graph_of(self.depths, nodes, edges, truncated=self.truncated)

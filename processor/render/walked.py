@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import msgspec
 
@@ -33,7 +32,10 @@ def paths_document(start: Node, goal: Node, ways: Paths) -> Record:
 
 
 class _Told(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """As `records.node`; of thousands, a dict each costs a walk as much as reading them."""
+    """As `records.node`; of thousands, a dict each costs a walk as much as reading them.
+
+    Here and below, what stands behind a default has one only so that all is given by place, which costs less.
+    """
 
     kind: Kind
     namespace: str
@@ -41,12 +43,12 @@ class _Told(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     field: str | None = None
 
 
-class _Reached(_Told, frozen=True, gc=False, kw_only=True):
-    depth: int
+class _Reached(_Told, frozen=True, gc=False, omit_defaults=True):
+    depth: int | None = None
 
 
 class _Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename={"source": "from", "target": "to"}):
-    """As `records.edge`. What stands behind a default has one only so that all is given by place, which costs less."""
+    """As `records.edge`."""
 
     type: EdgeType
     source: _Told
@@ -58,13 +60,21 @@ class _Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename={"
     last_seen: str | None = None
 
 
+class _Nodes(dict[Node, _Told]):
+    """Each once, for it stands in several edges."""
+
+    def __missing__(self, of: Node) -> _Told:
+        told = self[of] = _Told(*of)
+        return told
+
+
 def graph_document(start: Node, graph: Graph, direction: Direction) -> Record:
     """What is up or down of a node, nearest first; to be encoded."""
-    told = cache(lambda of: _Told(*of))  # each stands in several edges
+    told = _Nodes((reached.node, _Told(*reached.node)) for reached in graph.nodes)
     return {
         "start": node(start),
         "direction": direction.value,
-        "nodes": [_Reached(*reached.node, depth=reached.depth) for reached in graph.nodes],
+        "nodes": [_Reached(*reached.node, reached.depth) for reached in graph.nodes],
         "edges": [_edge(each, told) for each in graph.edges],
         "truncated": graph.truncated,
     }
@@ -74,13 +84,13 @@ _hour = lru_cache(maxsize=4_096)(rfc3339)
 """As `rfc3339`, of times that are kept to the hour: few are different."""
 
 
-def _edge(of: KnownEdge, told: Callable[[Node], _Told]) -> _Edge:
+def _edge(of: KnownEdge, told: _Nodes) -> _Edge:
     first_seen = rfc3339(of.first_seen_us)
     return _Edge(
         of.type,
-        told(of.src),
-        told(of.dst),
-        None if of.job is None else told(of.job),
+        told[of.src],
+        told[of.dst],
+        None if of.job is None else told[of.job],
         of.direct,
         evidence_names(of.evidence),
         first_seen,
