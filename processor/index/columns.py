@@ -10,7 +10,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -97,18 +97,19 @@ class _ColumnWalk:
 
     def steps(self, frontier: list[Node], way: Direction) -> list[ColumnStep]:
         named, found = by_name(self.view, frontier), list[ColumnStep]()
-        is_down = way is Direction.DOWN
+        is_down, wanted = way is Direction.DOWN, Wanted(named)
         for known in self.mappings.out_of(named) if is_down else self.mappings.into(named):
             self.view.breathe()
-            found += self.derived(known, named) if is_down else _stated(known, named[known.output.id])
+            found += self.derived(known, wanted) if is_down else _stated(known, named[known.output.id])
         return found
 
-    def derived(self, known: KnownMapping, named: Named) -> Iterator[ColumnStep]:
+    def derived(self, known: KnownMapping, wanted: Wanted) -> Iterator[ColumnStep]:
         """Where a mapping takes the wanted columns."""
         for output in known.mapping.fields:
-            for src, direct in named_by(output.sources, named):
-                yield ColumnStep(src, known.output.column(output.field), direct, known)
-        whole = list(named_by(known.mapping.every, named))
+            for source in output.sources:
+                for src in wanted.named_by(source):
+                    yield ColumnStep(src, known.output.column(output.field), source.direct, known)
+        whole = [(src, source.direct) for source in known.mapping.every for src in wanted.named_by(source)]
         for name in self.mappings.fields(known) if whole else ():
             for src, direct in whole:
                 yield ColumnStep(src, known.output.column(name), direct, known)
@@ -158,18 +159,24 @@ def by_name(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, list[N
     """Columns by every name of their dataset, see `Named`; sorted, whatever order they come in."""
     together: dict[tuple[str, str], list[Node]] = {}
     for column in columns:
-        together.setdefault((column.namespace, column.name), []).append(column)
-    wanted = {Node(Kind.DATASET, *place): sorted(together[place]) for place in sorted(together)}
-    ids = sorted(dataset.id for dataset in wanted)
+        _, namespace, name, _ = column
+        together.setdefault((namespace, name), []).append(column)
+    wanted = {Node(Kind.DATASET, *place).id: _by_field(together[place]) for place in sorted(together)}
+    ids = sorted(wanted)
     view.look_ahead(ids, WHO, "o", "i")
     names = live_names(view, ids)
     named: dict[bytes, dict[str, list[Node]]] = {}
     for dataset, of_one in wanted.items():
-        for name in names[dataset.id]:
-            fields = named.setdefault(name, {})
-            for column in of_one:
-                fields.setdefault(column.field or "", []).append(column)
+        for alias in names[dataset]:
+            fields = named.setdefault(alias, {})
+            for each, found in of_one:
+                fields.setdefault(each, []).append(found)
     return named
+
+
+def _by_field(columns: Iterable[Node]) -> list[tuple[str, Node]]:
+    """Columns of one dataset, sorted by what tells them apart, which costs less than to compare all of it."""
+    return sorted([(column.field or "", column) for column in columns])
 
 
 def live_names(view: View, datasets: Iterable[bytes]) -> dict[bytes, frozenset[bytes]]:
@@ -184,12 +191,20 @@ def dropped(view: View, datasets: Iterable[bytes]) -> set[bytes]:
     return {i for i, record in view.standing(sorted(datasets)).items() if record.dropped}
 
 
-def named_by(sources: Iterable[Source], named: Named) -> Iterator[tuple[Node, bool]]:
-    """The wanted columns that these sources name, and whether they carry their value."""
-    for source in sources:
-        of_dataset = named.get(source.dataset_id) if source.field is not None else None
-        for src in of_dataset.get(source.field or "", ()) if of_dataset else ():
-            yield src, source.direct
+class Wanted(dict[tuple[str, str], Mapping[str, Sequence[Node]]]):
+    """The same columns by namespace and name of a dataset, as sources name it: an id is made once of each."""
+
+    def __init__(self, named: Named) -> None:
+        super().__init__()
+        self._named = named
+
+    def __missing__(self, place: tuple[str, str]) -> Mapping[str, Sequence[Node]]:
+        found = self[place] = self._named.get(Node(Kind.DATASET, *place).id, {})
+        return found
+
+    def named_by(self, source: Source) -> Sequence[Node]:
+        """Those that a source names."""
+        return () if source.field is None else self[source[:2]].get(source.field, ())
 
 
 # Mappings

@@ -24,6 +24,7 @@ from processor.model.observation import EdgeType
 
 _SEEN_BY_PEOPLE = frozenset({"DASHBOARD", "REPORT", "CHART", "WORKBOOK", "EXPOSURE", "APPLICATION"})
 _LEARNED = frozenset({"MODEL", "ML_MODEL", "TRAINING", "INFERENCE", "FEATURE", "FEATURE_VIEW", "FEATURE_GROUP"})
+_ENDS = _SEEN_BY_PEOPLE | _LEARNED
 _TESTS = frozenset({"TEST", "VALIDATION", "ASSERTION"})
 _NEVER_LEARNED = "DBT"
 
@@ -86,7 +87,7 @@ def _has(type_: EdgeType, links: Iterable[Link]) -> bool:
 def _is_named_so(record: NodeRecord) -> bool:
     if record.node.kind is Kind.DATASET:
         stated = _dataset_type_of(record.facets.get("datasetType"))
-        return stated.datasetType.upper() in _SEEN_BY_PEOPLE | _LEARNED
+        return stated.datasetType.upper() in _ENDS
     job_type, integration = _job_type(record)
     return job_type in _SEEN_BY_PEOPLE or (job_type in _LEARNED and integration != _NEVER_LEARNED)
 

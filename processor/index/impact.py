@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
 
 from processor.index import steps
 from processor.index.aliases import aliases_of
-from processor.index.columns import Mappings, Named, by_name, dropped, live_names, named_by
+from processor.index.columns import Mappings, Wanted, by_name, dropped, live_names
 from processor.index.exposures import exposures
 from processor.index.facets import facet_reader
 from processor.index.records import Standing
@@ -32,6 +33,8 @@ from processor.model.mapping import Source
 
 IMPACT_LIMIT = 1_000
 _WALK_LIMIT = 100_000
+_COLUMN = Kind.COLUMN
+"""To look a member of an enum up costs a walk a third of what a node does."""
 
 _Frontier = dict[Node, bool]
 """Columns whose followers must be looked at, and whether they were reached directly."""
@@ -128,21 +131,24 @@ class _ByColumn:
         named = by_name(self.view, frontier)
         mappings = self.mappings.out_of(named)
         gone = dropped(self.view, {known.output.id for known in mappings}) - self.start.ids
-        fresh: _Frontier = {}
+        wanted, fresh = Wanted(named), _Frontier()
         for known in mappings:
             self.view.breathe()
-            reached = self.reached(known, named, frontier)
+            reached = self.reached(known, wanted, frontier)
             self.note_job(known, reached, depth)
             if known.output.id not in gone:
                 fresh |= self.note_output(known.output, reached, depth)
-        return {column: self.found.columns[column].direct for column in fresh}
+        return fresh
 
-    def reached(self, known: KnownMapping, named: Named, frontier: _Frontier) -> dict[str | None, bool]:
+    def reached(self, known: KnownMapping, wanted: Wanted, frontier: _Frontier) -> dict[str | None, bool]:
         """The output's fields that change, and whether directly; None stands for an unnamed one."""
         mapping = known.mapping
-        stated = {output.field: _carried(output.sources, named, frontier) for output in mapping.fields}
-        found: dict[str | None, bool] = {name: direct for name, direct in stated.items() if direct is not None}
-        whole = _carried(mapping.every, named, frontier)
+        found: dict[str | None, bool] = {}
+        for output in mapping.fields:
+            direct = _carried(output.sources, wanted, frontier)
+            if direct is not None:
+                found[output.field] = direct
+        whole = _carried(mapping.every, wanted, frontier)
         if whole is None:
             return found
         fields: list[str | None] = [*self.mappings.fields(known)]
@@ -158,22 +164,30 @@ class _ByColumn:
             _join(self.found.datasets, Affected(output, depth, any(reached.values())))
         if None in reached:
             self.unnamed.add(output)
-        listed = reached.keys() - self.start.columns if output.id in self.start.ids else reached.keys()
-        columns = ((output.column(name), reached[name]) for name in listed if name is not None)
-        return {column: direct for column, direct in columns if self.is_better(column, depth, direct=direct)}
+        unlisted = self.start.columns if output.id in self.start.ids else ()
+        _, namespace, name, _ = output
+        columns = [
+            Affected(Node(_COLUMN, namespace, name, field), depth, direct)
+            for field, direct in reached.items()
+            if field is not None and field not in unlisted
+        ]
+        return {each.node: each.direct for each in columns if self.is_better(each)}
 
-    def is_better(self, column: Node, depth: int, *, direct: bool) -> bool:
-        there = self.found.columns.get(column)
-        new = Affected(column, depth, direct)
-        self.found.columns[column] = new if there is None else _joined(there, new)
-        return there is None or (direct and not there.direct)
+    def is_better(self, new: Affected) -> bool:
+        """Take a column in; whether it is new, or newly direct."""
+        there = self.found.columns.setdefault(new.node, new)
+        if there is new:
+            return True
+        self.found.columns[new.node] = _joined(there, new)
+        return new.direct and not there.direct
 
 
-def _carried(sources: Iterable[Source], named: Named, frontier: _Frontier) -> bool | None:
+def _carried(sources: Iterable[Source], wanted: Wanted, frontier: _Frontier) -> bool | None:
     """Whether any of these sources carries a changed value on; None when none names a changed column."""
     carried = None
-    for src, direct in named_by(sources, named):
-        carried = carried or (direct and frontier[src])
+    for source in sources:
+        for src in wanted.named_by(source):
+            carried = carried or (source.direct and frontier[src])
     return carried
 
 
@@ -261,7 +275,10 @@ def _owner(step: steps.Step) -> bytes:
 
 def _datasets(known: KnownMapping) -> frozenset[bytes]:
     """The datasets of which a mapping names a column."""
-    return frozenset(source.dataset_id for source in known.mapping.sources() if source.field is not None)
+    outputs = known.mapping.fields
+    places = {source[:2] for output in outputs for source in output.sources if source.field is not None}
+    places |= {source[:2] for source in known.mapping.every if source.field is not None}
+    return frozenset([Node(Kind.DATASET, *place).id for place in places])
 
 
 def _says(step: steps.Step, origin: _Origin, named: Mapping[tuple[bytes, bytes], frozenset[bytes]]) -> bool:
@@ -300,4 +317,8 @@ def _owners(view: View, nodes: Iterable[Node]) -> tuple[str, ...]:
 
 
 def _sorted(found: dict[Node, Affected]) -> tuple[Affected, ...]:
-    return tuple(sorted(found.values(), key=lambda a: (a.possible, a.depth, str(a.node))))
+    """What is certain first, then what is near, then by name: to compare names alone costs a third."""
+    alike: dict[tuple[bool, int], list[tuple[str, Affected]]] = {}
+    for node, affected in found.items():
+        alike.setdefault((affected.possible, affected.depth), []).append((str(node), affected))
+    return tuple([affected for place in sorted(alike) for _, affected in sorted(alike[place], key=itemgetter(0))])

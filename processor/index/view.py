@@ -71,6 +71,7 @@ class _Memo:
     records: dict[bytes, NodeRecord] = field(default_factory=dict)
     standings: dict[bytes, Standing] = field(default_factory=dict)
     links: dict[tuple[str, bytes], list[Link]] = field(default_factory=dict)
+    mappings: dict[bytes, list[KnownMapping]] = field(default_factory=dict)
 
 
 class View:
@@ -193,8 +194,13 @@ class View:
 
     def mappings(self, owners: Sequence[bytes]) -> dict[bytes, list[KnownMapping]]:
         """Every mapping that these owners ever stated, by owner id."""
-        hashes = self._records.fetch("m", owners)
-        return self._named({o: there for o, there in zip(owners, hashes, strict=True) if there})
+        known = {} if self._memo is None else self._memo.mappings
+        missing = [owner for owner in owners if owner not in known] if known else owners
+        hashes = self._records.fetch("m", missing)
+        fresh = self._named({o: there for o, there in zip(missing, hashes, strict=True) if there})
+        found = {owner: known[owner] for owner in owners if owner in known} | fresh if known else fresh
+        remember(known, fresh)
+        return found
 
     def _named(self, stated: dict[bytes, Hash]) -> dict[bytes, list[KnownMapping]]:
         outputs = {name[1 : 1 + ID_BYTES] for there in stated.values() for name in there if name[:1] == b"v"}
