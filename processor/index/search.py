@@ -35,6 +35,8 @@ _LONGEST: Final = 200
 _AT_ONCE: Final = 10_000
 _DENSE: Final = 16
 """Of so many one has to hold a text, or else it is quicker to look at none by itself."""
+_FEW: Final = 50
+"""By so many that hold it, it is judged whether they are many where they stand."""
 _BETWEEN: Final = "\0"
 _Places = dict[str, list[int]]
 Breathe = Callable[[], None]
@@ -208,7 +210,7 @@ class Catalog:
         elif query.prefix:
             found = self._beginning(wanted, ranges, breathe)
         else:
-            found = [i for places in ranges for i in self._holding(wanted, places, breathe)]
+            found = list(chain.from_iterable(self._holding(wanted, places, breathe) for places in ranges))
         if query.owner is not None or query.tag is not None:
             fits = _fitting(query)
             found = [i for i in breathing(found, breathe) if fits(self.entries[i])]
@@ -223,18 +225,26 @@ class Catalog:
         return [every[self._range(kind, query.namespace)] for kind in kinds]
 
     def _holding(self, wanted: str, places: range, breathe: Breathe) -> list[int]:
-        """Those that hold a text: sought in all texts as one, until it turns out that there are very many."""
-        few, found = len(places) // _DENSE + 1, list[int]()
-        if self.text and _BETWEEN not in wanted:
-            found = list(islice(self._sought(wanted, self.begins[places.start], self.begins[places.stop]), few + 1))
-            if len(found) <= few:
-                return found
-        left = places[found[-1] + 1 - places.start :] if found else places
-        for start in range(left.start, left.stop, _AT_ONCE):
+        """Those that hold a text: sought in all texts as one, and where very many do, in one after the other."""
+        found, start = list[int](), places.start
+        while start < places.stop:
             breathe()
-            texts = self.texts[start : min(start + _AT_ONCE, left.stop)]
-            found += [i for i, text in enumerate(texts, start) if wanted in text]
+            start = self._few(wanted, range(start, places.stop), found)
+            end = min(start + _AT_ONCE, places.stop)
+            found += [i for i, text in enumerate(self.texts[start:end], start) if wanted in text]
+            start = end
         return found
+
+    def _few(self, wanted: str, places: range, found: list[int]) -> int:
+        """Add those that hold it, as long as they are few; the place behind these."""
+        if not self.text or _BETWEEN in wanted:
+            return places.start
+        least = len(found) + _FEW
+        for i in self._sought(wanted, self.begins[places.start], self.begins[places.stop]):
+            found.append(i)
+            if len(found) >= least and i - found[-_FEW] < _FEW * _DENSE:
+                return i + 1
+        return places.stop
 
     def _sought(self, wanted: str, begin: int, end: int) -> Iterator[int]:
         """Places of those whose text holds it, in a part of all texts as one."""
@@ -299,10 +309,13 @@ class Catalog:
         return (self.entries[i] for i in self._sharing(wanted, breathe))
 
     def _sharing(self, wanted: str, breathe: Breathe) -> list[int]:
-        for length in dict.fromkeys((max(2, len(wanted) * 3 // 4), max(2, len(wanted) // 2))):
+        least = max(2, len(wanted) // 2)
+        has_head, has_tail = wanted[:least] in self.text, wanted[-least:] + _BETWEEN in self.text
+        for length in dict.fromkeys((max(2, len(wanted) * 3 // 4), least)):
             head, tail = wanted[:length], wanted[-length:]
             if self.text:
-                begins, ends = (self._sought(part, 0, len(self.text)) for part in (head, tail + _BETWEEN))
+                begins = self._sought(head, 0, len(self.text)) if has_head else ()
+                ends = self._sought(tail + _BETWEEN, 0, len(self.text)) if has_tail else ()
                 found = {*islice(begins, _BESIDE), *islice(ends, _BESIDE)}
             else:
                 texts = enumerate(breathing(self.texts, breathe))
