@@ -251,6 +251,7 @@ def api_sender(settings: Settings, on_broken: Callable[[], None]) -> Sender:
 
 def api(settings: Settings, sender: Sender) -> Api:
     """Put the API together: each thread that reads the index opens its own connection."""
+    from processor.api.lanes import LANES  # noqa: PLC0415  as above
     from processor.api.parts import Api, ApiParts  # noqa: PLC0415  as above
 
     def open_index() -> tuple[RedisStore, RedisAlerts]:
@@ -259,7 +260,7 @@ def api(settings: Settings, sender: Sender) -> Api:
 
     def open_observe() -> Observe:
         schemas = read_schemas(schemas_dir(), settings.facet_schemas)
-        limits = Limits(value_bytes=settings.max_value_bytes)
+        limits = Limits(value_bytes=settings.max_value_bytes, memo_bytes=Limits().memo_bytes // LANES)
         return build_observer(Format.OPENLINEAGE, schemas, None, limits)
 
     def open_one(topic: str) -> AbstractContextManager[KafkaTail]:

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from processor.api.body import unpacked
 from processor.api.config import ApiConfig
 from processor.api.problems import ProblemError
 from processor.decode.keys import message_key
@@ -60,10 +59,9 @@ class Intake:
         self._observe = observe
         self._config = config
 
-    def read(self, body: bytes, *, is_packed: bool = False) -> Accepted:
+    def read(self, body: bytes) -> Accepted:
         """One event, or an array of them. Raises `ProblemError` with what is wrong with which."""
-        plain = unpacked(body, self._config.max_body_bytes) if is_packed else body
-        values, is_array = self._split(plain.removeprefix(BOM).strip(_SPACE))
+        values, is_array = self._split(body.removeprefix(BOM).strip(_SPACE))
         records: list[OutgoingEvent] = []
         dropped: list[Dropped] = []
         errors: list[dict[str, Any]] = []

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -16,6 +14,7 @@ from processor.api.asker import Asker
 from processor.api.body import Bodies
 from processor.api.config import ApiConfig, OpenIndex, OpenObserve
 from processor.api.intake import Accepted, Intake, OutgoingEvent
+from processor.api.lanes import Lanes
 from processor.api.live import Live, LiveConfig, OpenTail
 from processor.api.surveyor import Surveyor
 from processor.detect.policy import Policy
@@ -61,40 +60,41 @@ class Api:
         self.surveyor = Surveyor(parts.open_index, parts.policy, config.timeout_s)
         self.jobs_of_runs: Memo[Node] = Memo(_RUNS_BYTES)
         self._open_observe = parts.open_observe
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self.lanes = Lanes(config.max_body_bytes)
         self._of_thread = threading.local()
+        self._opening = threading.Lock()
 
     async def read(self, body: bytes, *, is_packed: bool) -> Accepted:
         """Hold a body's events to the contract. Raises `ProblemError`."""
-        return await self.beside(lambda: self._intake().read(body, is_packed=is_packed))
+        return await self.lanes.read(body, lambda plain: self._intake().read(plain), is_packed=is_packed)
 
     async def translated(
-        self, make: Callable[[], Mapping[str, Any]], tell: Callable[[Observation], T]
+        self, make: Callable[[], Mapping[str, Any]], tell: Callable[[Observation], T], size: int = 0
     ) -> tuple[OutgoingEvent, T]:
-        """The record of an event that is made here, and what is to be told of what it says. Raises `ProblemError`."""
+        """The record of an event that is made here, and what is to be told of what it says. Raises `ProblemError`.
+
+        `size`: of the body that it is made of, in bytes.
+        """
 
         def work() -> tuple[OutgoingEvent, T]:
             record, seen = self._intake().read_own(make())
             return record, tell(seen)
 
-        return await self.beside(work)
-
-    async def beside(self, work: Callable[[], T]) -> T:
-        """Do what a large body takes long for beside the event loop, one after the other."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+        return await self.lanes.do(work, size)
 
     def close(self) -> None:
         """Begin nothing more."""
         self.live.stop()
         self.asker.close()
         self.surveyor.close()
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        self.lanes.close()
 
     def _intake(self) -> Intake:
-        """That of the thread."""
+        """That of the thread. No two learn the contract's types at once: see `model.typed`."""
         intake: Intake | None = getattr(self._of_thread, "intake", None)
         if intake is None:
-            intake = self._of_thread.intake = Intake(self._open_observe(), self.config)
+            with self._opening:
+                intake = self._of_thread.intake = Intake(self._open_observe(), self.config)
         return intake
 
 

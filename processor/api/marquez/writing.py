@@ -25,7 +25,6 @@ from litestar.params import PathParameter, QueryParameter
 
 from processor.api.answers import AnyRequest
 from processor.api.asker import Index
-from processor.api.body import unpacked
 from processor.api.events import give
 from processor.api.marquez import sent, things, translate
 from processor.api.marquez.described import answered, takes
@@ -106,10 +105,10 @@ async def put_tag(request: AnyRequest, api: TheApi, tag: _Part) -> Response[byte
 async def put_dataset(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send what is said of a dataset; with `runId`, as an output of that run."""
     node = dataset(given_name(namespace), given_name(name))
-    async with _stated(api, request, _as_dataset, DATASET_TYPES) as meta:
+    async with _stated(api, request, _as_dataset, DATASET_TYPES) as (meta, size):
         run = None if meta.run_id is None else (await _run(api, meta.run_id))[0]
         make = partial(translate.create_dataset, _now(), node, meta, run)
-        return await _send(request, api, make, partial(sent.dataset, node))
+        return await _send(request, api, make, partial(sent.dataset, node), size)
 
 
 @delete(_DATASET, status_code=HTTPStatus.OK, **answered("dataset"))
@@ -158,10 +157,10 @@ async def untag_field(
 async def put_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send what is said of a job, its inputs and outputs; with `runId`, as those of that run."""
     node = job(given_name(namespace), given_name(name))
-    async with _stated(api, request, _as_job, JOB_TYPES) as meta:
+    async with _stated(api, request, _as_job, JOB_TYPES) as (meta, size):
         run = None if meta.run_id is None else OfRun(node, meta.run_id)
         make = partial(translate.create_job, _now(), node, meta, run)
-        return await _send(request, api, make, partial(sent.job, node))
+        return await _send(request, api, make, partial(sent.job, node), size)
 
 
 @post(f"{_JOB}/{_TAG}", status_code=HTTPStatus.OK, **answered("job"))
@@ -190,12 +189,12 @@ async def untag_job(request: AnyRequest, api: TheApi, namespace: _Part, name: _P
 async def post_run(request: AnyRequest, api: TheApi, namespace: _Part, name: _Part) -> Response[bytes]:
     """Send that a job has a run, which has not started. Without an `id` it gets one."""
     node = job(given_name(namespace), given_name(name))
-    async with _stated(api, request, _as_run) as meta:
+    async with _stated(api, request, _as_run) as (meta, size):
         for member, text in (("nominalStartTime", meta.nominal_start_time), ("nominalEndTime", meta.nominal_end_time)):
             _given_us(text, member)
         run = OfRun(node, (meta.id or str(uuid4())).lower())
         make, tell = partial(translate.create_run, _now(), run, meta), partial(sent.new_run, run, meta)
-        answer = await _send(request, api, make, tell, HTTPStatus.CREATED)
+        answer = await _send(request, api, make, tell, size, HTTPStatus.CREATED)
     _remember(api, run)
     return answer
 
@@ -220,17 +219,18 @@ async def mark_run(
 @asynccontextmanager
 async def _stated(
     api: Api, request: AnyRequest, decode: Callable[[bytes], T], types: tuple[str, ...] = ()
-) -> AsyncIterator[T]:
-    """What the body says; it counts as in hand for as long as this is open. Raises `ProblemError`.
+) -> AsyncIterator[tuple[T, int]]:
+    """What the body says, and its size; it counts as in hand for as long as this is open. Raises `ProblemError`.
 
     `types`: what there is to choose for its member `type`.
     """
     with api.bodies.held() as body:
         data, is_packed = await api.bodies.read(body, request)
-        most, choices = api.config.max_body_bytes, {"type": types}
-        yield await api.beside(
-            lambda: given_body(decode, (unpacked(data, most) if is_packed else data) or _EMPTY, choices)
-        )
+
+        def said(plain: bytes) -> tuple[T, int]:
+            return given_body(decode, plain or _EMPTY, {"type": types}), len(plain)
+
+        yield await api.lanes.read(data, said, is_packed=is_packed)
 
 
 async def _send(
@@ -238,10 +238,14 @@ async def _send(
     api: Api,
     make: Callable[[], Event],
     tell: Callable[[Observation], Record],
+    size: int = 0,
     status: HTTPStatus = HTTPStatus.OK,
 ) -> Response[bytes]:
-    """Send an event; the answer is made of what it says. Raises `ProblemError`: nothing is claimed then."""
-    record, form = await api.translated(make, tell)
+    """Send an event; the answer is made of what it says. Raises `ProblemError`: nothing is claimed then.
+
+    `size`: of the body that asked for it, in bytes.
+    """
+    record, form = await api.translated(make, tell, size)
     await give(api, (record,))
     return written(request, form, status)
 
