@@ -23,6 +23,10 @@
 -- been read. What was news is put into the outbox even if a write fails after the first (a right that the
 -- user lacks, say): the repeat, to which it is no news, would be silent about it.
 
+-- Under names of their own, for a name of a library is looked up with each call.
+local call, sub, byte, pack, parse = redis.call, string.sub, string.byte, struct.pack, struct.unpack
+local min, max = math.min, math.max
+
 local arguments, position = cmsgpack.unpack(ARGV[1]), 1
 local function take()
   local value = arguments[position]
@@ -33,45 +37,52 @@ end
 -- Byte order, whatever the server's locale makes of "<" on strings.
 local function less(a, b)
   if a == b then return false end
-  local shared = math.min(#a, #b)
+  local shared = min(#a, #b)
   for i = 1, shared do
-    local x, y = string.byte(a, i), string.byte(b, i)
+    local x, y = byte(a, i), byte(b, i)
     if x ~= y then return x < y end
   end
   return #a < #b
 end
 
 local function time_of(value)
-  return (struct.unpack('>d', value))
+  return (parse('>d', value))
 end
 
 local function later(a, b)
   local x, y = time_of(a), time_of(b)
   if x ~= y then return x > y end
-  return less(string.sub(b, 9, 16), string.sub(a, 9, 16))
+  return less(sub(b, 9, 16), sub(a, 9, 16))
 end
 
 local HOURS = 14 -- history.RECENT_HOURS
 local function hour_at(value, at)
   if at > #value then return -math.huge end
-  return (struct.unpack('>i4', value, at))
+  return (parse('>i4', value, at))
 end
 
 local joins = {
   S = function(old, new)
-    local first, hour, bits = struct.unpack('>di4I2', old)
-    local first2, hour2, bits2 = struct.unpack('>di4I2', new)
-    return struct.pack('>di4I2', math.min(first, first2), math.max(hour, hour2), bit.bor(bits, bits2))
+    local first, hour, bits = parse('>di4I2', old)
+    local first2, hour2, bits2 = parse('>di4I2', new)
+    return pack('>di4I2', min(first, first2), max(hour, hour2), bit.bor(bits, bits2))
   end,
   H = function(old, new)
-    local first, hours, i, j = math.min(time_of(old), time_of(new)), {}, 9, 9
+    local newest, oldest = hour_at(old, 9), hour_at(new, #new - 3)
+    if oldest >= newest then -- nearly always: what comes is later than all that is there
+      local rest = oldest == newest and 13 or 9
+      local left = 4 * HOURS - (#new - 8)
+      return pack('>d', min(time_of(old), time_of(new))) .. sub(new, 9)
+        .. sub(old, rest, rest - 1 + left)
+    end
+    local first, hours, i, j = min(time_of(old), time_of(new)), {}, 9, 9
     while #hours < HOURS and (i <= #old or j <= #new) do
       local x, y = hour_at(old, i), hour_at(new, j)
-      hours[#hours + 1] = struct.pack('>i4', math.max(x, y))
+      hours[#hours + 1] = pack('>i4', max(x, y))
       if x >= y then i = i + 4 end
       if y >= x then j = j + 4 end
     end
-    return struct.pack('>d', first) .. table.concat(hours)
+    return pack('>d', first) .. table.concat(hours)
   end,
   L = function(old, new) if later(new, old) then return new end return old end,
   E = function(old, new) if later(old, new) then return new end return old end,
@@ -82,52 +93,60 @@ joins.T = joins.X
 joins.W = joins.X
 
 local function frame(text)
-  return struct.pack('>I4', #text) .. text
+  return pack('>I4', #text) .. text
 end
 
 -- News by subject: each piece is an item and what the join knows about it.
 local news, order, is_silent = {}, {}, false
+local function add_news(subject, piece)
+  local pieces = news[subject]
+  if pieces then
+    pieces[#pieces + 1] = piece
+    return
+  end
+  news[subject] = { piece }
+  order[#order + 1] = subject
+end
+
 local function tell(subject, item, extra)
   if is_silent or subject == '' then return end
-  if not news[subject] then
-    news[subject] = {}
-    order[#order + 1] = subject
-  end
-  table.insert(news[subject], frame(item) .. frame(extra))
+  add_news(subject, frame(item) .. frame(extra))
 end
 
 -- The same of an item that stands in `arguments`, as its cause does.
 local function announce(subject, at, cause, extra)
   if not at or is_silent or subject == '' then return end
-  tell(subject, arguments[at] .. arguments[cause] .. arguments[at + 1], extra)
+  local before, between, behind = arguments[at], arguments[cause], arguments[at + 1]
+  local sizes = pack('>I4', #before + #between + #behind)
+  add_news(subject, sizes .. before .. between .. behind .. pack('>I4', #extra) .. extra)
 end
 
 local function is_news(letter, old, new)
   if not old then return letter ~= 'W' end
-  return letter == 'L' and string.sub(old, 17) ~= string.sub(new, 17)
+  return letter == 'L' and sub(old, 17) ~= sub(new, 17)
 end
 
 local CHUNK = 2000
 -- The values of the fields that stand in a list from one place to another.
 local function hmget(key, list, first, last)
-  if last - first < CHUNK then return redis.call('HMGET', key, unpack(list, first, last)) end
+  if last - first < CHUNK then return call('HMGET', key, unpack(list, first, last)) end
   local values = {}
   for start = first, last, CHUNK do
-    local part = redis.call('HMGET', key, unpack(list, start, math.min(start + CHUNK - 1, last)))
+    local part = call('HMGET', key, unpack(list, start, min(start + CHUNK - 1, last)))
     for i = 1, #part do values[start - first + i] = part[i] end
   end
   return values
 end
 
-local function hset(key, pairs_list)
-  for start = 1, #pairs_list, CHUNK do
-    local stop = math.min(start + CHUNK - 1, #pairs_list)
-    redis.call('HSET', key, unpack(pairs_list, start, stop))
+-- Writes the fields and values that stand by turns in a list, from one place to another.
+local function hset(key, list, first, last)
+  for start = first, last, CHUNK do
+    call('HSET', key, unpack(list, start, min(start + CHUNK - 1, last)))
   end
 end
 
 local function hgetall(key)
-  local flat, map = redis.call('HGETALL', key), {}
+  local flat, map = call('HGETALL', key), {}
   for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
   return map
 end
@@ -145,35 +164,36 @@ end
 
 -- Drops the touches all of whose facets a later touch states too (joins.dominated).
 local function settle_touches(key)
-  local touches, count = {}, 0
-  for _, field in ipairs(redis.call('HKEYS', key)) do
-    if string.sub(field, 1, 1) == 'T' then touches[field] = true; count = count + 1 end
+  local names, touches = {}, {}
+  for _, field in ipairs(call('HKEYS', key)) do
+    if byte(field) == 84 then names[#names + 1] = field end -- T
   end
+  local count = #names
   if count < 2 then return end
-  for field in pairs(touches) do touches[field] = redis.call('HGET', key, field) end
+  for i, value in ipairs(hmget(key, names, 1, count)) do touches[names[i]] = value end
   local stated, late = {}, {}
   for _, field in ipairs(newest_first(touches)) do
     local value, fresh = touches[field], false
     for i = 9, #value, 4 do
-      local name = string.sub(value, i, i + 3)
+      local name = sub(value, i, i + 3)
       if not stated[name] then stated[name] = true; fresh = true end
     end
     if not fresh then late[#late + 1] = field end
   end
   local from = (#late == count) and 2 or 1
   for i = from, #late do
-    redis.call('HDEL', key, late[i], 'B' .. string.sub(late[i], 2))
+    call('HDEL', key, late[i], 'B' .. sub(late[i], 2))
   end
 end
 
 -- The DROP that a later write has undone; '' when there is none (joins.revived).
 local function revived(change, written)
-  if not change or not written or string.sub(change, 17, 21) ~= '\4DROP' then return '' end
+  if not change or not written or sub(change, 17, 21) ~= '\4DROP' then return '' end
   return time_of(written) > time_of(change) and change or ''
 end
 
 local function announce_revival(entry)
-  local was_change = redis.call('HGET', entry.key, 'd')
+  local was_change = call('HGET', entry.key, 'd')
   local undone = revived(entry.change or was_change, entry.written)
   if undone ~= '' and undone ~= revived(was_change, entry.was_written) then
     announce(entry.subject, entry.at_write, entry.cause_of_write, undone)
@@ -182,15 +202,15 @@ end
 
 -- The versions that an output's or a lane's record has too many of; see expiry.surplus.
 local MARK = 12
-local function group_of(field) return string.sub(field, 2, -MARK - 1) end
-local function mark_of(field) return string.sub(field, -MARK) end
+local function group_of(field) return sub(field, 2, -MARK - 1) end
+local function mark_of(field) return sub(field, -MARK) end
 local function last_hour(value) return hour_at(value, 9) end
 
 local function drop_surplus(key, group, most)
-  if redis.call('HLEN', key) <= most then return end
+  if call('HLEN', key) <= most then return end
   local there, versions, stated = hgetall(key), {}, {}
   for field in pairs(there) do
-    if string.sub(field, 1, 1) == 'v' then
+    if sub(field, 1, 1) == 'v' then
       if group_of(field) == group then versions[#versions + 1] = field else stated[mark_of(field)] = true end
     end
   end
@@ -200,20 +220,20 @@ local function drop_surplus(key, group, most)
     if x ~= y then return x > y end
     return less(b, a)
   end)
-  local needed, run = { [string.sub(there['c' .. group], 17)] = true }, there['k' .. group]
+  local needed, run = { [sub(there['c' .. group], 17)] = true }, there['k' .. group]
   for i = most + 1, #versions do
     local mark = mark_of(versions[i])
     local of_run = there['q' .. group .. mark]
-    if not needed[mark] and not (run and of_run and string.sub(of_run, 17) == string.sub(run, 17)) then
-      redis.call('HDEL', key, 'v' .. group .. mark, 'e' .. group .. mark, 'q' .. group .. mark)
-      if not stated[mark] then redis.call('HDEL', key, 'b' .. mark) end
+    if not needed[mark] and not (run and of_run and sub(of_run, 17) == sub(run, 17)) then
+      call('HDEL', key, 'v' .. group .. mark, 'e' .. group .. mark, 'q' .. group .. mark)
+      if not stated[mark] then call('HDEL', key, 'b' .. mark) end
     end
   end
 end
 
 -- Where a hash may hold more than one touch: besides i, t and what is known to be there, each takes two fields.
 local function may_hold_touches(entry)
-  return redis.call('HLEN', entry.key) >= 6 + entry.others
+  return call('HLEN', entry.key) >= 6 + entry.others
 end
 
 local LEAST = { S = 14, H = 12, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
@@ -228,10 +248,14 @@ local function check(letter, value)
   end
 end
 
+-- What is to be written of all hashes, fields and values by turns; those of a hash lie together. One list for all, and
+-- below one for all merging: making lists for each would cost more than what is put into them.
+local changed, size = {}, 0
+
 -- A hash that is joined into. `at`: where what a statement joins into it stands in `arguments`, `part`: where that
--- statement's part does; `more`: the same of further statements, by turns.
+-- statement's part does; `more`: the same of further statements, by turns. `first`, `last`: what is written to it.
 local function new_entry(key, subject, at, part)
-  return { key = key, subject = subject, at = at, part = part, changed = {}, size = 0, others = 0 }
+  return { key = key, subject = subject, at = at, part = part, first = 1, last = 0, others = 0 }
 end
 
 -- Reads the join that stands at a place of a part: its letter, what it joins (nil = no event makes it), where its item
@@ -268,64 +292,64 @@ local function join_field(entry, letter, field, old, value, item, cause, touched
     end
   end
   if new == old then return end
-  local changed, size = entry.changed, entry.size
   changed[size + 1], changed[size + 2] = field, new
   size = size + 2
   if letter == 'T' then
     entry.is_touched = true
     if not old then
-      changed[size + 1], changed[size + 2] = 'B' .. string.sub(field, 2), touched
+      changed[size + 1], changed[size + 2] = 'B' .. sub(field, 2), touched
       size = size + 2
     end
-  elseif not old and string.byte(field) == 118 then -- v
+  elseif not old and byte(field) == 118 then -- v
     entry.grown = entry.grown or {}
     entry.grown[group_of(field)] = true
   end
-  entry.size = size
   if item and is_news(letter, old, new) then announce(entry.subject, item, cause, old or '') end
 end
 
 -- Of what several statements join into one hash, one join for each field. The item is that of the join that made the
--- value, else that of the earlier.
-local function merge(into, field, letter, value, item, cause, touched)
-  local i = into.places[field]
-  if not i then
-    i = #into.fields + 1
-    into.places[field], into.fields[i], into.letters[i], into.values[i] = i, field, letter, value
-    into.items[i], into.causes[i], into.touched[i] = item or false, cause or false, touched or false
+-- value, else that of the earlier. `places`: by field, its place behind those of the hashes before.
+local fields, letters, values, items, causes, touches = {}, {}, {}, {}, {}, {}
+local places, before, count = {}, 0, 0
+local function merge(field, letter, value, item, cause, touched)
+  local place = places[field]
+  if not place or place <= before then
+    count = count + 1
+    places[field], fields[count], letters[count], values[count] = before + count, field, letter, value
+    items[count], causes[count], touches[count] = item or false, cause or false, touched or false
     return
   end
-  local there = into.values[i]
+  local i = place - before
+  local there = values[i]
   if there == value then return end
   local joined = joins[letter](there, value)
   if joined == there then return end
-  into.values[i] = joined
+  values[i] = joined
   if joined == value or time_of(value) < time_of(there) then
-    into.items[i], into.causes[i] = item or false, cause or false
+    items[i], causes[i] = item or false, cause or false
   end
 end
 
-local function merge_statement(into, at, part)
-  local fields, count = at + 3, arguments[at + 2]
-  local next_join = at + 4 + count
-  for i = 1, count do
+local function merge_statement(at, part)
+  local names, most = at + 3, arguments[at + 2]
+  local next_join = at + 4 + most
+  for i = 1, most do
     local letter, value, item, cause, touched
     letter, value, item, cause, touched, next_join = read_join(next_join, part)
     if wrong then return end
-    if value then merge(into, arguments[fields + i], letter, value, item, cause, touched) end
+    if value then merge(arguments[names + i], letter, value, item, cause, touched) end
   end
 end
 
 local function join_merged(entry)
-  local all, more = { places = {}, fields = {}, letters = {}, values = {}, items = {}, causes = {}, touched = {} },
-    entry.more
-  merge_statement(all, entry.at, entry.part)
-  for i = 1, #more, 2 do merge_statement(all, more[i], more[i + 1]) end
-  local fields, letters, values = all.fields, all.letters, all.values
-  if wrong or #fields == 0 then return end
-  local there = hmget(entry.key, fields, 1, #fields)
-  for i = 1, #fields do
-    join_field(entry, letters[i], fields[i], there[i], values[i], all.items[i], all.causes[i], all.touched[i])
+  local more = entry.more
+  before, count = before + count, 0
+  merge_statement(entry.at, entry.part)
+  for i = 1, #more, 2 do merge_statement(more[i], more[i + 1]) end
+  if wrong or count == 0 then return end
+  local there = hmget(entry.key, fields, 1, count)
+  for i = 1, count do
+    join_field(entry, letters[i], fields[i], there[i], values[i], items[i], causes[i], touches[i])
   end
 end
 
@@ -342,13 +366,15 @@ end
 
 -- Reads what is there and works out what it becomes.
 local function join_key(entry)
+  entry.first = size + 1
   if entry.more then join_merged(entry) else join_statement(entry) end
+  entry.last = size
   if entry.written then announce_revival(entry) end
 end
 
 local function write_key(entry, versions)
-  if entry.size == 0 then return end
-  hset(entry.key, entry.changed)
+  if entry.last < entry.first then return end
+  hset(entry.key, changed, entry.first, entry.last)
   if entry.is_touched and may_hold_touches(entry) then settle_touches(entry.key) end
   for group in pairs(entry.grown or {}) do drop_surplus(entry.key, group, versions) end
 end
@@ -357,17 +383,17 @@ local STATE_CODE = { COMPLETE = 0, FAIL = 1, ABORT = 2 }
 
 -- What a run comes to among its job's recent ones; `members` are sorted.
 local function summary_of(run, members, counts)
-  local signature = string.sub(redis.sha1hex(table.concat(members)), 1, 16)
+  local signature = sub(redis.sha1hex(table.concat(members)), 1, 16)
   local started = time_of(run.b or run.t)
-  local state = STATE_CODE[string.sub(run.e, 17)]
-  return struct.pack('>ddBI2I2I2', time_of(run.e), started, state, math.min(counts.I, 65535),
-    math.min(counts.O, 65535), math.min(counts.M, 65535)) .. signature .. run.i
+  local state = STATE_CODE[sub(run.e, 17)]
+  return pack('>ddBI2I2I2', time_of(run.e), started, state, min(counts.I, 65535),
+    min(counts.O, 65535), min(counts.M, 65535)) .. signature .. run.i
 end
 
 local function summarize(run)
   local members, counts = {}, { I = 0, O = 0, M = 0 }
   for field in pairs(run) do
-    local letter = string.sub(field, 1, 1)
+    local letter = sub(field, 1, 1)
     if counts[letter] then
       counts[letter] = counts[letter] + 1
       members[#members + 1] = field
@@ -385,12 +411,12 @@ local RUN_JOINS = {
 }
 
 local function epoch_of(time)
-  return math.min(math.max(math.floor(time / EPOCH_US), 0), LAST_EPOCH)
+  return min(max(math.floor(time / EPOCH_US), 0), LAST_EPOCH)
 end
 
-local function epoch_of_segment(key) return tonumber(string.sub(key, -4), 16) end
+local function epoch_of_segment(key) return tonumber(sub(key, -4), 16) end
 
-local function member(segment) return string.sub(segment, -28) end
+local function member(segment) return sub(segment, -28) end
 
 -- Names of a run's segments of epochs that follow one another.
 local DIGITS = {}
@@ -408,11 +434,11 @@ local function unhex(text)
 end
 
 local function nearest(segment, first, last, step)
-  local names, stem = {}, string.sub(segment, 1, -5)
+  local names, stem = {}, sub(segment, 1, -5)
   for epoch = first, last, step do names[#names + 1] = stem .. digits_of(epoch) end
-  if #names == 0 or redis.call('EXISTS', unpack(names)) == 0 then return nil end
+  if #names == 0 or call('EXISTS', unpack(names)) == 0 then return nil end
   for _, name in ipairs(names) do
-    if redis.call('EXISTS', name) == 1 then return name end
+    if call('EXISTS', name) == 1 then return name end
   end
 end
 
@@ -421,99 +447,106 @@ local function join_segment(segment, list, first, last)
   local entry, fields = new_entry(segment, ''), {}
   for at = first, last, 2 do fields[#fields + 1] = list[at] end
   local there = hmget(segment, fields, 1, #fields)
+  entry.first = size + 1
   for i = 1, #fields do
-    local letter, value = RUN_JOINS[string.sub(fields[i], 1, 1)], list[first + 2 * i - 1]
+    local letter, value = RUN_JOINS[sub(fields[i], 1, 1)], list[first + 2 * i - 1]
     check(letter, value)
     if wrong then return end
     join_field(entry, letter, fields[i], there[i], value)
   end
+  entry.last = size
   return entry
 end
 
 -- One segment into a later one, unless too much time lies between them; which of them it is now.
 local function move_on(bucket, job, former, into)
   if not former then return into end
-  local ended = redis.call('HEXISTS', former, 'e') == 1
+  local ended = call('HEXISTS', former, 'e') == 1
   local gap = epoch_of_segment(into) - epoch_of_segment(former)
   if gap >= (ended and bucket.runs or bucket.open_runs) then return former end
-  local there = redis.call('HGETALL', former)
+  local there = call('HGETALL', former)
   write_key(join_segment(into, there, 1, #there))
-  redis.call('UNLINK', former)
-  redis.call('ZREM', job.due, member(former))
+  call('UNLINK', former)
+  call('ZREM', job.due, member(former))
   return into
 end
 
 local function link(bucket, settle)
   local segment, job, reach, epoch = settle.key, settle.job, bucket.open_runs - 1, settle.epoch
-  if not redis.call('ZSCORE', job.due, settle.member) then
-    move_on(bucket, job, nearest(segment, epoch - 1, math.max(epoch - reach, 0), -1), segment)
-    redis.call('ZADD', job.due, epoch, settle.member)
+  if not call('ZSCORE', job.due, settle.member) then
+    move_on(bucket, job, nearest(segment, epoch - 1, max(epoch - reach, 0), -1), segment)
+    call('ZADD', job.due, epoch, settle.member)
   end
-  local following = nearest(segment, epoch + 1, math.min(epoch + reach, job.now), 1)
+  local following = nearest(segment, epoch + 1, min(epoch + reach, job.now), 1)
   return following and move_on(bucket, job, segment, following) or segment
 end
 
 local function drop_segment(job, entry, epoch)
-  redis.call('ZREM', job.due, entry)
-  redis.call('UNLINK', job.segments .. entry)
-  local run = unhex(string.sub(entry, 1, 24))
-  local opened = redis.call('HGET', job.open, run)
-  if opened and select(2, struct.unpack('>dI2', opened)) == epoch then redis.call('HDEL', job.open, run) end
+  call('ZREM', job.due, entry)
+  call('UNLINK', job.segments .. entry)
+  local run = unhex(sub(entry, 1, 24))
+  local opened = call('HGET', job.open, run)
+  if opened and select(2, parse('>dI2', opened)) == epoch then call('HDEL', job.open, run) end
 end
 
 local function sweep(bucket, job)
   local until_epoch = job.now - bucket.runs
   if until_epoch <= 0 then return end
-  local found = redis.call('ZRANGEBYSCORE', job.due, '-inf', '(' .. until_epoch, 'LIMIT', 0, SWEEP + job.settles)
+  local found = call('ZRANGEBYSCORE', job.due, '-inf', '(' .. until_epoch, 'LIMIT', 0, SWEEP + job.settles)
   for _, entry in ipairs(found) do
     local epoch = epoch_of_segment(entry)
-    if epoch >= job.now - bucket.open_runs and redis.call('HEXISTS', job.segments .. entry, 'e') == 0 then
-      redis.call('ZADD', job.due, epoch + bucket.open_runs - bucket.runs, entry)
+    if epoch >= job.now - bucket.open_runs and call('HEXISTS', job.segments .. entry, 'e') == 0 then
+      call('ZADD', job.due, epoch + bucket.open_runs - bucket.runs, entry)
     else
       drop_segment(job, entry, epoch)
     end
   end
 end
 
-local function ends_before(job, a, b)
-  local x, y = job.ends[a], job.ends[b]
-  if x ~= y then return x < y end
-  return less(a, b)
-end
-
--- The recent runs of a job, with their ends, and the runs in the order of these; read once, and kept true while the
--- script goes on.
+-- The recent runs of a job; read once, and kept true while the script goes on. `ends`: when each ended.
 local function recents_of(job)
   if not job.recents then
-    local there, ends, by_end = hgetall(job.recent_key), {}, {}
-    for field, value in pairs(there) do
-      ends[field] = time_of(value)
-      by_end[#by_end + 1] = field
-    end
-    job.recents, job.ends, job.by_end = there, ends, by_end
-    table.sort(by_end, function(a, b) return ends_before(job, a, b) end)
+    local there, ends, count = hgetall(job.recent_key), {}, 0
+    for field, value in pairs(there) do ends[field], count = time_of(value), count + 1 end
+    job.recents, job.ends, job.count = there, ends, count
   end
   return job.recents
 end
 
-local function forget_recent(job, field)
-  local by_end = job.by_end
-  for i = 1, #by_end do
-    if by_end[i] == field then
-      table.remove(by_end, i)
-      break
-    end
-  end
-  job.recents[field], job.ends[field] = nil, nil
+local function ends_before(x, a, y, b)
+  if x ~= y then return x < y end
+  return less(a, b)
 end
 
-local function remember_recent(job, field, summary)
-  if job.recents[field] then forget_recent(job, field) end
-  job.recents[field], job.ends[field] = summary, time_of(summary)
-  local by_end = job.by_end
-  local at = #by_end + 1
-  while at > 1 and ends_before(job, field, by_end[at - 1]) do at = at - 1 end
-  table.insert(by_end, at, field)
+local function oldest_of(ends)
+  local oldest, first = nil, math.huge
+  for other, at in pairs(ends) do
+    if at < first or at == first and (not oldest or less(other, oldest)) then oldest, first = other, at end
+  end
+  return oldest
+end
+
+-- The run that ended last, besides this one. A look at each, unless it is known from the run before.
+local function newest_but(job, field)
+  if job.newest and job.newest ~= field then return job.newest end
+  local newest, last = nil, -math.huge
+  for other, at in pairs(job.ends) do
+    if other ~= field and (at > last or at == last and (not newest or less(newest, other))) then
+      newest, last = other, at
+    end
+  end
+  return newest
+end
+
+local function remember_recent(job, field, summary, other)
+  local ends, at = job.ends, time_of(summary)
+  job.recents[field], ends[field] = summary, at
+  job.newest = other and ends_before(at, field, ends[other], other) and other or field
+end
+
+local function forget_recent(job, field)
+  job.recents[field], job.ends[field], job.count = nil, nil, job.count - 1
+  if job.newest == field then job.newest = nil end
 end
 
 -- A run that has ended takes its place among its job's recent runs.
@@ -522,18 +555,19 @@ local function settle_ended(settle, summary, keep)
   local recents = recents_of(job)
   local old = recents[field]
   if old == summary then return end
-  remember_recent(job, field, summary)
-  local by_end = job.by_end
-  local is_full, oldest, other = #by_end > keep, by_end[1], by_end[#by_end]
-  if other == field then other = by_end[#by_end - 1] end
+  if not old then job.count = job.count + 1 end
+  local other = newest_but(job, field)
+  remember_recent(job, field, summary, other)
+  local is_full = job.count > keep
+  local oldest = is_full and oldest_of(job.ends)
   if is_full and oldest == field then
     forget_recent(job, field)
     return
   end
-  local failed = string.byte(summary, 17) ~= 0
-  if failed and not (old and string.byte(old, 17) == string.byte(summary, 17)) then
+  local failed = byte(summary, 17) ~= 0
+  if failed and not (old and byte(old, 17) == byte(summary, 17)) then
     tell(settle.subject, settle.item, 'F' .. summary)
-  elseif not failed and other and string.sub(recents[other], 24, 39) ~= string.sub(summary, 24, 39) then
+  elseif not failed and other and sub(recents[other], 24, 39) ~= sub(summary, 24, 39) then
     tell(settle.subject, settle.item, 'D' .. summary)
   end
   job.places.recent[field] = summary
@@ -559,7 +593,7 @@ local function settle_run(bucket, settle, keep)
     open[settle.run_field] = false
     settle_ended(settle, run and summarize(run) or settle.place, keep)
   elseif run then
-    local entry = struct.pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
+    local entry = pack('>dI2', time_of(run.b or run.t), epoch_of_segment(segment)) .. run.i
     open[settle.run_field] = entry
   else
     open[settle.run_field] = settle.place
@@ -577,12 +611,12 @@ local function write_places(key, places)
       gone[#gone + 1] = field
     end
   end
-  hset(key, put)
-  for start = 1, #gone, CHUNK do redis.call('HDEL', key, unpack(gone, start, math.min(start + CHUNK - 1, #gone))) end
+  hset(key, put, 1, #put)
+  for start = 1, #gone, CHUNK do call('HDEL', key, unpack(gone, start, min(start + CHUNK - 1, #gone))) end
 end
 
 local outbox_key, offsets_key, clock_key = KEYS[1], KEYS[2], KEYS[3]
-local prefix = string.sub(outbox_key, 1, -#'outbox' - 1)
+local prefix = sub(outbox_key, 1, -#'outbox' - 1)
 local work, by_key = {}, {}
 -- Takes note of what a statement joins into a hash.
 local function read_hash(at, part)
@@ -630,12 +664,12 @@ local bucket = {
 is_silent = take() == 1
 
 for _, each in ipairs(offsets) do
-  each.had = tonumber(redis.call('HGET', offsets_key, each.field) or '0')
+  each.had = tonumber(call('HGET', offsets_key, each.field) or '0')
   if each.had < each.start then return { 'GAP' } end
 end
 
 local function open_job(hex, field)
-  local clock = redis.call('HGET', clock_key, field)
+  local clock = call('HGET', clock_key, field)
   local before = clock and time_of(clock) or 0
   return {
     field = field, before = before, told = before, settles = 0, fresh = {}, places = { open = {}, recent = {} },
@@ -646,23 +680,20 @@ end
 
 -- Whether nothing is kept of a run yet: no segment of its own epoch, none of an earlier one that could move on.
 local function is_new_run(settle, reach)
-  local names, stem = { settle.key }, string.sub(settle.key, 1, -5)
-  for epoch = math.max(settle.epoch - reach, 0), settle.epoch - 1 do names[#names + 1] = stem .. digits_of(epoch) end
-  return redis.call('EXISTS', unpack(names)) == 0
+  local names, stem = { settle.key }, sub(settle.key, 1, -5)
+  for epoch = max(settle.epoch - reach, 0), settle.epoch - 1 do names[#names + 1] = stem .. digits_of(epoch) end
+  return call('EXISTS', unpack(names)) == 0
 end
 
 -- A run of which nothing is kept yet is written as it is told, unchecked: that is a tenth of what runs cost here.
 local function write_fresh(settle)
-  local last = settle.at + 2 * settle.count - 1
-  for start = settle.at, last, CHUNK do
-    redis.call('HSET', settle.key, unpack(arguments, start, math.min(start + CHUNK - 1, last)))
-  end
+  hset(settle.key, arguments, settle.at, settle.at + 2 * settle.count - 1)
 end
 
 local function write_due(job)
   local fresh = job.fresh
   for start = 1, #fresh, CHUNK do
-    redis.call('ZADD', job.due, unpack(fresh, start, math.min(start + CHUNK - 1, #fresh)))
+    call('ZADD', job.due, unpack(fresh, start, min(start + CHUNK - 1, #fresh)))
   end
 end
 
@@ -671,7 +702,7 @@ for _, settle in ipairs(settles) do
   local job = jobs[settle.id] or open_job(settle.id, settle.job_field)
   jobs[settle.id], settle.job = job, job
   job.settles = job.settles + 1
-  job.told = math.max(job.told, settle.newest)
+  job.told = max(job.told, settle.newest)
   if settle.newest < job.before - bucket.late then late_events = late_events + settle.events end
   settle.refused = settle.epoch < epoch_of(job.before) - bucket.runs
 end
@@ -707,7 +738,7 @@ local written, failure = pcall(function()
     write_places(job.open, job.places.open)
     write_places(job.recent_key, job.places.recent)
     sweep(bucket, job)
-    if job.told > job.before then redis.call('HSET', clock_key, job.field, struct.pack('>d', job.told)) end
+    if job.told > job.before then call('HSET', clock_key, job.field, pack('>d', job.told)) end
   end
 end)
 
@@ -715,7 +746,7 @@ local reply = { late_events }
 for _, subject in ipairs(order) do
   local payload = frame(subject) .. table.concat(news[subject])
   local id = redis.sha1hex(payload)
-  redis.call('HSET', outbox_key, id, payload)
+  call('HSET', outbox_key, id, payload)
   reply[#reply + 1] = id
   reply[#reply + 1] = payload
 end
@@ -725,6 +756,6 @@ if not written then
 end
 
 for _, each in ipairs(offsets) do
-  if each.had < each.stop then redis.call('HSET', offsets_key, each.field, string.format('%.0f', each.stop)) end
+  if each.had < each.stop then call('HSET', offsets_key, each.field, string.format('%.0f', each.stop)) end
 end
 return reply

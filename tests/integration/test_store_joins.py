@@ -1,0 +1,60 @@
+"""What joins in a store come to: the same as in the twin, whatever comes together or one after the other."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from processor.index.digest import digest
+from processor.index.memory import MemoryStore
+from processor.index.store import Store
+from tests.support.events import event, fill, memory, schema, table
+
+_ORDERS = table("raw.orders", schema=schema("id"))
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [range(3), range(3, 9)],
+        [range(3), range(2, 6)],
+        [range(9), range(8, 30)],
+        [range(4, 9), range(6)],
+        [range(20), [2, 25]],
+    ],
+    ids=["later", "from the last hour on", "more than are kept", "earlier as well", "around"],
+)
+def test_the_newest_hours_are_kept_of_what_two_batches_say(store: Store, batches: list[list[int]]) -> None:
+    told = [[event("etl", "COMPLETE", 60 * hour, run=hour, outputs=[_ORDERS]) for hour in each] for each in batches]
+    for each in told:
+        fill(store, *each)
+    assert digest(store) == digest(memory(*(value for each in told for value in each)))
+
+
+def test_of_many_runs_in_one_batch_the_same_are_kept_and_told(store: Store) -> None:
+    chance, twin = random.Random(7), MemoryStore()
+    for first in (0, 25, 50):
+        runs = [
+            event(
+                "etl",
+                chance.choice(["COMPLETE", "FAIL"]),
+                chance.choice([first, first + at]),
+                run=first + at,
+                outputs=[_ORDERS] * (at % 2),
+            )
+            for at in range(40)
+        ]
+        assert sorted(fill(store, *runs)) == sorted(fill(twin, *runs))
+        assert digest(store) == digest(twin)
+
+
+def test_a_run_that_ends_twice_in_one_batch_is_held_against_another_run(store: Store) -> None:
+    twin, day = MemoryStore(), 24 * 60
+    first = event("etl", "COMPLETE", 0, run=1, outputs=[_ORDERS])
+    ends = [
+        event("etl", "COMPLETE", at * day, run=2, outputs=[of])
+        for at, of in ((1, _ORDERS), (120, table("raw.returns")))
+    ]
+    for batch in ([first], ends):
+        assert sorted(fill(store, *batch)) == sorted(fill(twin, *batch))
