@@ -60,10 +60,10 @@ def job_problems(facets: Part, at: str) -> Iterator[FacetProblem]:
         yield _problem("lineage", at)
 
 
-def run_problems(facets: Part, at: str) -> Iterator[FacetProblem]:
+def run_problems(facets: Part, at: str) -> tuple[FacetProblem, ...]:
     """The same of a run."""
-    if facets.parent and not is_parent(facets.parent):
-        yield _problem("parent", at)
+    parent = facets.parent
+    return () if not parent or is_parent(parent) else (_problem("parent", at),)
 
 
 def is_parent(facet: Part) -> bool:

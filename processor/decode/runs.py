@@ -43,7 +43,7 @@ class RunSaid(NamedTuple):
 
 def run_said(run_id: str, facets: Typed, problems: list[FacetProblem]) -> RunSaid:
     """What a run with these facets says; adds what is wrong with them to `problems`."""
-    found = list(run_problems(facets, "/run/facets"))
+    found = run_problems(facets, "/run/facets")
     problems += found
     run_id = run_id.lower()
     parent = None if found else _parent(facets.parent)

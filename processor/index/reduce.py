@@ -206,7 +206,13 @@ class _Run:
         self.folds: dict[_Fold, None] = {}
 
     def write(self, writer: _Writer) -> None:
-        members = frozenset[bytes]().union(*(fold.plan.members for fold in self.folds))
+        members = _union([fold.plan.members for fold in self.folds])
         job = next(iter(self.folds)).plan.job
         if job is not None:
             writer.at(job.bucket).settles.append(self.segment.settle(job, members))
+
+
+def _union(sets: Sequence[frozenset[bytes]]) -> frozenset[bytes]:
+    """All of their members; the largest itself where it has all, as that of a run's end has: it knows its hash."""
+    largest = max(sets, key=len)
+    return largest if all(each <= largest for each in sets) else largest.union(*sets)

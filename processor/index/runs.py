@@ -73,7 +73,9 @@ class Segment:
         events = in_order(self.events)
         run = run_key(at.job, self.run_id)
         registers, (of_members, counted) = _registers(events), _counted(members)
-        own = (*_own(self.run_id, events), *registers.items())
+        fields = _own(self.run_id, events)
+        for register in registers.items():
+            fields += register
         return Settle(  # by position, as it has them: a batch has thousands
             segment_key(at.bucket, at.hex, run, self.epoch),
             at.recent,
@@ -85,7 +87,7 @@ class Segment:
             at.subject,
             b"e" in registers,
             self._place(events[0][0].time_us, registers, counted),
-            [*(part for field in own for part in field), *of_members],
+            fields + of_members,
         )
 
     def _place(self, first_us: int, registers: Mapping[bytes, bytes], counted: bytes) -> bytes:
@@ -114,10 +116,11 @@ def _speaker(events: Sequence[Sourced]) -> Sourced:
     return events[-1]
 
 
-def _own(run_id: str, events: Sequence[Sourced]) -> Sequence[tuple[bytes, bytes]]:
+def _own(run_id: str, events: Sequence[Sourced]) -> list[bytes]:
+    """Fields and values, by turns, of what is known of every run."""
     first_us, last_us = events[0][0].time_us, events[-1][0].time_us
     seen = joins.pack_span(first_us, 0, last_us)
-    return (b"i", run_id.encode()), (b"t", seen), (b"u", joins.pack_time(last_us))
+    return [b"i", run_id.encode(), b"t", seen, b"u", joins.pack_time(last_us)]
 
 
 def _registers(events: Sequence[Sourced]) -> dict[bytes, bytes]:

@@ -80,7 +80,7 @@ def sort(records: Iterable[Record], observers: Mapping[str, Observe]) -> Sorted:
 
 def _raise_watermark(watermarks_us: dict[Partition, int], record: Record, said: tuple[Observation, ...]) -> None:
     """Raise by the newest event time, but never past the record's own timestamp: a producer's clock may be wrong."""
-    newest_us = max(observation.time_us for observation in said)
+    newest_us = said[0].time_us if len(said) == 1 else max(observation.time_us for observation in said)
     if record.timestamp_us is not None:
         newest_us = min(newest_us, record.timestamp_us)
     watermarks_us[record.partition] = max(newest_us, watermarks_us.get(record.partition, newest_us))

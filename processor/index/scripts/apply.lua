@@ -275,7 +275,7 @@ local function read_join(at, part)
   end
   if not stem then return letter, nil, nil, nil, nil, behind end
   if stem ~= '' then value = stem .. value end
-  check(letter, value)
+  if #value < (LEAST[letter] or math.huge) then check(letter, value) end
   return letter, value, item, cause, touched, behind
 end
 
