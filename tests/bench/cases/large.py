@@ -9,6 +9,8 @@ from tests.bench.site import Room, Site, Worker
 
 SMALL_EDGES = 10_000
 STEADY_EVENTS = 10_000
+AGING_EVENTS = 30_000
+"""Five days, after which hourly jobs keep as much of their past as they ever do: a young job costs less at any size."""
 SIZES = (1_000_000, 10_000_000)
 
 
@@ -17,6 +19,7 @@ def growth(site: Site, found: Findings) -> None:
     company = Company(site.sized(SMALL_EDGES // EDGES_OF_JOB, 40))
     with site.room() as room, room.worker() as worker:
         room.feed(company.each_once(), worker)
+        room.feed(company.events(site.sized(AGING_EVENTS)), worker)
         small = _costs(site, room, worker, company)
         _draw(found, SMALL_EDGES, small)
         for edges in SIZES[: 2 if site.large else 1]:
