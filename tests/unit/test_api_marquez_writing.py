@@ -94,6 +94,36 @@ def test_a_tag_that_was_taken_off_stays_off_until_it_is_set_again(api: Served) -
     assert tags(api)[0] == ["stated"]
 
 
+def in_s(seconds: float) -> str:
+    return rfc3339(time.time_ns() // 1000 + int(seconds * 1_000_000))
+
+
+def ahead(api: Served, seconds: float) -> None:
+    """Index what was sent as a process sends it whose clock leads."""
+    fill(api.store, *({**each, "eventTime": in_s(seconds)} for each in events(api)))
+    api.kafka.sent.clear()
+
+
+def test_a_change_counts_after_what_is_known_though_another_clock_leads(api: Served) -> None:
+    told(api, "POST", f"{DATASETS}/stg/tags/pii")
+    told(api, "POST", f"{JOBS}/stage/tags/pii")
+    told(api, "PUT", f"{DATASETS}/new", WHOLE)
+    ahead(api, 3600)
+    told(api, "DELETE", f"{DATASETS}/stg/tags/pii")
+    told(api, "DELETE", f"{JOBS}/stage/tags/pii")
+    told(api, "DELETE", f"{DATASETS}/new")
+    index(api)
+    assert (tags(api)[0], told(api, "GET", f"{JOBS}/stage")["tags"]) == (["stated"], [])
+    assert told(api, "GET", f"{DATASETS}/new")["deleted"] is True
+
+
+def test_a_lead_of_days_is_no_clocks_and_is_not_followed(api: Served) -> None:
+    told(api, "POST", f"{DATASETS}/stg/tags/pii")
+    ahead(api, 2 * 86_400)
+    told(api, "DELETE", f"{DATASETS}/stg/tags/pii")
+    assert events(api)[0]["eventTime"] < in_s(3600)
+
+
 @pytest.mark.parametrize("tag", ["a@b", "100% é", "a/b", "x" * 300])
 def test_any_tag_of_a_column_or_a_job(api: Served, tag: str) -> None:
     path = quote(tag, safe="")

@@ -12,13 +12,16 @@ Pure. Source: Marquez 0.51, what its resources take; OpenLineage spec 2-0-2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from processor.decode.rules import time_us
+from processor.index.expiry import DAY_US
 from processor.index.tags import own_facet_name
 from processor.model.identity import Kind, Node
+from processor.render.times import rfc3339
 
 __all__ = [
     "DATASET_TYPES",
@@ -30,6 +33,7 @@ __all__ = [
     "create_dataset",
     "create_job",
     "create_run",
+    "dated",
     "drop_dataset",
     "mark_run",
     "set_tag",
@@ -195,6 +199,19 @@ def mark_run(at: str, run: OfRun, state: str) -> Event:
 
 
 # Events
+
+
+def dated(event: Event, known_us: Mapping[str, int]) -> Event:
+    """The event, so dated that it comes after what is `known_us` of the same facets: another process's clock may lead.
+
+    A lead of a day or more is no clock's: what was dated so is left alone.
+    """
+    at_us = time_us(event["eventTime"])
+    facets = (event.get("dataset") or event["job"])["facets"]
+    newest_us = max((known_us[name] for name in facets if name in known_us), default=0)
+    if at_us is None or not at_us <= newest_us < at_us + DAY_US:
+        return event
+    return {**event, "eventTime": rfc3339(newest_us + 1)}
 
 
 def _dataset_event(at: str, node: Node, facets: Facets) -> Event:

@@ -253,16 +253,18 @@ async def _send(
 async def _change(
     request: AnyRequest, api: Api, node: Node, event: Event, column: str | None = None
 ) -> Response[bytes]:
-    """Send an event about what is known; the answer is what was known, with what the event says."""
+    """Send an event about what is known, after it; the answer is what was known, with what the event says."""
     record, seen = await api.translated(lambda: event, lambda seen: seen)
 
-    def question(index: Index) -> Record:
+    def question(index: Index) -> tuple[Record, Event]:
         form = sent.with_change(index.view, known(index, node), seen)
         if column is not None and column not in {field["name"] for field in form["fields"]}:
             raise not_found("Field", column)
-        return form
+        return form, translate.dated(event, index.view.facet_times([node.id])[node.id])
 
-    form = await _patiently(api, question)
+    form, dated = await _patiently(api, question)
+    if dated is not event:
+        record, _ = await api.translated(lambda: dated, lambda seen: seen)
     await give(api, (record,))
     return written(request, form)
 
