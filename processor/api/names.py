@@ -29,6 +29,8 @@ __all__ = ["Names"]
 
 _PAGE: Final = 500
 _AGAIN: Final = 1_000
+_AT_ONCE: Final = 50
+"""Of those that are read again: who answers meanwhile waits for Python until they are."""
 _REST: Final = 20
 _LOOK_S: Final = 0.05
 _log = structlog.get_logger(__name__)
@@ -127,30 +129,31 @@ class Reader:
         view.refresh()
         if view.generation != self._generation:
             self.catalog, self._sizes, self._generation = Catalog(), {}, view.generation
-        there = dict(self.catalog.by_id)
+        known, news = self.catalog.by_id, dict[bytes, Entry]()
         for kind in KINDS:
             sizes = view.sizes(kind)
             before = self._sizes.get(kind) or [0] * len(sizes)
             grown = [bucket for bucket, size in enumerate(sizes) if size != before[bucket]]
-            fresh = [i for i in view.ids_in(kind, grown) if i not in there]
-            found = _entries(view, fresh)
-            there |= found
+            fresh = [i for i in view.ids_in(kind, grown) if i not in known]
+            found = _entries(view, fresh, _PAGE)
+            news |= found
             # A node that is only just being written is looked for again.
             self._sizes[kind] = sizes if len(found) == len(fresh) else before
-        self._look_again(view, there)
-        if any(entry is not self.catalog.by_id.get(i) for i, entry in there.items()):
-            self.catalog = catalog_of(there, self.catalog)
+        news |= self._changed(view)
+        if news:
+            self.catalog = catalog_of({**known, **news}, self.catalog)
         return self.catalog
 
-    def _look_again(self, view: View, there: dict[bytes, Entry]) -> None:
-        """Owners and tags of some, in turn."""
-        some = list(islice(self.catalog.by_id, self._next, self._next + _AGAIN))
+    def _changed(self, view: View) -> dict[bytes, Entry]:
+        """Those of whose owners and tags others are told than before, of some, in turn."""
+        known = self.catalog.by_id
+        some = list(islice(known, self._next, self._next + _AGAIN))
         self._next = self._next + len(some) if len(some) == _AGAIN else 0
-        there.update((i, entry) for i, entry in _entries(view, some).items() if entry != there[i])
+        return {i: entry for i, entry in _entries(view, some, _AT_ONCE).items() if entry != known[i]}
 
 
-def _entries(view: View, ids: list[bytes]) -> dict[bytes, Entry]:
+def _entries(view: View, ids: list[bytes], page: int) -> dict[bytes, Entry]:
     found: dict[bytes, Entry] = {}
-    for start in range(0, len(ids), _PAGE):
-        found.update((i, entry_of(record)) for i, record in view.nodes(ids[start : start + _PAGE]).items())
+    for start in range(0, len(ids), page):
+        found.update((i, entry_of(record)) for i, record in view.nodes(ids[start : start + page]).items())
     return found
