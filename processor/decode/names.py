@@ -68,7 +68,8 @@ def run_problems(facets: Part, at: str) -> tuple[FacetProblem, ...]:
 
 def is_parent(facet: Part) -> bool:
     """Whether it names a job and a run of it."""
-    return is_named(facet.job) and is_name(facet.run.runId)
+    of = facet.job
+    return is_name(of.namespace) and is_name(of.name) and is_name(facet.run.runId)
 
 
 def _is_partly_misnamed(inputs: Iterable[Part] | None, fields: Mapping[str, Part] | None, member: str) -> bool:

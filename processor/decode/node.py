@@ -182,7 +182,7 @@ def first_breach(raw: bytes, schema: AvroType, names: Mapping[str, AvroType], er
 
 def nesting(raw: bytes, most: int) -> int:
     """How deep the JSON nests, or a cheap upper bound of it while that is small; beyond `most`, that it is more."""
-    bound = raw.count(b"{") + raw.count(b"[")
+    bound = raw.count(b"{") + (raw.count(b"[") if b"[" in raw else 0)  # to look is sooner than to count
     return bound if bound <= min(most, _FEW) else _nesting(raw, most)
 
 

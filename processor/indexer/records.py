@@ -68,7 +68,7 @@ def sort(records: Iterable[Record], observers: Mapping[str, Observe]) -> Sorted:
         said, rejected = observers[record.partition.topic](record.value, record.headers)
         if said:
             place = record.place
-            result.sourced.extend((observation, place) for observation in said)
+            result.sourced += [(observation, place) for observation in said]
             _raise_watermark(result.watermarks_us, record, said)
         if rejected:
             # A container of several events that is bad in part: the good part counts, the whole goes to the letters.
