@@ -25,15 +25,16 @@ def rfc3339(time_us: int) -> str:
     """
     if not _FIRST_US <= time_us <= _LAST_US:
         time_us = min(max(time_us, _FIRST_US), _LAST_US)
-    seconds, rest_us = divmod(time_us, 1_000_000)
-    minutes, seconds = divmod(seconds, 60)
-    return "%s:%02d.%06dZ" % (_minute(minutes), seconds, rest_us)  # noqa: UP031  of thousands, in two thirds of the time
+    days, rest_us = divmod(time_us, 86_400_000_000)
+    seconds, rest_us = divmod(rest_us, 1_000_000)
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    return "%sT%02d:%02d:%02d.%06dZ" % (_date(days), hours, minutes, seconds, rest_us)  # noqa: UP031  of thousands, in two thirds of the time
 
 
 @lru_cache(maxsize=16_384)
-def _minute(minutes: int) -> str:
-    """Up to the minute: making a date of each of thousands of times costs more than the rest of an answer."""
-    return (_EPOCH + timedelta(minutes=minutes)).replace(tzinfo=None).isoformat(timespec="minutes")
+def _date(days: int) -> str:
+    """Making a date of each of thousands of times costs more than the rest of an answer; of days there are few."""
+    return (_EPOCH + timedelta(days=days)).date().isoformat()
 
 
 def minute(time_us: int) -> str:
