@@ -190,7 +190,7 @@ class MemoryStore:
                 continue
             there[op.field] = new
             touched = touched or op.join == "T"
-            if old is None and op.field[:1] == b"v":
+            if old is None and op.field[:1] == b"v" and op.join != "O":  # some ids of a registry begin so too
                 grown.add(op.field[1:-FINGERPRINT_BYTES])
             if joins.is_news(op.join, old, new):
                 news.add(subject, op.item, old or b"")

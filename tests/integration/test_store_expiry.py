@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from processor.index.connect import connect
 from processor.index.digest import digest
+from processor.index.expiry import Keep
 from processor.index.memory import MemoryStore
+from processor.index.redis import RedisStore
 from processor.index.reduce import reduce
 from processor.index.store import Store
 from processor.index.view import View
 from processor.model.history import HOUR_US, RECENT_HOURS
+from processor.model.identity import Kind
 from processor.model.observation import Place
 from tests.support.events import (
     column_lineage,
@@ -120,6 +124,15 @@ def test_a_history_keeps_its_newest_versions_and_what_is_current(make_store: Cal
     assert [v.columns[1].path for v in kept] == [f"extra_{n}" for n in range(44, 300)]
     assert len(by_observer["ahead"].versions) == 1
     assert len(View(store).mappings([jb("ingest").id])[jb("ingest").id]) == 256
+
+
+def test_nodes_whose_ids_begin_as_versions_do_are_all_kept(redis_url: str) -> None:
+    keep, names = Keep(versions=2), (f"t{number}" for number in range(5_000))
+    tables = [table(name) for name in names if ds(name).id.startswith(b"v")][:9]
+    for store in (MemoryStore(1, keep), RedisStore(connect(redis_url), buckets=1, keep=keep)):
+        for hour, each in enumerate(tables):
+            fill(store, event("ingest", "COMPLETE", hour * 60, run=hour, outputs=[each]))
+        assert View(store).count(Kind.DATASET) == len(tables) == 9
 
 
 def test_the_newest_hours_of_writes_and_of_schemas_are_kept(store: Store) -> None:

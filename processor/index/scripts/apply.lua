@@ -300,7 +300,7 @@ local function join_field(entry, letter, field, old, value, item, cause, touched
       changed[size + 1], changed[size + 2] = 'B' .. sub(field, 2), touched
       size = size + 2
     end
-  elseif not old and byte(field) == 118 then -- v
+  elseif not old and byte(field) == 118 and letter ~= 'O' then -- v; of the ids of a registry some begin so too
     entry.grown = entry.grown or {}
     entry.grown[group_of(field)] = true
   end
