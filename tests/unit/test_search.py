@@ -231,7 +231,7 @@ def test_a_first_reading_that_fails_is_told_and_tried_again_by_who_asks_next(wro
     try:
         for _ in range(2):
             with pytest.raises(type(wrong)):
-                kept.catalog(View(store, _patient(50)))
+                kept.catalog(View(store, _patient(600)))
         store.is_taken = False
         assert len(kept.catalog(View(store)).nodes) == 7
     finally:
