@@ -8,8 +8,9 @@ import pytest
 
 from processor.index.digest import digest
 from processor.index.memory import MemoryStore
+from processor.index.plan import REVIVED
 from processor.index.store import Store
-from tests.support.events import event, fill, memory, schema, table
+from tests.support.events import event, facet, fill, memory, schema, table
 
 _ORDERS = table("raw.orders", schema=schema("id"))
 
@@ -58,3 +59,33 @@ def test_a_run_that_ends_twice_in_one_batch_is_held_against_another_run(store: S
     ]
     for batch in ([first], ends):
         assert sorted(fill(store, *batch)) == sorted(fill(twin, *batch))
+
+
+def test_of_runs_that_ended_at_once_the_same_is_the_newest(store: Store) -> None:
+    twin, jobs = MemoryStore(), [f"etl{number}" for number in range(9)]
+    ended = [event(job, minutes=1, run=run, outputs=[_ORDERS] * (run % 2)) for job in jobs for run in range(8)]
+    for batch in (ended, [event(job, minutes=2, run=9, outputs=[_ORDERS]) for job in jobs]):
+        assert sorted(fill(store, *batch)) == sorted(fill(twin, *batch))
+
+
+def test_what_two_statements_of_a_batch_bring_is_told_of_the_earlier_event(store: Store) -> None:
+    twin = MemoryStore()
+    later = event("etl", minutes=120, run=2, outputs=[table("raw.orders")])
+    earlier = event("etl", minutes=0, run=1, outputs=[_ORDERS])
+    assert sorted(fill(store, later, earlier)) == sorted(fill(twin, later, earlier))
+
+
+def test_a_drop_is_undone_once(store: Store) -> None:
+    dropped = table("raw.orders", lifecycleStateChange=facet(lifecycleStateChange="DROP"))
+    first, again, more = (event("etl", minutes=at, run=1, outputs=[_ORDERS]) for at in (0, 120, 180))
+    fill(store, first, event("admin", minutes=60, run=2, outputs=[dropped]))
+    assert any(REVIVED in entry.payload for entry in fill(store, again))
+    assert not any(REVIVED in entry.payload for entry in fill(store, more))
+
+
+def test_a_job_of_more_inputs_than_are_read_at_once_is_joined_whole(store: Store) -> None:
+    many = [table(f"raw.t{number}") for number in range(2_100)]
+    told = [event("etl", minutes=60 * hour, run=hour, inputs=many) for hour in (3, 1)]
+    for each in told:
+        fill(store, each)
+    assert digest(store) == digest(memory(*told))
