@@ -381,15 +381,7 @@ end
 
 local STATE_CODE = { COMPLETE = 0, FAIL = 1, ABORT = 2 }
 
--- What a run comes to among its job's recent ones; `members` are sorted.
-local function summary_of(run, members, counts)
-  local signature = sub(redis.sha1hex(table.concat(members)), 1, 16)
-  local started = time_of(run.b or run.t)
-  local state = STATE_CODE[sub(run.e, 17)]
-  return pack('>ddBI2I2I2', time_of(run.e), started, state, min(counts.I, 65535),
-    min(counts.O, 65535), min(counts.M, 65535)) .. signature .. run.i
-end
-
+-- What a run comes to among its job's recent ones.
 local function summarize(run)
   local members, counts = {}, { I = 0, O = 0, M = 0 }
   for field in pairs(run) do
@@ -400,7 +392,10 @@ local function summarize(run)
     end
   end
   table.sort(members, less)
-  return summary_of(run, members, counts)
+  local signature = sub(redis.sha1hex(table.concat(members)), 1, 16)
+  local state = STATE_CODE[sub(run.e, 17)]
+  return pack('>ddBI2I2I2', time_of(run.e), time_of(run.b or run.t), state, min(counts.I, 65535),
+    min(counts.O, 65535), min(counts.M, 65535)) .. signature .. run.i
 end
 
 -- A run's segments; see expiry.py. `bucket` is the bucket's: its prefix of keys, what it keeps; `job` is a job's:
@@ -544,9 +539,9 @@ local function remember_recent(job, field, summary, other)
   job.newest = other and ends_before(at, field, ends[other], other) and other or field
 end
 
+-- The oldest of several, so never the one that ended last.
 local function forget_recent(job, field)
   job.recents[field], job.ends[field], job.count = nil, nil, job.count - 1
-  if job.newest == field then job.newest = nil end
 end
 
 -- A run that has ended takes its place among its job's recent runs.
