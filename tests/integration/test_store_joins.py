@@ -89,3 +89,19 @@ def test_a_job_of_more_inputs_than_are_read_at_once_is_joined_whole(store: Store
     for each in told:
         fill(store, each)
     assert digest(store) == digest(memory(*told))
+
+
+def test_what_a_later_event_says_of_a_job_takes_the_place_of_what_was_said(store: Store) -> None:
+    told = [event("etl", minutes=at, run=at, job_facets={"documentation": facet(description=str(at))}) for at in (0, 5)]
+    for each in told:
+        fill(store, each)
+    assert digest(store) == digest(memory(*told))
+
+
+def test_a_run_of_several_epochs_in_one_batch_is_one(store: Store) -> None:
+    twin, days = MemoryStore(), 24 * 60
+    told = [event("etl", "START", 0, run=1), event("etl", "COMPLETE", 12 * days, run=1, outputs=[_ORDERS])]
+    for each in told:
+        fill(twin, each)
+    fill(store, *told)
+    assert digest(store) == digest(twin)
