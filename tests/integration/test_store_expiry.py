@@ -135,6 +135,18 @@ def test_nodes_whose_ids_begin_as_versions_do_are_all_kept(redis_url: str) -> No
         assert View(store).count(Kind.DATASET) == len(tables) == 9
 
 
+def test_of_two_lanes_that_grow_in_one_batch_each_keeps_its_newest(redis_url: str) -> None:
+    keep = Keep(versions=2)
+    store, twin = RedisStore(connect(redis_url), buckets=1, keep=keep), MemoryStore(1, keep)
+    for hour in range(4):
+        made = [table("raw.orders", schema=schema(f"column_{hour}"))]
+        batch = [event(job, "COMPLETE", hour * 60, run=hour, outputs=made) for job in ("one", "other")]
+        fill(store, *batch)
+        fill(twin, *batch)
+    assert [len(lane.versions) for lane in View(store).lanes(ds("raw.orders"))] == [2, 2]
+    assert digest(store) == digest(twin)
+
+
 def test_the_newest_hours_of_writes_and_of_schemas_are_kept(store: Store) -> None:
     made, hours = table("raw.orders", schema=schema("id")), list(range(40))
     random.Random(3).shuffle(hours)
