@@ -26,27 +26,30 @@ from processor.model.observation import RunState
 def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
     """One finding for each open run of the job that is over its limit and not abandoned."""
     running = history.running()
-    if is_endless(history) or not running or _tells_no_ends(history):
+    if is_endless(history) or not running or _tells_no_ends(history, running):
         return []
     knobs = policy.stuck_run
     durations = _durations(history)
     limit_us = _limit_us(durations, knobs)
     give_up_us = limit_us + int(knobs.give_up_days * DAY_US)
-    stuck = [run for run in running if limit_us < now_us - _heard_us(run, history, knobs) <= give_up_us]
+    newest = max(running, key=lambda run: run.started_us)
+    speaks = newest if len(durations) < knobs.min_runs else None
+    stuck = [run for run in running if limit_us < now_us - _heard_us(run, history, speaks) <= give_up_us]
     stands_on = _stands_on(durations, knobs)
     return [_finding(history.job, run, limit_us, stands_on) for run in stuck]
 
 
-def _tells_no_ends(history: JobHistory) -> bool:
+def _tells_no_ends(history: JobHistory, running: list[OpenRun]) -> bool:
     """Whether several runs of the job began and none ever ended: some integrations (notebooks) tell no ends."""
-    return not history.finished and len(history.running()) > 1
+    return not history.finished and len(running) > 1
 
 
-def _heard_us(run: OpenRun, history: JobHistory, knobs: StuckRun) -> int:
-    """Since when nothing is known of the run: its start, or what was last heard of a job that is hardly known."""
-    is_newest = run is max(history.running(), key=lambda other: other.started_us)
-    is_known = len(_durations(history)) >= knobs.min_runs
-    return run.started_us if is_known or not is_newest else max(run.started_us, history.last_seen_us)
+def _heard_us(run: OpenRun, history: JobHistory, speaks: OpenRun | None) -> int:
+    """Since when nothing is known of the run: its start, or what was last heard of its job.
+
+    `speaks`: whose word that is taken for, if it is anybody's: the newest run of a job that is hardly known.
+    """
+    return max(run.started_us, history.last_seen_us) if run is speaks else run.started_us
 
 
 def _durations(history: JobHistory) -> list[int]:
