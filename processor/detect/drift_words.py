@@ -38,7 +38,7 @@ def reach(impact: Impact | None) -> str:
         return ""
     columns = [a for a in impact.columns if not a.possible]
     if not columns and not impact.datasets:
-        return "; nobody is known to depend on it"
+        return _readers(impact.jobs) if impact.jobs else "; nobody is known to depend on it"
     told = _columns(columns, is_cut=impact.truncated) if columns else _datasets(impact.datasets)
     named = {a.node.dataset for a in (columns or impact.datasets)[:_NAMED]}
     ends = [node_words(a.node) for a in impact.exposures if not a.possible and a.node not in named]
@@ -61,6 +61,13 @@ def _datasets(datasets: Sequence[Affected]) -> str:
     possibly = "possibly " if all(a.possible for a in datasets) else ""
     names = listed([node_words(a.node) for a in datasets])
     return f"{counted(len(datasets), 'downstream dataset')} {possibly}affected ({names})"
+
+
+def _readers(jobs: Sequence[Affected]) -> str:
+    """Jobs that write nothing known: dashboards, exports, predictions."""
+    possibly = "possibly " if all(job.possible for job in jobs) else ""
+    names = listed([node_words(job.node) for job in jobs])
+    return f"; {counted(len(jobs), 'downstream job')} {possibly}affected ({names})"
 
 
 def _clauses(drifts: Sequence[ColumnDrift]) -> list[str]:

@@ -6,6 +6,7 @@ Rules kept here:
 - a column lost its parents when the job's current mapping leaves it out, former mappings had it, and `min_runs`
   completed runs stand behind those; mappings that take turns are a habit;
 - a run that states no inputs at all is `missing_inputs`, and its columns' parents went with them;
+- a column that a mapping names without saying what it derives from (`inputFields` is empty) has no parents there;
 - a column that the output no longer has is drift, and not told here; so is nothing of an output whose columns nobody
   states, unless all of its column lineage is gone;
 - a streak that fills what a job keeps is the new normal; one alert a job, whatever it lost;
@@ -134,7 +135,7 @@ def _loss(
 def _once_mapped(output: Output) -> tuple[str, ...]:
     """The columns that the output's newest mapping had, of those that still exist."""
     newest = max(output.known, key=lambda one: (one.is_current, one.last_seen_us))
-    fields = {field.field for field in newest.mapping.fields} or output.columns
+    fields = _parented(newest.mapping) or output.columns
     return tuple(sorted(fields & output.columns if output.columns else fields))
 
 
@@ -142,22 +143,27 @@ def _ends(known: Iterable[KnownMapping]) -> dict[str, int]:
     """For each column of mappings that hold no more: when one of them was stated last."""
     ends: dict[str, int] = {}
     for one in known:
-        for field in () if one.is_current else one.mapping.fields:
-            ends[field.field] = max(ends.get(field.field, 0), one.last_seen_us)
+        for field in () if one.is_current else _parented(one.mapping):
+            ends[field] = max(ends.get(field, 0), one.last_seen_us)
     return ends
 
 
 def _covers(mapping: Mapping, column: str) -> bool:
-    """Whether a mapping names the column, a part of it or what it is part of."""
+    """Whether a mapping says what the column, a part of it or what it is part of derives from."""
     return any(
-        f.field == column or f.field.startswith(f"{column}.") or column.startswith(f"{f.field}.")
-        for f in mapping.fields
+        field == column or field.startswith(f"{column}.") or column.startswith(f"{field}.")
+        for field in _parented(mapping)
     )
+
+
+def _parented(mapping: Mapping) -> frozenset[str]:
+    """The columns that a mapping names with what they derive from."""
+    return frozenset(field.field for field in mapping.fields if field.sources)
 
 
 def _stands_on(output: Output, field: str, history: JobHistory) -> int:
     """How many kept completed runs ended while mappings had the column; last seen is known to the hour."""
-    having = [one for one in output.known if not one.is_current and any(f.field == field for f in one.mapping.fields)]
+    having = [one for one in output.known if not one.is_current and field in _parented(one.mapping)]
     spans = [(one.first_seen_us, one.last_seen_us + HOUR_US) for one in having]
     until_us = output.current.first_seen_us if output.current else 0
     ends = (run.ended_us for run in history.completed())
@@ -167,7 +173,7 @@ def _stands_on(output: Output, field: str, history: JobHistory) -> int:
 def _since_us(output: Output, field: str) -> int:
     """When the first mapping without the column came."""
     end_us = _ends(output.known)[field]
-    without = (one for one in output.known if not any(f.field == field for f in one.mapping.fields))
+    without = (one for one in output.known if field not in _parented(one.mapping))
     return min(one.first_seen_us for one in without if one.first_seen_us >= end_us)
 
 

@@ -63,6 +63,25 @@ def test_all_of_an_outputs_column_lineage_gone_is_told_with_its_columns() -> Non
     assert over.status is Status.RESOLVED
 
 
+def test_a_column_that_is_named_without_parents_has_lost_them() -> None:
+    """So does an extractor that no longer finds its way through a query: it lists the column, and nothing under it."""
+    world = World(*week())
+    bare = build(7, FULL)
+    bare["outputs"][0]["facets"]["columnLineage"]["fields"]["amount"]["inputFields"] = []
+    (alert,) = world.feel(7 * DAY + 1, bare, policy=POLICY)
+    assert "what 1 column (mart.orders.amount) derives from; 7 " in alert.finding.summary
+    (over,) = world.feel(8 * DAY + 1, build(8, FULL), policy=POLICY)
+    assert over.status is Status.RESOLVED
+
+
+def test_the_policy_does_not_take_a_column_that_is_named_without_parents_for_one_that_has_some() -> None:
+    required = parse_policy('missing_column_lineage: {require: ["*:mart.*"]}')
+    bare = build(0, FULL)
+    bare["outputs"][0]["facets"]["columnLineage"]["fields"]["amount"]["inputFields"] = []
+    (alert,) = World(bare).sweep(1, required).opened
+    assert "1 column of mart.orders (amount) derives from" in alert.finding.summary
+
+
 def test_a_facet_that_says_there_is_none_is_a_loss_too() -> None:
     world = World(*week(), build(7, ()))
     assert [a.finding.subject for a in world.sweep(7 * DAY + 1, POLICY).opened] == [jb("build")]

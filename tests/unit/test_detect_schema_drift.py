@@ -82,6 +82,13 @@ def test_what_is_only_possibly_downstream_does_not_make_it_critical() -> None:
     assert "1 downstream dataset possibly affected (staging.orders)" in finding.summary
 
 
+def test_a_job_that_reads_it_and_writes_nothing_known_is_named() -> None:
+    """A dashboard or an export has no outputs, and breaks all the same."""
+    dashboard = Affected(job("bi", "revenue"), 1, direct=True, possible=True)
+    (finding,) = found(FULL, columns("id:int", "note:text"), impact=Impact(jobs=(dashboard,)))
+    assert finding.summary.endswith("; 1 downstream job possibly affected (bi.revenue).")
+
+
 def test_a_retyped_column_names_both_types() -> None:
     (finding,) = found(FULL, columns("id:int", "amount:text", "note:text"))
     assert finding.severity is Severity.CRITICAL
