@@ -72,8 +72,8 @@ class Coverage:
     """That of one namespace, or of all (`namespace` is empty).
 
     `parts` by measure; `ever` is that of columns counted by the parents that they ever had. `jobs`: how many jobs have
-    runs that count. `missing`: some of what is lacking, by measure; `lacking`: how many jobs lack something, and how
-    many datasets have a column that lost its parents. `depth` is None where it was not measured.
+    runs that count. `missing`: the first by name of what is lacking, by measure; `lacking`: how many jobs lack
+    something, and how many datasets have a column that lost its parents. `depth` is None where it was not measured.
     """
 
     namespace: str = ""
@@ -99,8 +99,8 @@ class Coverage:
         """Take something in."""
         self.parts[measure] = self.parts[measure].plus(having, total)
         lacking = self.missing[measure]
-        if having < total and len(lacking) < EXAMPLES:
-            self.missing[measure] = (*lacking, node)
+        if having < total and (len(lacking) < EXAMPLES or node < lacking[-1]):
+            self.missing[measure] = tuple(sorted((*lacking, node))[:EXAMPLES])
 
 
 class Surveyed(NamedTuple):

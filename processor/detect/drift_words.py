@@ -38,7 +38,7 @@ def reach(impact: Impact | None) -> str:
         return ""
     columns = [a for a in impact.columns if not a.possible]
     if not columns and not impact.datasets:
-        return _readers(impact.jobs) if impact.jobs else "; nobody is known to depend on it"
+        return _readers(impact.exposures) if impact.exposures else "; nobody is known to depend on it"
     told = _columns(columns, is_cut=impact.truncated) if columns else _datasets(impact.datasets)
     named = {a.node.dataset for a in (columns or impact.datasets)[:_NAMED]}
     ends = [node_words(a.node) for a in impact.exposures if not a.possible and a.node not in named]
@@ -64,7 +64,7 @@ def _datasets(datasets: Sequence[Affected]) -> str:
 
 
 def _readers(jobs: Sequence[Affected]) -> str:
-    """Jobs that write nothing known: dashboards, exports, predictions."""
+    """Jobs that the graph ends in: dashboards, exports. One that rewrites the dataset in place is none of them."""
     possibly = "possibly " if all(job.possible for job in jobs) else ""
     names = listed([node_words(job.node) for job in jobs])
     return f"; {counted(len(jobs), 'downstream job')} {possibly}affected ({names})"

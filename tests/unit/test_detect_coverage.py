@@ -57,6 +57,17 @@ def mapped(name: str, columns: list[str], parents: list[str]) -> Json:
 # What is counted
 
 
+def test_what_is_named_as_missing_does_not_hang_on_the_order_in_which_it_is_read() -> None:
+    names = ["d", "b", "e", "a", "c"]
+    told = set()
+    for order in (names, names[::-1]):
+        tally = Tally(DEFAULT)
+        for name in order:
+            tally.add_dataset(ds(name), is_written=False)
+        told.add(tally.overall.missing[Measure.DATASETS])
+    assert told == {(ds("a"), ds("b"), ds("c"))}
+
+
 def test_datasets_count_as_known_that_somebody_writes_or_that_are_declared() -> None:
     values = [made(table("a"), table("raw"), table("crm"), table("x", "inmemory://"))]
     overall, namespaces = measured(*values, policy=parse_policy("sources: ['*:crm']"))

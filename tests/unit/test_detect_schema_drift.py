@@ -85,7 +85,9 @@ def test_what_is_only_possibly_downstream_does_not_make_it_critical() -> None:
 def test_a_job_that_reads_it_and_writes_nothing_known_is_named() -> None:
     """A dashboard or an export has no outputs, and breaks all the same."""
     dashboard = Affected(job("bi", "revenue"), 1, direct=True, possible=True)
-    (finding,) = found(FULL, columns("id:int", "note:text"), impact=Impact(jobs=(dashboard,)))
+    in_place = Affected(job("shop", "ingest_orders"), 1, direct=True, possible=True)
+    impact = Impact(jobs=(dashboard, in_place), exposures=(dashboard,))
+    (finding,) = found(FULL, columns("id:int", "note:text"), impact=impact)
     assert finding.summary.endswith("; 1 downstream job possibly affected (bi.revenue).")
 
 
