@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 from processor.index.aliases import aliases_of
 from processor.index.graph import Graph, Reached
@@ -25,8 +26,11 @@ from processor.model.identity import Kind, Node
 from processor.model.mapping import Source
 from processor.model.observation import EdgeType
 
-Named = Mapping[bytes, Mapping[str, list[Node]]]
-"""Columns by the id of their dataset under each of its names, then by field ("" for the dataset)."""
+T = TypeVar("T")
+_Fields = Mapping[str, Sequence[Node]]
+"""Columns by field ("" for the dataset)."""
+Named = Mapping[bytes, _Fields]
+"""Columns by the id of their dataset under each of its names, then by field."""
 
 
 class ColumnStep(NamedTuple):
@@ -96,20 +100,20 @@ class _ColumnWalk:
         return taken
 
     def steps(self, frontier: list[Node], way: Direction) -> list[ColumnStep]:
-        named, found = by_name(self.view, frontier), list[ColumnStep]()
-        is_down, wanted = way is Direction.DOWN, Wanted(named)
+        named, found = _by_name(self.view, frontier), list[ColumnStep]()
+        is_down, wanted = way is Direction.DOWN, Wanted[_Fields](named, {})
         for known in self.mappings.out_of(named) if is_down else self.mappings.into(named):
             self.view.breathe()
             found += self.derived(known, wanted) if is_down else _stated(known, named[known.output.id])
         return found
 
-    def derived(self, known: KnownMapping, wanted: Wanted) -> Iterator[ColumnStep]:
+    def derived(self, known: KnownMapping, wanted: Wanted[_Fields]) -> Iterator[ColumnStep]:
         """Where a mapping takes the wanted columns."""
         for output in known.mapping.fields:
             for source in output.sources:
-                for src in wanted.named_by(source):
+                for src in _named_by(source, wanted):
                     yield ColumnStep(src, known.output.column(output.field), source.direct, known)
-        whole = [(src, source.direct) for source in known.mapping.every for src in wanted.named_by(source)]
+        whole = [(src, source.direct) for source in known.mapping.every for src in _named_by(source, wanted)]
         for name in self.mappings.fields(known) if whole else ():
             for src, direct in whole:
                 yield ColumnStep(src, known.output.column(name), direct, known)
@@ -133,6 +137,11 @@ class _ColumnWalk:
         )
 
 
+def _named_by(source: Source, wanted: Wanted[_Fields]) -> Sequence[Node]:
+    """Those of the wanted columns that a source names."""
+    return () if source.field is None else wanted[source[:2]].get(source.field, ())
+
+
 def _known_edge(step: ColumnStep) -> KnownEdge:
     known = step.known
     job = known.owner if known.owner.kind is Kind.JOB else None
@@ -140,7 +149,7 @@ def _known_edge(step: ColumnStep) -> KnownEdge:
     return KnownEdge(EdgeType.DERIVES, step.src, step.dst, known.evidence, *seen, job, step.direct)
 
 
-def _stated(known: KnownMapping, wanted: Mapping[str, list[Node]]) -> Iterator[ColumnStep]:
+def _stated(known: KnownMapping, wanted: _Fields) -> Iterator[ColumnStep]:
     """What a mapping makes the wanted columns of its output from."""
     for output in known.mapping.fields:
         for dst in wanted.get(output.field, ()):
@@ -155,28 +164,35 @@ def _stated(known: KnownMapping, wanted: Mapping[str, list[Node]]) -> Iterator[C
 # Names
 
 
-def by_name(view: View, columns: Iterable[Node]) -> dict[bytes, dict[str, list[Node]]]:
-    """Columns by every name of their dataset, see `Named`; sorted, whatever order they come in."""
+def _by_name(view: View, columns: Iterable[Node]) -> Named:
+    """Columns by every name of their dataset; sorted, whatever order they come in."""
     together: dict[tuple[str, str], list[Node]] = {}
     for column in columns:
         _, namespace, name, _ = column
         together.setdefault((namespace, name), []).append(column)
     wanted = {Node(Kind.DATASET, *place).id: _by_field(together[place]) for place in sorted(together)}
-    ids = sorted(wanted)
-    view.look_ahead(ids, WHO, "o", "i")
-    names = live_names(view, ids)
     named: dict[bytes, dict[str, list[Node]]] = {}
-    for dataset, of_one in wanted.items():
-        for alias in names[dataset]:
-            fields = named.setdefault(alias, {})
-            for each, found in of_one:
-                fields.setdefault(each, []).append(found)
+    for alias, found in under_each_name(view, wanted).items():
+        fields = named[alias] = {}
+        for each, column in chain.from_iterable(found):
+            fields.setdefault(each, []).append(column)
     return named
 
 
 def _by_field(columns: Iterable[Node]) -> list[tuple[str, Node]]:
     """Columns of one dataset, sorted by what tells them apart, which costs less than to compare all of it."""
     return sorted([(column.field or "", column) for column in columns])
+
+
+def under_each_name(view: View, wanted: Mapping[bytes, T]) -> dict[bytes, list[T]]:
+    """What is wanted of datasets, by the id of each of their names that live; what is asked of these next is read."""
+    ids = sorted(wanted)
+    view.look_ahead(ids, WHO, "o", "i")
+    names, found = live_names(view, ids), dict[bytes, list[T]]()
+    for i in ids:
+        for name in names[i]:
+            found.setdefault(name, []).append(wanted[i])
+    return found
 
 
 def live_names(view: View, datasets: Iterable[bytes]) -> dict[bytes, frozenset[bytes]]:
@@ -191,20 +207,20 @@ def dropped(view: View, datasets: Iterable[bytes]) -> set[bytes]:
     return {i for i, record in view.standing(sorted(datasets)).items() if record.dropped}
 
 
-class Wanted(dict[tuple[str, str], Mapping[str, Sequence[Node]]]):
-    """The same columns by namespace and name of a dataset, as sources name it: an id is made once of each."""
+class Wanted(dict[tuple[str, str], T]):
+    """What is wanted, by namespace and name of a dataset, as sources name it: an id is made once of each.
 
-    def __init__(self, named: Named) -> None:
+    `named`: the same by id; `nothing`: what is wanted of any other dataset.
+    """
+
+    def __init__(self, named: Mapping[bytes, T], nothing: T) -> None:
         super().__init__()
         self._named = named
+        self._nothing = nothing
 
-    def __missing__(self, place: tuple[str, str]) -> Mapping[str, Sequence[Node]]:
-        found = self[place] = self._named.get(Node(Kind.DATASET, *place).id, {})
+    def __missing__(self, place: tuple[str, str]) -> T:
+        found = self[place] = self._named.get(Node(Kind.DATASET, *place).id, self._nothing)
         return found
-
-    def named_by(self, source: Source) -> Sequence[Node]:
-        """Those that a source names."""
-        return () if source.field is None else self[source[:2]].get(source.field, ())
 
 
 # Mappings
@@ -217,16 +233,16 @@ class Mappings:
         self._view = view
         self._schemas: dict[Node, frozenset[str]] = {}
 
-    def out_of(self, named: Named) -> list[KnownMapping]:
-        """The mappings that derive something from the datasets of these columns."""
+    def out_of(self, named: Iterable[bytes]) -> list[KnownMapping]:
+        """The mappings that derive something from these datasets."""
         links = self._view.out_links(sorted(named))
         stated = {pair for found in links.values() for pair in _mapped_by(found)}
         known = self._current(stated)
         self._read({each.output for each in known if each.mapping.every})
         return known
 
-    def into(self, named: Named) -> list[KnownMapping]:
-        """The mappings that say what the datasets of these columns derive from."""
+    def into(self, named: Iterable[bytes]) -> list[KnownMapping]:
+        """The mappings that say what these datasets derive from."""
         links = self._view.in_links(sorted(named))
         return self._current({(owner, i) for i, found in links.items() for owner in _owners(found)})
 

@@ -12,8 +12,9 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ import msgspec
 
 from processor.index import steps
 from processor.index.aliases import aliases_of
-from processor.index.columns import Mappings, Wanted, by_name, dropped, live_names
+from processor.index.columns import Mappings, Wanted, dropped, live_names, under_each_name
 from processor.index.exposures import exposures
 from processor.index.facets import facet_reader
 from processor.index.records import Standing
@@ -36,8 +37,14 @@ _WALK_LIMIT = 100_000
 _COLUMN = Kind.COLUMN
 """To look a member of an enum up costs a walk a third of what a node does."""
 
-_Frontier = dict[Node, bool]
-"""Columns whose followers must be looked at, and whether they were reached directly."""
+_Fields = dict[str, bool]
+"""Columns of one dataset, and whether they were reached directly."""
+_Frontier = dict[Node, _Fields]
+"""By dataset, the columns whose followers must be looked at."""
+_Reached = tuple[int, bool]
+"""How far away a column is, and whether any way there is direct."""
+_Wanted = Wanted[Sequence[_Fields]]
+"""The same by what their dataset is called; two of one name may be reached."""
 
 
 class _Ownership(msgspec.Struct):
@@ -93,12 +100,15 @@ class _Start(NamedTuple):
     columns: frozenset[str]
 
     def frontier(self) -> _Frontier:
-        return {self.dataset.column(name): True for name in self.columns}
+        return {self.dataset: dict.fromkeys(self.columns, True)}
 
 
 @dataclass(slots=True)
 class _Found:
-    columns: dict[Node, Affected] = field(default_factory=dict)
+    """What a change affects. `columns`: by dataset, of which none are empty, then by field; `count`: how many."""
+
+    columns: dict[Node, dict[str, _Reached]] = field(default_factory=dict)
+    count: int = 0
     datasets: dict[Node, Affected] = field(default_factory=dict)
     jobs: dict[Node, Affected] = field(default_factory=dict)
     cut: bool = False
@@ -125,30 +135,31 @@ class _ByColumn:
         while frontier and not self.found.cut:
             depth += 1
             frontier = self.level(frontier, depth)
-            self.found.cut = len(self.found.columns) > _WALK_LIMIT
+            self.found.cut = self.found.count > _WALK_LIMIT
 
     def level(self, frontier: _Frontier, depth: int) -> _Frontier:
-        named = by_name(self.view, frontier)
+        named = under_each_name(self.view, {dataset.id: fields for dataset, fields in frontier.items()})
         mappings = self.mappings.out_of(named)
         gone = dropped(self.view, {known.output.id for known in mappings}) - self.start.ids
-        wanted, fresh = Wanted(named), _Frontier()
+        wanted, found = _Wanted(named, ()), _Frontier()
         for known in mappings:
             self.view.breathe()
-            reached = self.reached(known, wanted, frontier)
+            reached = self.reached(known, wanted)
             self.note_job(known, reached, depth)
-            if known.output.id not in gone:
-                fresh |= self.note_output(known.output, reached, depth)
-        return fresh
+            fresh = {} if known.output.id in gone else self.note_output(known.output, reached, depth)
+            if fresh:
+                found.setdefault(known.output, {}).update(fresh)
+        return found
 
-    def reached(self, known: KnownMapping, wanted: Wanted, frontier: _Frontier) -> dict[str | None, bool]:
+    def reached(self, known: KnownMapping, wanted: _Wanted) -> dict[str | None, bool]:
         """The output's fields that change, and whether directly; None stands for an unnamed one."""
         mapping = known.mapping
         found: dict[str | None, bool] = {}
-        for output in mapping.fields:
-            direct = _carried(output.sources, wanted, frontier)
+        for field_, sources in mapping.fields:
+            direct = _carried(sources, wanted)
             if direct is not None:
-                found[output.field] = direct
-        whole = _carried(mapping.every, wanted, frontier)
+                found[field_] = direct
+        whole = _carried(mapping.every, wanted)
         if whole is None:
             return found
         fields: list[str | None] = [*self.mappings.fields(known)]
@@ -158,36 +169,40 @@ class _ByColumn:
         if reached and known.owner.kind is Kind.JOB:
             _join(self.found.jobs, Affected(known.owner, depth, any(reached.values())))
 
-    def note_output(self, output: Node, reached: Mapping[str | None, bool], depth: int) -> _Frontier:
+    def note_output(self, output: Node, reached: Mapping[str | None, bool], depth: int) -> _Fields:
         """Take in what an output's change brings; the columns that are new, or newly direct."""
         if reached and output.id not in self.start.ids:
             _join(self.found.datasets, Affected(output, depth, any(reached.values())))
         if None in reached:
             self.unnamed.add(output)
         unlisted = self.start.columns if output.id in self.start.ids else ()
-        _, namespace, name, _ = output
-        columns = [
-            Affected(Node(_COLUMN, namespace, name, field), depth, direct)
-            for field, direct in reached.items()
-            if field is not None and field not in unlisted
-        ]
-        return {each.node: each.direct for each in columns if self.is_better(each)}
+        named = {name: direct for name, direct in reached.items() if name is not None and name not in unlisted}
+        return self.note_columns(output, named, depth) if named else {}
 
-    def is_better(self, new: Affected) -> bool:
-        """Take a column in; whether it is new, or newly direct."""
-        there = self.found.columns.setdefault(new.node, new)
-        if there is new:
-            return True
-        self.found.columns[new.node] = _joined(there, new)
-        return new.direct and not there.direct
+    def note_columns(self, output: Node, named: _Fields, depth: int) -> _Fields:
+        """Take in columns, none of which is nearer than any that is known; those that are new, or newly direct."""
+        known, fresh = self.found.columns.setdefault(output, {}), _Fields()
+        for name, direct in named.items():
+            there = known.get(name)
+            if there is None:
+                self.found.count += 1
+                known[name] = (depth, direct)
+            elif direct and not there[1]:
+                known[name] = (there[0], direct)
+            else:
+                continue
+            fresh[name] = direct
+        return fresh
 
 
-def _carried(sources: Iterable[Source], wanted: Wanted, frontier: _Frontier) -> bool | None:
+def _carried(sources: Iterable[Source], wanted: _Wanted) -> bool | None:
     """Whether any of these sources carries a changed value on; None when none names a changed column."""
     carried = None
     for source in sources:
-        for src in wanted.named_by(source):
-            carried = carried or (source.direct and frontier[src])
+        for fields in wanted[source[:2]]:
+            direct = None if source.field is None else fields.get(source.field)
+            if direct is not None:
+                carried = carried or (direct and source.direct)
     return carried
 
 
@@ -303,17 +318,29 @@ def _joined(one: Affected, other: Affected) -> Affected:
 
 
 def _result(view: View, found: _Found, limit: int) -> Impact:
-    parts = [_sorted(part) for part in (found.columns, found.datasets, found.jobs)]
-    columns, datasets, jobs = (part[:limit] for part in parts)
-    truncated = found.cut or any(len(part) > limit for part in parts)
+    columns = tuple(_first(found.columns, limit))
+    datasets, jobs = (_sorted(part)[:limit] for part in (found.datasets, found.jobs))
+    counts = (found.count, len(found.datasets), len(found.jobs))
     owners = _owners(view, [affected.node for affected in (*datasets, *jobs)])
-    total = sum(len(part) for part in parts)
-    return Impact(columns, datasets, jobs, owners, exposures(view, datasets, jobs), truncated, total)
+    truncated = found.cut or max(counts) > limit
+    return Impact(columns, datasets, jobs, owners, exposures(view, datasets, jobs), truncated, sum(counts))
 
 
 def _owners(view: View, nodes: Iterable[Node]) -> tuple[str, ...]:
     records = view.nodes(node.id for node in nodes).values()
     return tuple(sorted({name for record in records for name in owners_of(record.facets)}))
+
+
+def _first(columns: Mapping[Node, Mapping[str, _Reached]], limit: int) -> Iterator[Affected]:
+    """So many of these columns, in the order of `_sorted`: each is certain."""
+    alike: dict[int, list[tuple[str, Node, str, bool]]] = {}
+    for dataset, fields in columns.items():
+        begins = str(dataset.column(""))
+        for name, (depth, direct) in fields.items():
+            alike.setdefault(depth, []).append((begins + name, dataset, name, direct))
+    every = ((depth, *each) for depth in sorted(alike) for each in sorted(alike[depth], key=itemgetter(0)))
+    for depth, _, (_, namespace, name, _), field_, direct in islice(every, limit):
+        yield Affected(Node(_COLUMN, namespace, name, field_), depth, direct)
 
 
 def _sorted(found: dict[Node, Affected]) -> tuple[Affected, ...]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from processor.index.neighborhood import Ahead
 from processor.index.records import Standing
 from processor.index.remembered import WHO
@@ -83,10 +85,10 @@ class PastView(View):
         if record.lifecycle is None or record.lifecycle_us is None:
             return record
         if record.lifecycle_us > self._at_us:
-            return replace(record, lifecycle=None, lifecycle_us=None, dropped=False)
+            return structs.replace(record, lifecycle=None, lifecycle_us=None, dropped=False)
         since, until = record.lifecycle_us // HOUR_US, self._at_us // HOUR_US
         is_written = any(since < hour <= until for hour in record.written_hours)
-        return replace(record, dropped=record.lifecycle.state == "DROP" and not is_written)
+        return structs.replace(record, dropped=record.lifecycle.state == "DROP" and not is_written)
 
     def _by_then(self, links: list[Link]) -> list[Link]:
         return [link for link in links if link.first_us <= self._at_us]
@@ -119,7 +121,7 @@ class PastView(View):
         newest = max(known, key=lambda each: (min(each.last_seen_us, self._at_us), each.first_seen_us))
         if newest.is_current:
             return known
-        return [replace(each, is_current=each is newest) for each in known]
+        return [structs.replace(each, is_current=each is newest) for each in known]
 
     def _history(self, history: JobHistory) -> JobHistory:
         finished = tuple(run for run in history.finished if run.ended_us <= self._at_us)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
+
+from msgspec import structs
 
 from processor.index import joins
 from processor.index.expiry import epoch_of
@@ -385,7 +387,7 @@ def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
     for one in known:
         if one.is_current:
             there = found.get(one.output.id)
-            found[one.output.id] = replace(one, mapping=together(there.mapping, one.mapping)) if there else one
+            found[one.output.id] = structs.replace(one, mapping=together(there.mapping, one.mapping)) if there else one
     return found
 
 

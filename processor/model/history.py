@@ -5,7 +5,7 @@ Times are microseconds since 1970-01-01 UTC; `last_seen_us` is kept to the hour 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -134,8 +134,7 @@ RECENT_RUNS = 32
 """How many finished runs a job keeps, newest by end."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRecord:
+class NodeRecord(msgspec.Struct, frozen=True):
     """A node as the index knows it. `facets` holds the newest JSON of each kept facet by name.
 
     `written_hours`: the newest hours since 1970 in which a run that has not failed wrote the dataset,
@@ -146,7 +145,7 @@ class NodeRecord:
     node: Node
     first_seen_us: int
     last_seen_us: int
-    facets: dict[str, bytes] = field(default_factory=dict)
+    facets: dict[str, bytes] = msgspec.field(default_factory=dict)
     last_write_us: int | None = None
     lifecycle: Lifecycle | None = None
     lifecycle_us: int | None = None
@@ -167,8 +166,7 @@ class KnownEdge(msgspec.Struct, frozen=True, gc=False):
     direct: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownMapping:
+class KnownMapping(msgspec.Struct, frozen=True):
     """A mapping of the index: `owner` (a job, or the output itself) states it for `output`."""
 
     owner: Node

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from processor.api.marquez import things
 from processor.api.marquez.translate import OfRun, RunMeta
 from processor.index.memory import MemoryStore
@@ -44,7 +46,7 @@ def with_change(view: View, record: NodeRecord, seen: Observation) -> Record:
     [fact] = seen.datasets
     after = _with_facets(record, fact.facets)
     if fact.lifecycle is not None:
-        after = replace(
+        after = structs.replace(
             after, lifecycle=fact.lifecycle, lifecycle_us=seen.time_us, dropped=fact.lifecycle.state == "DROP"
         )
     return things.datasets(view, [after])[0]
@@ -63,7 +65,7 @@ def marked(before: RunRecord | None, run: OfRun, state: RunState, at_us: int) ->
 
 def _with_facets(record: NodeRecord, facets: dict[str, bytes | None]) -> NodeRecord:
     stated = {name: facet for name, facet in facets.items() if facet is not None}
-    return replace(record, facets={**record.facets, **stated})
+    return structs.replace(record, facets={**record.facets, **stated})
 
 
 def _view(seen: Observation) -> View:
