@@ -102,7 +102,7 @@ class Together:
     def _with_kindred(self, fresh: Sequence[Finding]) -> tuple[dict[str, Finding], Kin]:
         """These findings with those that stand upstream of them, or come of the same runs, and how they are akin."""
         pool = {finding.alert_id: finding for finding in fresh}
-        asked, level, kin = {finding.subject for finding in fresh}, list(fresh), Kin({}, {})
+        asked, level, kin = set[Node](), list(fresh), Kin({}, {})
         for _ in range(_MOST_LEVELS):
             more = kin_of(self._scope.view, level)
             kin = Kin({**kin.sources, **more.sources}, {**kin.parents, **more.parents})

@@ -4,7 +4,8 @@ Rules kept here:
 - what is told is a function of the findings and of the graph, whoever asks; nothing is lost by it, only told together;
 - a drift whose removed or retyped columns all derive, directly and as somebody stated, from columns that another drift
   removed or retyped is told with that one, if it began no earlier and within three days; so along the whole way, and
-  the most upstream one leads;
+  the most upstream one leads. So is what several observers state of the same columns of one dataset, whatever its
+  names: its writers, a crawler;
 - what one run did to several of its outputs is one drift; the gravest leads, then the first, then by id;
 - a job that is silent or stuck below a parent that is silent or stuck is told with its parent. Jobs below one parent
   that is not, and at least `_SCHEDULER` jobs of one namespace, that fall silent within a day are told with the first;
@@ -47,8 +48,8 @@ _Pair = tuple[int, int]
 class Kin(NamedTuple):
     """What the graph says of the subjects of findings.
 
-    `sources`: of a broken column, the columns that it was ever stated to derive from directly. `parents`: of a job, the
-    jobs that contain it.
+    `sources`: of a broken column, the columns that it was ever stated to derive from directly, and it itself, under
+    each name of their datasets. `parents`: of a job, the jobs that contain it.
     """
 
     sources: Mapping[Node, frozenset[Node]]

@@ -16,7 +16,7 @@ from processor.index.memory import MemoryStore
 from processor.index.portion import Portion
 from processor.index.view import View
 from processor.model.alert import Alert, AlertKind, Note, Status
-from tests.support.events import Json, column_lineage, event, fill, schema, table, us
+from tests.support.events import NAMESPACE, PRODUCER, Json, at, column_lineage, event, facet, fill, schema, table, us
 
 FULL, DROPPED = ("id:int", "amount:int"), ("id:int",)
 NAMES = ("raw", "staging", "mart")
@@ -71,6 +71,47 @@ def test_a_column_that_goes_all_the_way_down_is_one_alert_by_either_path() -> No
     (alert,) = swept.alerts.firing().values()
     assert alert.finding.summary.endswith("and 2 more findings of the same cause.")
     assert felt_last.finding == alert.finding
+
+
+LAKE = "s3://lake"
+
+
+def observed(minutes: float, *columns: str, symlinks: Json | None = None) -> list[Json]:
+    """A table as its two writers state it, and as a catalog does under the path of its files."""
+    links = {"symlinks": symlinks} if symlinks else {}
+    return [
+        event("load", minutes=minutes, run=int(minutes), outputs=[table("raw", schema=schema(*columns))]),
+        event("amend", minutes=minutes + 1, run=int(minutes), outputs=[table("raw", schema=schema(*columns))]),
+        {
+            "eventTime": at(minutes + 2),
+            "producer": PRODUCER,
+            "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetEvent",
+            "dataset": table("raw/files", LAKE, schema=schema(*columns), **links),
+        },
+    ]
+
+
+def test_what_several_observers_state_of_one_dataset_is_one_alert_by_either_path() -> None:
+    links = facet(identifiers=[{"namespace": NAMESPACE, "name": "raw", "type": "TABLE"}])
+    swept, felt = World(), World()
+    for world in (swept, felt):
+        fill(world.store, *observed(10, *FULL, symlinks=links))
+    fill(swept.store, *observed(60, *DROPPED))
+    swept.sweep(65)
+    for each in observed(60, *DROPPED):
+        felt.feel(65, each)
+    assert swept.told() == felt.told() == {"raw": ["raw", "raw/files"]}
+    assert felt.sweep(67) == []
+
+
+def test_what_two_observers_state_of_one_dataset_is_two_alerts_where_the_columns_differ() -> None:
+    world = World()
+    fill(world.store, *observed(10, *FULL))
+    load, amend, _ = observed(60, *DROPPED)
+    amend["outputs"] = [table("raw", schema=schema("amount:int"))]
+    fill(world.store, load, amend)
+    world.sweep(65)
+    assert [alert.finding.member_count for alert in world.alerts.firing().values()] == [0, 0]
 
 
 def test_what_fired_before_its_cause_was_known_is_resolved_and_says_who_tells_of_it() -> None:
