@@ -4,6 +4,8 @@ Rules kept here:
 - a column leads to the output columns whose current mapping names it, and, where a mapping names it
   for the whole output, to every column of that output; a source without a field says nothing of columns;
 - DIRECT carries the value, INDIRECT only influences it: a path is direct when each of its steps is;
+- a dataset's columns are those of its schema and those that mappings make or read: many a schema names but
+  some, or there is none;
 - a column goes by every name of its dataset; a dropped dataset is neither listed nor walked through,
   unless the walk starts there.
 """
@@ -67,7 +69,7 @@ def column_lineage(
 def _start_columns(view: View, start: Node) -> list[Node]:
     if start.kind is Kind.COLUMN:
         return [start]
-    return [start.column(column.path) for column in view.columns(start)]
+    return [start.column(path) for path in columns_of(view, start)]
 
 
 @dataclass(slots=True)
@@ -164,6 +166,18 @@ def _stated(known: KnownMapping, wanted: _Fields) -> Iterator[ColumnStep]:
 # Names
 
 
+def columns_of(view: View, dataset: Node) -> frozenset[str]:
+    """Every column of a dataset by its current schema, or by a mapping that holds now, under any of its names."""
+    names = live_names(view, [dataset.id])[dataset.id]
+    tables = [standing.node for standing in view.standing(sorted(names)).values()]
+    stated = {column.path for lanes in view.lanes_of(tables).values() for column in current_columns(lanes)}
+    mappings = Mappings(view)
+    made = {output.field for known in mappings.into(names) for output in known.mapping.fields}
+    sources = (source for known in mappings.out_of(names) for source in known.mapping.sources())
+    read = {source.field for source in sources if source.field is not None and source.node.dataset.id in names}
+    return frozenset(stated | made | read)
+
+
 def _by_name(view: View, columns: Iterable[Node]) -> Named:
     """Columns by every name of their dataset; sorted, whatever order they come in."""
     together: dict[tuple[str, str], list[Node]] = {}
@@ -233,17 +247,17 @@ class Mappings:
         self._view = view
         self._schemas: dict[Node, frozenset[str]] = {}
 
-    def out_of(self, named: Iterable[bytes]) -> list[KnownMapping]:
+    def out_of(self, datasets: Iterable[bytes]) -> list[KnownMapping]:
         """The mappings that derive something from these datasets."""
-        links = self._view.out_links(sorted(named))
+        links = self._view.out_links(sorted(datasets))
         stated = {pair for found in links.values() for pair in _mapped_by(found)}
         known = self._current(stated)
         self._read({each.output for each in known if each.mapping.every})
         return known
 
-    def into(self, named: Iterable[bytes]) -> list[KnownMapping]:
+    def into(self, datasets: Iterable[bytes]) -> list[KnownMapping]:
         """The mappings that say what these datasets derive from."""
-        links = self._view.in_links(sorted(named))
+        links = self._view.in_links(sorted(datasets))
         return self._current({(owner, i) for i, found in links.items() for owner in _owners(found)})
 
     def fields(self, known: KnownMapping) -> list[str]:

@@ -22,7 +22,7 @@ import msgspec
 
 from processor.index import steps
 from processor.index.aliases import aliases_of
-from processor.index.columns import Mappings, Wanted, dropped, live_names, under_each_name
+from processor.index.columns import Mappings, Wanted, columns_of, dropped, live_names, under_each_name
 from processor.index.exposures import exposures
 from processor.index.facets import facet_reader
 from processor.index.records import Standing
@@ -68,7 +68,7 @@ def impact(
 ) -> Impact:
     """What is downstream of these columns of a dataset; None means of all of it."""
     view = view.walking()
-    names = [c.path for c in view.columns(dataset)] if columns is None else columns
+    names = columns_of(view, dataset) if columns is None else columns
     start = _Start(dataset, aliases_of(view, [dataset.id])[dataset.id], frozenset(names))
     found = _Found()
     by_column = _ByColumn(view, start, found, Mappings(view))
