@@ -2,8 +2,9 @@
 
 Rules kept here:
 - a node came when it was first seen in between; it went when it was dropped in between;
-- an edge came when it was first seen in between; it ended when its job stated it last in between, and has completed a
-  run since that did not state it. Edges of no job (aliases) do not end;
+- an edge came when it was first seen in between; it ended when the first run that its job completed without stating it
+  did so in between. That is known of the newest runs, which a job keeps: where none of them ended before, an edge that
+  was stated last before is taken to have ended by then. Edges of no job (aliases) do not end;
 - a schema changed when what an observer states at the end is not what it stated at the start; who, and since when, is
   told with it. A lane's first schema is no change of it.
 """
@@ -77,20 +78,23 @@ def _went(before: PastView, records: Iterable[NodeRecord]) -> Iterator[NodeRecor
 
 
 def _ended(view: PastView, edges: Iterable[KnownEdge], since_us: int) -> Iterator[KnownEdge]:
-    """The edges that their job has not stated in a run that it completed since."""
-    waiting = [(edge, job) for edge in edges if edge.last_seen_us >= since_us and (job := _job_of(edge))]
+    """The edges that their job stated until then, and has not stated in a run that it completed since."""
+    waiting = [(edge, job) for edge in edges if (job := _job_of(edge))]
     for page in pages(waiting):
         histories = view.jobs(sorted({job.id for _, job in page}))
-        yield from (edge for edge, job in page if _has_moved_on(histories.get(job.id), edge))
+        yield from (edge for edge, job in page if _has_ended(edge, histories.get(job.id), since_us))
 
 
 def _job_of(edge: KnownEdge) -> Node | None:
     return next((end for end in (edge.src, edge.dst, edge.job) if end and end.kind is Kind.JOB), None)
 
 
-def _has_moved_on(history: JobHistory | None, edge: KnownEdge) -> bool:
+def _has_ended(edge: KnownEdge, history: JobHistory | None, since_us: int) -> bool:
+    runs = history.completed() if history else []
     after_us = edge.last_seen_us + HOUR_US
-    return history is not None and any(run.started_us >= after_us for run in history.completed())
+    without = [run.ended_us for run in runs if run.started_us >= after_us]
+    is_known_then = edge.last_seen_us >= since_us or any(run.ended_us <= since_us for run in runs)
+    return bool(without) and min(without) > since_us and is_known_then
 
 
 def _schemas(before: PastView, after: PastView, records: Iterable[NodeRecord]) -> Iterator[SchemaDifference]:

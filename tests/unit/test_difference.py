@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from processor.index.difference import Difference, difference
+from processor.model.history import RECENT_RUNS
 from processor.model.tables import ColumnChangeKind
 from tests.support.events import Json, column_lineage, ds, event, facet, memory, schema, table, us
 
@@ -42,8 +43,18 @@ def test_what_was_dropped_in_between_went() -> None:
 
 def test_an_edge_that_its_job_no_longer_states_ended() -> None:
     assert [(e.src.name, e.dst.name) for e in between(0, 25).edges_ended] == [("extra", "load")]
-    assert not between(5, 25).edges_ended
     assert not between(0, 5).edges_ended
+
+
+def test_an_edge_ends_with_the_run_that_leaves_it_out_and_not_when_it_was_stated_last() -> None:
+    assert [edge.src.name for edge in between(5, 15).edges_ended] == ["extra"]
+    assert not between(11, 25).edges_ended
+
+
+def test_an_edge_that_was_left_out_before_all_runs_that_are_kept_is_not_said_to_have_ended() -> None:
+    later = [run("load", 10 + hour, ["a"], [table("b")], 1 + hour) for hour in range(RECENT_RUNS)]
+    store = memory(run("load", 0, ["a", "extra"], [table("b")]), *later)
+    assert not difference(store, us(5 * 60), us(100 * 60)).edges_ended
 
 
 def test_a_schema_that_is_stated_otherwise_changed_and_who_did_it_is_told() -> None:
