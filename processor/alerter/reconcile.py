@@ -32,6 +32,7 @@ from processor.alerter.sweep.everything import everything
 from processor.alerter.sweep.jobs import of_jobs
 from processor.alerter.sweep.losses import is_forgotten
 from processor.alerter.sweep.places import excused
+from processor.alerter.sweep.reach import reaching
 from processor.alerter.sweep.schemas import of_schemas, of_schemas_in_full
 from processor.alerter.together import Together
 from processor.detect.grouping import dressed
@@ -278,13 +279,14 @@ class _Settling:
         for finding in drifts:
             if finding.alert_id not in in_full:
                 self._hold(finding)
-        others = (f for f in findings if f.kind not in SCHEMA_KINDS or f.alert_id in over)
-        self._keep(before, [*in_full.values(), *others])
+        others = reaching(self._scope, (f for f in findings if f.kind not in SCHEMA_KINDS and f.alert_id not in over))
+        self._keep(before, [*in_full.values(), *others, *(f for f in findings if f.alert_id in over)])
 
     def _in_full(self, findings: Sequence[Finding]) -> Iterator[Finding]:
         """These findings judged once more, by what is known by now, with the members that they are told with."""
         as_told = {finding.alert_id: finding for finding in findings}
-        return (dressed(finding, as_told[finding.alert_id]) for finding in _still(self._scope, findings))
+        in_full = reaching(self._scope, _still(self._scope, findings))
+        return (dressed(finding, as_told[finding.alert_id]) for finding in in_full)
 
     def resolve(self, alerts: Iterable[Alert], folded: Mapping[str, str] = _NOBODY) -> None:
         """Resolve alerts that fired; but what has not begun yet by a clock that ran back goes on.

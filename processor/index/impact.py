@@ -7,7 +7,8 @@ Rules kept here:
   output, and everything behind that, for any column of it may have changed;
 - a job that rewrites a dataset in place without a mapping is taken to leave the columns as they are;
 - what the graph ends in is marked (`exposures`), among what is listed;
-- certain beats possible; a dropped dataset is neither listed nor walked through.
+- certain beats possible; a dropped dataset is neither listed nor walked through;
+- what is not made anew (`stale`) is stale with all its columns, and so is everything behind it: no columns are listed.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from processor.model.alert import Affected, Impact
 from processor.model.history import KnownMapping
 from processor.model.identity import Kind, Node
 from processor.model.mapping import Source
+from processor.model.observation import EdgeType
 
 IMPACT_LIMIT = 1_000
 _WALK_LIMIT = 100_000
+_MOST_OUTPUTS = 100
 _COLUMN = Kind.COLUMN
 """To look a member of an enum up costs a walk a third of what a node does."""
 
@@ -75,6 +78,29 @@ def impact(
     by_column.walk()
     _Behind(view, start, found).walk(by_column.unnamed)
     return _result(view, found, limit)
+
+
+def stale(view: View, subject: Node, *, limit: int = IMPACT_LIMIT) -> Impact:
+    """What waits for a dataset that nobody writes any more, or for a job that does not run: its outputs as well."""
+    view, found = view.walking(), _Found()
+    outputs = _outputs(view, subject) if subject.kind is Kind.JOB else [subject]
+    if not outputs:
+        return Impact()
+    names = aliases_of(view, [output.id for output in outputs])
+    behind = _Behind(view, _Start(outputs[0], frozenset().union(*names.values()), frozenset()), found, possible=False)
+    depth = int(subject.kind is Kind.JOB)
+    found.datasets.update((output, Affected(output, depth)) for output in outputs if output != subject)
+    behind.walk_from([output.id for output in outputs], depth)
+    found.jobs.pop(subject, None)
+    return _result(view, found, limit)
+
+
+def _outputs(view: View, job: Node) -> list[Node]:
+    """What a job wrote last, and is not dropped."""
+    links = [link for link in view.out_links([job.id])[job.id] if link.type is EdgeType.WRITES]
+    newest = sorted(links, key=lambda link: (-link.last_us, link.other))[:_MOST_OUTPUTS]
+    there = view.standing([link.other for link in newest])
+    return [there[link.other].node for link in newest if link.other in there and not there[link.other].dropped]
 
 
 def is_read(view: View, dataset: Node, columns: Iterable[str]) -> bool:
@@ -218,11 +244,15 @@ class _Origin(NamedTuple):
 
 @dataclass(slots=True)
 class _Behind:
-    """Datasets and jobs behind readers that do not say which columns they use, nearest first."""
+    """Datasets and jobs behind readers that do not say which columns they use, nearest first.
+
+    `possible`: whether that is all that is known of them.
+    """
 
     view: View
     start: _Start
     found: _Found
+    possible: bool = True
     waiting: dict[int, dict[bytes, bool]] = field(default_factory=dict)
     done: dict[bytes, bool] = field(default_factory=dict)
 
@@ -230,6 +260,14 @@ class _Behind:
         self.wait(self.start.dataset.id, 0, whole=False)
         for node, affected in self.found.datasets.items():
             self.wait(node.id, affected.depth, whole=node in unnamed)
+        self.go()
+
+    def walk_from(self, datasets: Iterable[bytes], depth: int) -> None:
+        for dataset in datasets:
+            self.wait(dataset, depth, whole=True)
+        self.go()
+
+    def go(self) -> None:
         while self.waiting and not self.found.cut:
             depth = min(self.waiting)
             self.level(self.origins(self.waiting.pop(depth)), depth + 1)
@@ -272,14 +310,14 @@ class _Behind:
 
     def note_job(self, job: Standing | None, depth: int) -> None:
         if job is not None:
-            _join(self.found.jobs, Affected(job.node, depth, possible=True))
+            _join(self.found.jobs, Affected(job.node, depth, possible=self.possible))
 
     def note_target(self, target: Standing | None, depth: int) -> None:
         is_start = target is not None and target.node.id in self.start.ids
         if target is None or (target.dropped and not is_start):
             return
         if not is_start:
-            _join(self.found.datasets, Affected(target.node, depth, possible=True))
+            _join(self.found.datasets, Affected(target.node, depth, possible=self.possible))
         self.wait(target.node.id, depth, whole=True)
 
 
