@@ -22,7 +22,7 @@ from processor.decode.compile import Contract
 from processor.decode.explain import Breach
 from processor.decode.facets import Typed
 from processor.decode.limits import Limits
-from processor.decode.node import NodeBreakError, NodeReader, ReadNode, first_breach
+from processor.decode.node import NodeBreakError, NodeReader, ReadNode, first_breach, is_deeper
 from processor.decode.rules import MAX_NAME_CHARS, is_name, is_run_id, time_us
 from processor.model.errors import FacetProblem, Reason, Rejected, Stage
 from processor.model.text import quoted
@@ -68,6 +68,7 @@ class EventReader:
     def __init__(self, contract: Contract, limits: Limits) -> None:
         self._plan = contract.event
         self._names = contract.names
+        self._depth = limits.event_depth
         self._nodes = NodeReader(contract, limits)
 
     def read(self, value: bytes) -> TypedEvent | Rejected:
@@ -77,7 +78,7 @@ class EventReader:
         except _RejectError as found:
             return found.rejected
         except RecursionError:
-            return Rejected(Reason.TOO_DEEP, Stage.DECODE, "", "nested too deep to be read")
+            return self._too_deep().rejected
 
     def _read(self, value: bytes) -> TypedEvent:
         envelope = self._envelope(value)
@@ -108,11 +109,14 @@ class EventReader:
 
     def _envelope(self, value: bytes) -> Typed:
         try:
-            return self._plan.decoder.decode(value)
+            envelope = self._plan.decoder.decode(value)
         except msgspec.ValidationError as error:
             raise self._broken_envelope(value, error) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _not_json(error) from None
+        if is_deeper(value, self._depth):
+            raise self._too_deep()
+        return envelope
 
     def _broken_envelope(self, value: bytes, error: msgspec.ValidationError) -> _RejectError:
         """Why the envelope cannot be read: it is no JSON further on, or it breaks the contract."""
@@ -120,8 +124,13 @@ class EventReader:
             _is_json(value)
         except msgspec.DecodeError as malformed:
             return _not_json(malformed)
+        if is_deeper(value, self._depth):
+            return self._too_deep()
         found = first_breach(value, self._plan.schema, self._names, error)
         return _RejectError(Reason.CONTRACT, found.pointer, found.detail)
+
+    def _too_deep(self) -> _RejectError:
+        return _RejectError(Reason.TOO_DEEP, "", f"nested deeper than {self._depth}", Stage.DECODE)
 
     def _single(self, name: str, raw: bytes, problems: list[FacetProblem]) -> Typed:
         at = f"/{name}"

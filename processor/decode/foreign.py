@@ -20,7 +20,7 @@ from typing import Any
 
 from processor.decode.facets import AvroType, Json
 from processor.decode.limits import Limits
-from processor.decode.node import nesting
+from processor.decode.node import is_deeper
 
 _RECORDS = frozenset({"record", "error"})
 _NAMED = frozenset({"record", "error", "enum", "fixed"})
@@ -92,7 +92,7 @@ def _is_blind(schema: AvroType, named: dict[str, AvroType]) -> bool:
 def _load(text: str, limits: Limits) -> AvroType:
     if len(text) > limits.schema_bytes:
         raise RefusedSchemaError(f"the schema is longer than {limits.schema_bytes} bytes")
-    if nesting(text.encode("utf-8", "replace"), _MAX_NESTING) > _MAX_NESTING:
+    if is_deeper(text.encode("utf-8", "replace"), _MAX_NESTING):
         raise RefusedSchemaError(f"the schema nests deeper than {_MAX_NESTING}")
     try:
         return json.loads(text)

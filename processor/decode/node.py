@@ -34,7 +34,6 @@ canonical_json = msgspec.json.Encoder(order="sorted").encode
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder().decode
-_FEW = 16
 _LASTING = {"run": frozenset[str](), "input": frozenset({CHECKS}), "output": frozenset[str]()}
 """By what they are on, of the facets that belong to a run: those that say something of a job or a dataset."""
 
@@ -134,7 +133,7 @@ class NodeReader:
         return fresh
 
     def _fresh_facet(self, plan: ContainerPlan, name: str, raw: bytes) -> ReadFacet | Breach:
-        if nesting(raw, self._depth) > self._depth:
+        if is_deeper(raw, self._depth):
             return Breach("", f"nested deeper than {self._depth}")
         typed = plan.facets.get(name)
         if typed is not None:
@@ -180,21 +179,21 @@ def first_breach(raw: bytes, schema: AvroType, names: Mapping[str, AvroType], er
     return next(breaches(value, schema, names), Breach("", quoted(error)))
 
 
-def nesting(raw: bytes, most: int) -> int:
-    """How deep the JSON nests, or a cheap upper bound of it while that is small; beyond `most`, that it is more."""
-    bound = raw.count(b"{") + (raw.count(b"[") if b"[" in raw else 0)  # to look is sooner than to count
-    return bound if bound <= min(most, _FEW) else _nesting(raw, most)
+def is_deeper(raw: bytes, most: int) -> bool:
+    """Whether the JSON nests deeper than that."""
+    brackets = raw.count(b"{") + (raw.count(b"[") if b"[" in raw else 0)  # to look is sooner than to count
+    return brackets > most and _is_deeper(raw, most)
 
 
-def _nesting(raw: bytes, most: int) -> int:
+def _is_deeper(raw: bytes, most: int) -> bool:
     """Take away the innermost brackets, level by level: each pass is one call, where a loop would meet each bracket."""
     text = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
     brackets = b"".join(text.split(b'"')[::2]).translate(_ALIKE, _NO_BRACKETS)
-    depth = 0
-    while brackets and depth <= most:
+    for _ in range(most):
+        if not brackets:
+            break
         brackets = brackets.replace(b"{}", b"")
-        depth += 1
-    return depth
+    return bool(brackets)
 
 
 def _present(raws: dict[str, msgspec.Raw]) -> Iterable[tuple[str, bytes]]:

@@ -15,7 +15,7 @@ from processor.decode.compile import Contract
 from processor.decode.facets import Typed
 from processor.decode.limits import Limits
 from processor.decode.names import run_problems
-from processor.decode.node import nesting
+from processor.decode.node import is_deeper
 from processor.decode.rules import is_run_id, time_us
 from processor.model.errors import FacetProblem
 from processor.model.identity import Node, job
@@ -104,7 +104,7 @@ class RunReader:
             self._compile()
 
     def _read(self, raw: bytes) -> RunSaid | None:
-        if nesting(raw, self._depth) > self._depth:
+        if is_deeper(raw, self._depth):
             return None
         try:
             run = self._decode(raw)

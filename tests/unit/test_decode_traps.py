@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from processor.decode import Decoder, TypedEvent, TypedEvents, build_decoder, read_schemas
-from processor.decode.node import nesting
+from processor.decode.node import is_deeper
 from processor.model.errors import Reason, Rejected, Stage
 from processor.resources import schemas_dir
 
@@ -260,11 +260,27 @@ def test_what_was_read_before_does_not_make_up_for_what_the_event_lacks(decoder:
 )
 def test_how_deep_json_nests_does_not_depend_on_what_its_strings_hold(text: bytes, depth: int) -> None:
     json.loads(text)
-    assert nesting(text, 64) == depth
+    assert (is_deeper(text, depth - 1), is_deeper(text, depth)) == (True, False)
 
 
-def test_nesting_beyond_what_is_asked_for_is_only_more() -> None:
-    assert nesting(b"[" * 5000 + b"]" * 5000, 64) == 65
+@pytest.mark.parametrize(("depth", "reason"), [(490, None), (600, Reason.TOO_DEEP), (5_000, Reason.TOO_DEEP)])
+def test_how_deep_an_event_may_nest_does_not_depend_on_the_python_that_reads_it(
+    decoder: Decoder, depth: int, reason: Reason | None
+) -> None:
+    nested = b"[" * depth + b"]" * depth
+    found = decoder(json.dumps(BASE).encode().replace(b"{", b'{"unknown": ' + nested + b",", 1))
+    assert (found.reason if isinstance(found, Rejected) else None) is reason
+    broken = decoder(b'{"unknown": ' + nested + b"}")
+    assert isinstance(broken, Rejected)
+    assert broken.reason is (reason or Reason.CONTRACT)
+
+
+def test_a_long_event_that_was_cut_off_is_no_json(decoder: Decoder) -> None:
+    value = json.dumps(BASE | {"unknown": [{}] * 2_000}).encode()
+    assert isinstance(decoder(value), TypedEvents)
+    cut = decoder(value[:-1])
+    assert isinstance(cut, Rejected)
+    assert cut.reason is Reason.NOT_JSON
 
 
 def test_null_in_place_of_all_facets_is_absent(decoder: Decoder) -> None:
