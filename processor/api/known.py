@@ -18,7 +18,7 @@ from processor.api.problems import bad_parameter
 from processor.model.text import visible
 from processor.model.wording import nearest
 
-__all__ = ["choices", "refuse_unknown", "told_methods"]
+__all__ = ["allowed", "choices", "refuse_unknown", "told_methods"]
 
 _STORED: Final = "known_parameters"
 _MOST_CHARS: Final = 100
@@ -30,8 +30,13 @@ def told_methods(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The answer to OPTIONS. The framework's own tells of the first function of a path alone."""
     path = str(request.scope["path_template"])
     methods = {method for route in request.app.routes if route.path_format == path for method in _methods(route)}
-    also = {"HEAD"} if "GET" in methods and path not in ENDLESS else set[str]()
-    return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(sorted(methods | also))})
+    return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers={"Allow": allowed(methods, path)})
+
+
+def allowed(methods: Iterable[str], path: str) -> str:
+    """These methods of a path as `Allow` has them: with the HEAD that the framework does not know."""
+    there = frozenset(methods)
+    return ", ".join(sorted(there | {"HEAD"} if "GET" in there and path not in ENDLESS else there))
 
 
 def refuse_unknown(request: Request[Any, Any, Any]) -> None:

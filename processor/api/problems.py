@@ -138,8 +138,14 @@ def _why(request: _AnyRequest, name: str, message: object) -> str:
 
 def _http(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
     problem = ProblemError(error.status_code, _refused(request, error.status_code))
-    problem.headers = dict(error.headers or {})
+    problem.headers = {name: _with_head(request, name, value) for name, value in (error.headers or {}).items()}
     return _answer(request, problem)
+
+
+def _with_head(request: _AnyRequest, name: str, value: str) -> str:
+    from processor.api.known import allowed  # noqa: PLC0415  it raises what is made here
+
+    return allowed(value.split(", "), request.url.path.rstrip("/")) if name.lower() == "allow" else value
 
 
 def _refused(request: _AnyRequest, status: int) -> str:

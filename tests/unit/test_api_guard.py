@@ -82,6 +82,20 @@ def test_who_asks_what_may_be_done_is_told_all_of_it(path: str, methods: str) ->
         assert (answer.status_code, answer.headers["allow"], answer.content) == (204, methods, b"")
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/namespaces/shop/datasets/orders", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/api/v2/nodes", "GET, HEAD, OPTIONS"),
+        ("/api/v2/changes", "GET, OPTIONS"),
+    ],
+)
+def test_who_asks_in_a_way_that_there_is_not_is_told_which_there_are(path: str, methods: str) -> None:
+    with served() as api:
+        answer = api.client.patch(path)
+        assert (answer.status_code, answer.headers.get_list("allow")) == (405, [methods])
+
+
 def test_answers_forbid_a_browser_to_guess_and_to_frame() -> None:
     with served() as api:
         for answer in (api.client.get(DOCUMENT), api.client.get("/nowhere")):
