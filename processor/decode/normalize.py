@@ -18,6 +18,7 @@ from typing import NamedTuple
 from processor.decode.checks import checks_of
 from processor.decode.descriptions import descriptions_of
 from processor.decode.event import TypedEvent
+from processor.decode.explain import point
 from processor.decode.explicit import Explicit, Part, explicit_lineage, sources
 from processor.decode.names import dataset_problems, is_named, job_problems, named_columns
 from processor.decode.runs import RunSaid, begin_digest, event_digest, run_said
@@ -36,6 +37,7 @@ from processor.model.observation import (
     Role,
     RunFact,
     RunState,
+    is_ours,
 )
 from processor.model.tables import Column, Columns
 
@@ -212,8 +214,11 @@ def _new_fact(part: Part, role: Role, pointer: str, problems: list[FacetProblem]
 
 def _kept(facets: Part, pointer: str, problems: list[FacetProblem]) -> Facets:
     kept = {name: data for name, data in facets.kept().items() if name not in _ELSEWHERE}
+    for name in [n for n in kept if is_ours(n)]:
+        problems.append(FacetProblem(point(pointer, name), name, "the processor keeps its own facet so: not kept"))
+        del kept[name]
     for name in [n for n, data in kept.items() if data is not None and len(data) > KEPT_BYTES]:
-        problems.append(FacetProblem(f"{pointer}/{name}", name, f"over {KEPT_BYTES} bytes: not kept"))
+        problems.append(FacetProblem(point(pointer, name), name, f"over {KEPT_BYTES} bytes: not kept"))
         del kept[name]
     return kept
 

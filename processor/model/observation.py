@@ -29,6 +29,11 @@ DESCRIPTIONS = "schema@descriptions"
 """The facet with the descriptions of a dataset's columns, by path."""
 
 
+def is_ours(facet: str) -> bool:
+    """Whether a facet has a name that is made here only, of what other facets state: no event may state it."""
+    return facet == DESCRIPTIONS or facet.startswith(f"{CHECKS}@")
+
+
 class Evidence(IntFlag):
     """How an edge is known; several may hold at once. Bits are stored: never renumber."""
 

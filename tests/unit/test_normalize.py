@@ -213,6 +213,16 @@ def test_a_facet_no_schema_describes_is_kept_as_it_came() -> None:
     assert b'"shelf":[1,{"b":2}]' in record.facets["acme"]
 
 
+@pytest.mark.parametrize("name", [DESCRIPTIONS, "dataQualityAssertions@shop:load"])
+def test_a_facet_under_a_name_of_the_processor_s_own_is_told_and_not_kept(name: str) -> None:
+    stated = {**table("t"), "facets": {"documentation": facet(description="x"), name: facet(id="forged")}}
+    said = observe(event(outputs=[stated]))
+    assert set(said.datasets[0].facets) == {"documentation"}
+    assert [(problem.pointer, problem.facet) for problem in said.problems] == [
+        (f"/outputs/0/facets/{name}", name),
+    ]
+
+
 def checked(job: str, minutes: float, *assertions: Json, among: str = "inputFacets") -> Json:
     part = table("t")
     part.setdefault(among, {})["dataQualityAssertions"] = facet(assertions=list(assertions))
