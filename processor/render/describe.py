@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from processor.index.aliases import aliases_of
 from processor.index.columns import column_lineage
 from processor.index.resolve import UnknownNodeError
 from processor.index.traverse import Direction
@@ -35,9 +36,15 @@ def _dataset(view: View, record: NodeRecord) -> Record:
         "columns": [{"path": column.path, "type": column.type} for column in current_columns(lanes)],
         "written_by": named.of(into, EdgeType.WRITES),
         "read_by": named.of(out, EdgeType.READS),
-        "aliases": named.of([*into, *out], EdgeType.SYMLINK),
+        "aliases": _other_names(view, id_),
         "schemas": [lane(each) for each in lanes],
     }
+
+
+def _other_names(view: View, dataset: bytes) -> list[Record]:
+    """Every other name of a dataset that holds now: one that was taken back is none."""
+    others = aliases_of(view, [dataset])[dataset] - {dataset}
+    return [node(each) for each in sorted(standing.node for standing in view.standing(others).values())]
 
 
 def _job(view: View, record: NodeRecord) -> Record:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processor.model.identity import Kind, Node
+from processor.model.observation import DESCRIPTIONS
 from processor.model.text import visible
 from processor.render.histories import state_words
 from processor.render.records import Record
@@ -38,7 +39,7 @@ def _parts(of: Record) -> Iterator[RenderableType]:
     yield title(_node(of))
     yield from _facts(of)
     if of.get("columns"):
-        yield from _section("Columns", _columns(of["columns"]))
+        yield from _section("Columns", _columns(of["columns"], of["facets"].get(DESCRIPTIONS)))
     for member, heading in _LISTS.items():
         if of.get(member):
             yield from _section(heading, Group(*(title(_node(each)) for each in of[member])))
@@ -69,10 +70,12 @@ def _section(heading: str, body: RenderableType) -> Iterator[RenderableType]:
     yield Padding(body, (0, 0, 0, 2), expand=False)
 
 
-def _columns(columns: Iterable[Record]) -> Table:
-    table = folding_grid(2)
+def _columns(columns: Iterable[Record], descriptions: object) -> Table:
+    said = descriptions if isinstance(descriptions, dict) else {}
+    table = folding_grid(3)
     for column in columns:
-        table.add_row(plain(column["path"], "green"), plain(column["type"] or "", "dim"))
+        words = " ".join(str(said.get(column["path"]) or "").split())
+        table.add_row(plain(column["path"], "green"), plain(column["type"] or "", "dim"), plain(words))
     return table
 
 
