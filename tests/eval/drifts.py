@@ -30,12 +30,14 @@ class Drift:
     job: Job
 
 
-def drop(cast: Cast, day: float, *, days: float | None = None) -> None:
-    """A column is dropped; for some days, or for good."""
+def drop(cast: Cast, day: float, *, days: float | None = None, is_crawled: bool = False) -> None:
+    """A column is dropped; for some days, or for good. `is_crawled`: a catalog states the table each night, too."""
     drift = _drift(cast, "dropped", lambda _: True, day, days)
     if drift is None:
         return
     table, column = drift.table, drift.column
+    if is_crawled:
+        _crawl_nightly(cast, [table])
     before: Columns = {}
 
     def begin(_: int) -> None:
@@ -144,8 +146,7 @@ def crawl(cast: Cast, day: float) -> None:
     label = Label("platform upgrade", _DRIFT, frozenset(table.node for table in tables), at(day), is_each=True)
     label.told_by("alert_storm", *(Node(Kind.NAMESPACE, table.namespace, "") for table in tables))
     _mark_upgrade(cast, [*_storms(tables, day), label], day)
-    for night in range(1, cast.company.days):
-        cast.world.push(at(night, 3), partial(_crawl, cast, tables))
+    _crawl_nightly(cast, tables)
 
     def begin(_: int) -> None:
         for table in tables:
@@ -167,6 +168,11 @@ def _mark_upgrade(cast: Cast, labels: list[Label], day: float) -> None:
         label.visible_us = at(int(day) + 1, 3.1)
         label.may_end_us = at(day)
         cast.world.labels.append(label)
+
+
+def _crawl_nightly(cast: Cast, tables: list[Table]) -> None:
+    for night in range(1, cast.company.days):
+        cast.world.push(at(night, 3), partial(_crawl, cast, tables))
 
 
 def _crawl(cast: Cast, tables: list[Table], now_us: int) -> None:

@@ -76,6 +76,7 @@ def _acts(days: int) -> list[tuple[float, Act]]:
         (2, partial(trusting.mistrust, days=short)),
         (2, partial(trusting.mistrust, days=None)),
         (1, drifts.crawl),
+        (2, partial(drifts.drop, is_crawled=True)),
     ]
 
 
