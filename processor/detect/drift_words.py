@@ -11,6 +11,7 @@ from processor.model.identity import Kind, Node
 from processor.model.observation import Role
 from processor.model.tables import ColumnChangeKind
 
+UNREAD = "; nobody is known to depend on it"
 _VERBS = {Retyping.WIDENED: "widened", Retyping.NARROWED: "narrowed"}
 
 
@@ -38,7 +39,7 @@ def reach(impact: Impact | None) -> str:
         return ""
     columns = [a for a in impact.columns if not a.possible]
     if not columns and not impact.datasets:
-        return _readers(impact.exposures) if impact.exposures else "; nobody is known to depend on it"
+        return _readers(impact.exposures) if impact.exposures else UNREAD
     told = _columns(columns, is_cut=impact.truncated) if columns else _datasets(impact.datasets)
     named = {a.node.dataset for a in (columns or impact.datasets)[:_NAMED]}
     ends = [node_words(a.node) for a in impact.exposures if not a.possible and a.node not in named]

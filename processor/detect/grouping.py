@@ -9,7 +9,8 @@ Rules kept here:
 - what one run did to several of its outputs is one drift; the gravest leads, then the first, then by id;
 - a job that is silent or stuck below a parent that is silent or stuck is told with its parent. Jobs below one parent
   that is not, and at least `_SCHEDULER` jobs of one namespace, that fall silent within a day are told with the first;
-- the one that leads is as grave as the gravest of its members. They are named up to `MOST_MEMBERS`, and all counted;
+- the one that leads is as grave as the gravest of its members, and does not say that nobody depends on it where
+  somebody depends on what a member broke. They are named up to `MOST_MEMBERS`, and all counted;
 - what an open alert tells of goes on being told by it (`standing`): nothing that holds is told anew because another
   part of the same cause is over;
 - of a kind, at most `at_most` alerts that began in one hour are told one by one, the gravest and the first ones; the
@@ -24,6 +25,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from processor.detect.drift_words import UNREAD
 from processor.detect.policy import Policy
 from processor.detect.standing import NOTHING_STANDS, Standing, outlived
 from processor.detect.stats import DAY_US, HOUR_US
@@ -153,7 +155,10 @@ def alone(finding: Finding) -> Finding:
 def _with_members(leader: Finding, members: Sequence[Member], count: int) -> Finding:
     ranked = sorted(members, key=rank)
     severity = min((leader.severity, *(member.severity for member in ranked)), key=_GRAVITY.index)
-    summary = f"{alone(leader).summary.removesuffix('.')}{_more(count)}"
+    said = alone(leader).summary.removesuffix(".")
+    if severity is Severity.CRITICAL:  # somebody does depend on it, if only on what a member broke
+        said = said.removesuffix(UNREAD)
+    summary = f"{said}{_more(count)}"
     return replace(leader, summary=summary, severity=severity, members=tuple(ranked[:MOST_MEMBERS]), member_count=count)
 
 

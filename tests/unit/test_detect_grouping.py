@@ -98,6 +98,15 @@ def test_who_leads_is_as_grave_as_the_gravest_of_its_members() -> None:
     assert (told.alert_id, told.severity) == ("id-a", Severity.CRITICAL)
 
 
+def test_who_leads_what_breaks_somebody_does_not_say_that_nobody_depends_on_it() -> None:
+    """A column that went all the way down in one night: nobody names it any more but who stands at the end."""
+    unread = replace(drift("a", 10, "x"), summary="a lost something; nobody is known to depend on it.")
+    (told,) = grouped([unread, drift("b", 20, "x", severity=Severity.CRITICAL)], CHAIN).findings
+    assert told.summary == "a lost something, and 1 more finding of the same cause."
+    (mild,) = grouped([unread, drift("b", 20, "x")], CHAIN).findings
+    assert mild.summary == "a lost something; nobody is known to depend on it, and 1 more finding of the same cause."
+
+
 def test_a_silent_task_is_told_with_its_silent_dag() -> None:
     parents = {job("dag", f"t{n}"): frozenset({job("dag", "all")}) for n in range(3)}
     found = [waiting("all", AlertKind.STUCK_RUN), *(waiting(f"t{n}") for n in range(3)), waiting("alone")]
