@@ -24,7 +24,11 @@ from tests.waiting import eventually
 
 FOOD = "postgres://food:5432"
 # The client advises to send OpenLineage; whoever calls these all the same is who they are for.
-pytestmark = pytest.mark.filterwarnings("ignore::deprecation.DeprecatedWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::deprecation.DeprecatedWarning"),
+    # Marquez's client asks for the time so, which Python 3.12 and newer warn of.
+    pytest.mark.filterwarnings("ignore:.*utcnow.*:DeprecationWarning"),
+]
 
 
 @pytest.fixture
