@@ -47,7 +47,7 @@ def _names(view: View, datasets: Collection[Node], breathe: Callable[[], None]) 
     for page in pages(sorted(datasets), _PAGE):
         breathe()
         several = find_aliases(view, [dataset.id for dataset in page]).names
-        named = view.nodes({name for names in several.values() for name in names})
+        named = view.standing({name for names in several.values() for name in names})
         found |= {d: [named[i].node for i in several[d.id] if i in named] for d in page if d.id in several}
     return found
 

@@ -15,6 +15,7 @@ from processor.model.history import (
     HOUR_US,
     FinishedRun,
     JobHistory,
+    KnownMapping,
     Lane,
     NodeRecord,
     OpenRun,
@@ -23,6 +24,7 @@ from processor.model.history import (
     SchemaVersion,
 )
 from processor.model.identity import ID_BYTES, Kind, Node
+from processor.model.mapping import together
 from processor.model.observation import EdgeType, Evidence, Lifecycle, Role, RunState
 from processor.model.tables import Columns, decode_columns
 
@@ -177,6 +179,18 @@ def _touches(there: Hash) -> list[bytes]:
 
 def _touched(there: Hash, touch: bytes) -> dict[str, bytes | None]:
     return _FACETS.decode(there[b"B" + touch[1:]])
+
+
+def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
+    """The mapping that holds for each output: what one run stated explicitly, in parts, is one."""
+    found: dict[bytes, KnownMapping] = {}
+    for one in known:
+        if one.is_current:
+            there = found.get(one.output.id)
+            found[one.output.id] = (
+                msgspec.structs.replace(one, mapping=together(there.mapping, one.mapping)) if there else one
+            )
+    return found
 
 
 def lanes_in(dataset: Node, there: Hash) -> list[Lane]:

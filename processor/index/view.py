@@ -12,8 +12,6 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from msgspec import structs
-
 from processor.index import joins
 from processor.index.expiry import epoch_of
 from processor.index.keys import Key
@@ -26,6 +24,7 @@ from processor.index.records import (
     Link,
     Standing,
     current_marks,
+    current_of,
     ended_run_id,
     facet_times,
     flows_in,
@@ -54,11 +53,11 @@ from processor.model.history import (
     RunRecord,
 )
 from processor.model.identity import ID_BYTES, Kind, Node, run_key
-from processor.model.mapping import EMPTY, Mapping, decode_mapping, together
+from processor.model.mapping import EMPTY, Mapping, decode_mapping
 from processor.model.memo import Memo
 from processor.model.tables import Columns
 
-__all__ = ["Link", "View", "current_columns", "current_of"]
+__all__ = ["Link", "View", "current_columns"]
 
 _PAGE = 500
 _MAPPINGS_BYTES = 16 * 1024 * 1024
@@ -379,16 +378,6 @@ class View:
             known = decode_mapping(content)
             self._mappings.put("", mark, known, len(content) + len(mark))
         return EMPTY if known is None else known
-
-
-def current_of(known: Iterable[KnownMapping]) -> dict[bytes, KnownMapping]:
-    """The mapping that holds for each output: what one run stated explicitly, in parts, is one."""
-    found: dict[bytes, KnownMapping] = {}
-    for one in known:
-        if one.is_current:
-            there = found.get(one.output.id)
-            found[one.output.id] = structs.replace(one, mapping=together(there.mapping, one.mapping)) if there else one
-    return found
 
 
 def current_columns(lanes: Iterable[Lane]) -> Columns:

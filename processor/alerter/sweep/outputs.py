@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from processor.detect import kinds, missing_column_lineage
 from processor.detect.missing_column_lineage import MappedDataset, Output
-from processor.index.view import View, current_columns, current_of
+from processor.index.records import current_of
+from processor.index.view import View, current_columns
 from processor.judging.scope import Scope, spared
 from processor.model.alert import Finding
 from processor.model.history import JobHistory, KnownMapping, NodeRecord, RunMembers
