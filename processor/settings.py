@@ -93,6 +93,9 @@ class Settings(BaseSettings):
         32 * 1024 * 1024, ge=1024, description="about the most bytes of records in one batch, at least one record"
     )
     queued_bytes: int = Field(48 * 1024 * 1024, ge=1024 * 1024, description="records fetched ahead, per process")
+    max_ahead_s: float = Field(
+        86_400, gt=0, le=10**10, description="an event dated further ahead of the clock is a dead letter"
+    )
     max_value_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="a larger record is a dead letter")
     reject_limit: RejectLimit = RejectLimit()
     shutdown_timeout_s: float = Field(20.0, gt=0, le=600, description="from SIGTERM to the end of the process")

@@ -19,7 +19,7 @@ from processor.alerter.redis_state import RedisAlerts
 from processor.alerter.sinks.config import SinksConfig
 from processor.alerter.topic_log import TopicLog
 from processor.decode.limits import Limits
-from processor.decode.observe import Observe, build_observer
+from processor.decode.observe import LatestUs, Observe, build_observer
 from processor.decode.schemas import SchemaSource, read_schemas
 from processor.decode.sniff import Format
 from processor.index.connect import Client, connect
@@ -35,6 +35,7 @@ from processor.indexer.publisher import Publisher
 from processor.indexer.rejects import RejectLimit
 from processor.indexer.retention import Retention
 from processor.indexer.source import Source
+from processor.indexer.timing import wall_us
 from processor.kafka_config import (
     admin_config,
     alerts_log_config,
@@ -123,7 +124,16 @@ def observers(settings: Settings) -> dict[str, Observe]:
     schemas = read_schemas(schemas_dir(), settings.facet_schemas)
     registry = _registry(settings)
     limits = Limits(value_bytes=settings.max_value_bytes)
-    return {each.topic: build_observer(each.format, schemas, registry, limits) for each in settings.input_topics}
+    latest = latest_us(settings)
+    return {
+        each.topic: build_observer(each.format, schemas, registry, limits, latest) for each in settings.input_topics
+    }
+
+
+def latest_us(settings: Settings) -> LatestUs:
+    """Up to which time events are taken: so far ahead of the clock as is allowed."""
+    ahead_us = int(settings.max_ahead_s * 1_000_000)
+    return lambda: wall_us() + ahead_us
 
 
 def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop, reached: Reached = pass_by) -> Indexer:
@@ -261,7 +271,7 @@ def api(settings: Settings, sender: Sender) -> Api:
     def open_observe() -> Observe:
         schemas = read_schemas(schemas_dir(), settings.facet_schemas)
         limits = Limits(value_bytes=settings.max_value_bytes, memo_bytes=Limits().memo_bytes // LANES)
-        return build_observer(Format.OPENLINEAGE, schemas, None, limits)
+        return build_observer(Format.OPENLINEAGE, schemas, None, limits, latest_us(settings))
 
     def open_one(topic: str) -> AbstractContextManager[KafkaTail]:
         return open_tail(settings, topic)

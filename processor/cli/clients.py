@@ -80,4 +80,5 @@ def open_reader(settings: Settings, **also: Any) -> Iterator[Consumer]:  # noqa:
 def file_observer(settings: Settings) -> Observe:
     """What reads the values of files: any format. Raises `UsageError` for a bad schema of the user's own."""
     schemas = read_schemas(schemas_dir(), settings.facet_schemas)
-    return build_observer("auto", schemas, None, Limits(value_bytes=settings.max_value_bytes))
+    limits = Limits(value_bytes=settings.max_value_bytes)
+    return build_observer("auto", schemas, None, limits, wiring.latest_us(settings))

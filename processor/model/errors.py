@@ -63,6 +63,7 @@ class Reason(StrEnum):
     SCHEMA_REFUSED = "schema_refused"
     CONTRACT = "contract"
     BAD_TIME = "bad_time"
+    FUTURE_TIME = "future_time"
     BAD_RUN_ID = "bad_run_id"
     BAD_NAME = "bad_name"
     INTERNAL = "internal"

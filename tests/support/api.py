@@ -22,6 +22,8 @@ from processor.decode.schemas import read_schemas
 from processor.index.memory import MemoryStore
 from processor.model.errors import DependencyError
 from processor.resources import schemas_dir
+from processor.settings import Settings
+from processor.wiring import latest_us
 
 # The memory store is not for several threads.
 CONFIG = ApiConfig(topic="lineage.events", threads=1, names_age_s=0.0, patience_s=0.0)
@@ -51,7 +53,8 @@ class Served:
 
 
 def observe() -> Observe:
-    return observer(build_decoder("openlineage", read_schemas(schemas_dir(), None)))
+    decoder = build_decoder("openlineage", read_schemas(schemas_dir(), None))
+    return observer(decoder, latest_us=latest_us(Settings()))
 
 
 def no_tail(_topic: str) -> AbstractContextManager[Tail]:

@@ -62,6 +62,7 @@ def test_marquez_answers_with_nothing(api: Served) -> None:
         (json.dumps(without("eventTime")).encode(), "contract", "/eventTime"),
         (json.dumps({**GOOD, "run": {"runId": "1"}}).encode(), "bad_run_id", "/run/runId"),
         (json.dumps({**GOOD, "eventTime": "yesterday"}).encode(), "bad_time", "/eventTime"),
+        (json.dumps({**GOOD, "eventTime": "9999-12-31T23:59:59Z"}).encode(), "future_time", "/eventTime"),
     ],
 )
 def test_what_breaks_the_contract_is_refused_with_reason_and_pointer(

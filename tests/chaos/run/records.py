@@ -128,6 +128,7 @@ def _bad_kinds(schema_id: int | None) -> dict[str, Callable[[Json], bytes | None
         "trailing": lambda good: msgspec.json.encode(good) + b"}",
         "no_time": lambda good: msgspec.json.encode({name: v for name, v in good.items() if name != "eventTime"}),
         "bad_time": lambda good: msgspec.json.encode({**good, "eventTime": "2026-02-30T25:00:00Z"}),
+        "future_time": lambda good: msgspec.json.encode({**good, "eventTime": "9999-12-31T23:59:59Z"}),
         "bad_state": lambda good: msgspec.json.encode({**good, "eventType": "FINISHED"}),
         "no_job": lambda good: msgspec.json.encode({name: v for name, v in good.items() if name != "job"}),
         "bad_run_id": lambda good: msgspec.json.encode({**good, "run": {"runId": " ", "facets": {}}}),
