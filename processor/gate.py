@@ -29,6 +29,7 @@ from processor.judging.questions import ImpactQuestion, answer_impact, read_ques
 from processor.judging.verdicts import CoverageVerdict, FailOn, Grade, ImpactVerdict, NodeRef, ProvenanceVerdict
 from processor.model.errors import DependencyError, LineageError, UsageError
 from processor.model.identity import Node
+from processor.model.text import quoted
 from processor.model.typed import converter
 from processor.model.wording import in_words
 from processor.settings import Settings
@@ -194,7 +195,7 @@ class _Index:
             return resolve(self.view, text)
         except UnknownNodeError as error:
             near = ", ".join(map(str, error.candidates))
-            raise UsageError(f"nothing is called {text}{f'; near it: {near}' if near else ''}") from None
+            raise UsageError(f"nothing is called {quoted(text)}{f'; near it: {near}' if near else ''}") from None
 
     def now_us(self) -> int:
         """The time to judge by."""

@@ -57,7 +57,7 @@ class Index:
     def resolve(self, text: str, view: View | None = None) -> Node:
         """The node that somebody means. Raises `UnknownNodeError` with what is near, or `AmbiguousNodeError`."""
         return resolve(
-            view or self.view, text, lambda _, wanted: self.catalog().near(wanted, breathe=self.view.breathe)
+            view or self.view, text, lambda _, wanted, kind: self.catalog().near(wanted, kind, self.view.breathe)
         )
 
     def alert(self, given: str) -> Alert | None:

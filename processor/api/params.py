@@ -14,7 +14,7 @@ from litestar.params import PathParameter, QueryParameter
 from processor.api.problems import ProblemError, bad_parameter
 from processor.model.errors import UsageError
 from processor.model.text import quoted
-from processor.model.wording import EMPTY_NODE, in_words
+from processor.model.wording import in_words, wrong_node
 from processor.render.times import parse_moment, parse_span
 
 __all__ = [
@@ -64,8 +64,8 @@ def node_in_path(text: str) -> str:
 
 def given_node(text: str, parameter: str = "node") -> str:
     """A NODE as it stood in the query, where it is decoded already. Raises `ProblemError`."""
-    if not text.strip():
-        raise bad_parameter(parameter, EMPTY_NODE)
+    if (fault := wrong_node(text)) != "":
+        raise bad_parameter(parameter, fault)
     return _bounded(text, parameter)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
@@ -17,7 +18,7 @@ from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
 from processor.index.search import KINDS, Query, breathing
 from processor.model.alert import Alert, AlertKind, Severity, Status
-from processor.model.identity import Kind
+from processor.model.identity import Kind, Node
 from processor.render.alerts import alert_record, in_order
 from processor.render.records import Record, node
 
@@ -69,7 +70,7 @@ async def search(  # noqa: PLR0913, PLR0917  as above
     def question(index: Index) -> Record:
         catalog = index.catalog()
         found = catalog.search(wanted, limit, offset, index.view.breathe)
-        near = catalog.near(q, breathe=index.view.breathe) if q and not found.total else ()
+        near = _near(index, wanted) if q and not found.total else ()
         return {
             "nodes": [node(each) for each in found.nodes],
             "total": found.total,
@@ -139,6 +140,12 @@ async def get_alert(
         return alert_record(found)
 
     return await asked(request, api.asker, question)
+
+
+def _near(index: Index, wanted: Query) -> Sequence[Node]:
+    """What is spelled alike: of the kind that was asked for, where there is any."""
+    catalog, breathe = index.catalog(), index.view.breathe
+    return catalog.near(wanted.text, wanted.kind, breathe) or catalog.near(wanted.text, breathe=breathe)
 
 
 _SEVERITIES: Final = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]

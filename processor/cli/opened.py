@@ -74,7 +74,7 @@ def found(view: View, text: str) -> Node:
     Raises `NotFoundError` with what is near when there is none, `UsageError` with the candidates if it may be several.
     """
     from processor.index.resolve import AmbiguousNodeError, NotYetError, UnknownNodeError, resolve
-    from processor.model.text import visible
+    from processor.model.text import quoted, visible
     from processor.render.text import label
 
     try:
@@ -84,7 +84,7 @@ def found(view: View, text: str) -> Node:
     except UnknownNodeError as error:
         near = ", ".join(label(node) for node in error.candidates)
         said = f"near it: {near}" if near else emptiness(view) or _BY_PART
-        raise NotFoundError(f"nothing is called {visible(text)}; {said}") from error
+        raise NotFoundError(f"nothing is called {quoted(text)}; {said}") from error
     except AmbiguousNodeError as error:
         several = ", ".join(label(node) for node in error.candidates)
-        raise UsageError(f"{visible(text)} may be any of: {several}") from error
+        raise UsageError(f"{quoted(text)} may be any of: {several}") from error

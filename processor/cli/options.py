@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from processor.model.errors import UsageError
-from processor.model.wording import EMPTY_NODE, NODE_FORMS
+from processor.model.wording import NODE_FORMS, wrong_node
 
 
 class Output(StrEnum):
@@ -53,8 +53,8 @@ AtOption = Annotated[
 def node_given(param: typer.CallbackParam, value: str | list[str] | None) -> str | list[str] | None:
     """What was given for a NODE, or for several; called back for every such parameter. Raises `UsageError`."""
     texts = [value] if isinstance(value, str) else value or []
-    if not all(text.strip() for text in texts):
-        raise UsageError(f"{_spelled(param)}: {EMPTY_NODE}")
+    if (fault := next(filter(None, map(wrong_node, texts)), "")) != "":
+        raise UsageError(f"{_spelled(param)}: {fault}")
     return value
 
 

@@ -55,7 +55,7 @@ def search(  # noqa: PLR0917  a question has as many parameters
     query = Query(text, None if kind is None else Kind(kind.value), namespace, owner, tag, prefix)
     with opened() as index:
         found = pick(entries(index.view), query, limit)
-        alike = near(index.view, text) if text and not found.total else ()
+        alike = (near(index.view, text, query.kind) or near(index.view, text)) if text and not found.total else ()
         empty = "" if found.total or alike else emptiness(index.view)
     _print(found, output)
     if found.total > len(found.nodes):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 from processor.index.layout import SEPARATORS, last_word, word_id
 from processor.index.past import PastView
@@ -17,18 +18,22 @@ from processor.model.errors import UsageError
 from processor.model.history import NodeRecord
 from processor.model.identity import Kind, Node, dataset, job
 from processor.model.observation import EdgeType
-from processor.model.wording import EMPTY_NODE
+from processor.model.text import quoted
+from processor.model.wording import nearest, wrong_node
 
 _WORDS = frozenset({Kind.DATASET.value, Kind.JOB.value, Kind.COLUMN.value})
+_NEAR = 5
+"""So many are told of what is near."""
 _COLONS_MAX = 32
-"""More colons than any real namespace has; a bound on what one question may cost."""
+_SPLITS_MAX = 100
+"""More colons than any real namespace has, more parts than any real name: bounds on what one question may cost."""
 
 
 class UnknownNodeError(UsageError):
     """Nothing in the index goes by that name; `candidates` are near."""
 
     def __init__(self, text: str, candidates: tuple[Node, ...] = ()) -> None:
-        super().__init__(f"unknown: {text}")
+        super().__init__(f"unknown: {quoted(text)}")
         self.candidates = candidates
 
 
@@ -39,19 +44,19 @@ class NotYetError(UnknownNodeError):
         super().__init__(text)
         self.since_us = since_us
         since = "" if since_us is None else f"; it was first seen {_time(since_us)}"
-        self.args = (f"{text} was not known at that time{since}",)
+        self.args = (f"{quoted(text)} was not known at that time{since}",)
 
 
 class AmbiguousNodeError(UsageError):
     """Several nodes go by that name; `candidates` are all of them."""
 
     def __init__(self, text: str, candidates: tuple[Node, ...]) -> None:
-        super().__init__(f"ambiguous: {text} fits {len(candidates)} nodes")
+        super().__init__(f"ambiguous: {quoted(text)} fits {len(candidates)} nodes")
         self.candidates = candidates
 
 
-Near = Callable[[View, str], tuple[Node, ...]]
-"""Finds what looks like a name."""
+Near = Callable[[View, str, Kind | None], tuple[Node, ...]]
+"""Finds what looks like a name: of one kind, or of any."""
 
 
 def _time(time_us: int) -> str:
@@ -61,17 +66,17 @@ def _time(time_us: int) -> str:
 def resolve(view: View, text: str, nearby: Near | None = None) -> Node:
     """The node that `text` names. UnknownNodeError, with what is `nearby`, or AmbiguousNodeError otherwise.
 
-    UsageError where there is no text: whoever has a name for that parameter looks before.
+    UsageError for a text that nothing can be called: whoever has a name for that parameter looks before.
     """
-    if not text.strip():
-        raise UsageError(f"node: {EMPTY_NODE}")
-    kind, separator, rest = text.partition(":")
+    if (fault := wrong_node(text)) != "":
+        raise UsageError(f"node: {fault}")
+    kind, separator, _ = text.partition(":")
     find = _find_identity if separator and kind in _WORDS else _find_name
     found = find(view, text)
     if not found and isinstance(view, PastView):
         _say_if_later(view.present(), text, find)
     if not found:
-        raise UnknownNodeError(text, (nearby or near)(view, rest if find is _find_identity else text))
+        raise UnknownNodeError(text, _alike(view, text, nearby or near))
     if len(found) > 1:
         raise AmbiguousNodeError(text, tuple(sorted(found, key=str)))
     return found[0]
@@ -80,6 +85,28 @@ def resolve(view: View, text: str, nearby: Near | None = None) -> Node:
 def is_called(view: View, text: str) -> bool:
     """Whether a node, or several, go by a name: in whole, or by its trailing part."""
     return bool(_find_name(view, text))
+
+
+def _alike(view: View, text: str, nearby: Near) -> tuple[Node, ...]:
+    """What is near a name that is not known: of the kind that was asked for, where there is any."""
+    word, separator, rest = text.partition(":")
+    if not separator or word not in _WORDS:
+        return (*_columns_alike(view, text), *nearby(view, text, None))[:_NEAR]
+    if word == Kind.COLUMN.value:
+        return _columns_alike(view, text)[:_NEAR] or nearby(view, rest.rpartition(":")[0] or rest, Kind.DATASET)
+    return nearby(view, rest, Kind(word)) or nearby(view, rest, None)
+
+
+def _columns_alike(view: View, text: str) -> tuple[Node, ...]:
+    """Columns of a dataset that is known, spelled like the one that it has not."""
+    meant = identities(text)
+    known = view.standing([node.dataset.id for node in meant])
+    stated = ((node.dataset, str(node.field)) for node in meant if node.dataset.id in known)
+    for table, field in chain(stated, _read_as_column(view, text.removeprefix(f"{Kind.COLUMN}:"))):
+        alike = nearest(field, sorted(fields_of(view, table)))
+        if alike:
+            return tuple(table.column(each) for each in alike)
+    return ()
 
 
 def _say_if_later(present: View, text: str, find: Callable[[View, str], list[Node]]) -> None:
@@ -174,20 +201,22 @@ def _ends_with(record: NodeRecord, text: str) -> bool:
 
 def _fitting_columns(view: View, text: str) -> list[Node]:
     """`orders.amount`: every split into a dataset's name and one of its columns."""
-    found: list[Node] = []
-    for at in reversed([i for i, letter in enumerate(text) if letter in ".:"]):
-        tables = [n for n in _fitting(view, text[:at]) if n.kind is Kind.DATASET]
-        found += [t.column(text[at + 1 :]) for t in tables if text[at + 1 :] in fields_of(view, t)]
-    return found
+    return [t.column(field) for t, field in _read_as_column(view, text) if field in fields_of(view, t)]
 
 
-def near(view: View, text: str, count: int = 5) -> tuple[Node, ...]:
-    """Nodes whose names look like `text`, likeliest first. Reads every name."""
+def _read_as_column(view: View, text: str) -> Iterator[tuple[Node, str]]:
+    """Every dataset that a beginning of the text names, with what the rest then is; the longest first."""
+    for at in reversed([i for i, letter in enumerate(text) if letter in ".:"][-_SPLITS_MAX:]):
+        yield from ((node, text[at + 1 :]) for node in _fitting(view, text[:at]) if node.kind is Kind.DATASET)
+
+
+def near(view: View, text: str, kind: Kind | None = None) -> tuple[Node, ...]:
+    """Nodes whose names look like `text`, of one kind or of any, likeliest first. Reads every name."""
     by_name: dict[str, Node] = {}
-    for kind in (Kind.DATASET, Kind.JOB):
-        for record in view.all_nodes(kind):
+    for each in (Kind.DATASET, Kind.JOB) if kind is None else (kind,):
+        for record in view.all_nodes(each):
             by_name.setdefault(record.node.name, record.node)
             by_name.setdefault(last_word(record.node.name), record.node)
     wanted = text.rpartition(":")[2]
-    matches = difflib.get_close_matches(wanted, by_name, n=count * 2, cutoff=0.6)
-    return tuple(dict.fromkeys(by_name[match] for match in matches))[:count]
+    matches = difflib.get_close_matches(wanted, by_name, n=2 * _NEAR, cutoff=0.6)
+    return tuple(dict.fromkeys(by_name[match] for match in matches))[:_NEAR]

@@ -30,6 +30,8 @@ KINDS: Final = (Kind.DATASET, Kind.JOB)
 _COMPARED: Final = 500
 _BESIDE: Final = 200
 _LIKE: Final = 0.6
+_NEAR: Final = 5
+"""So many are told of what is near."""
 _LONGEST: Final = 200
 """So much of a name is compared: what that costs grows with the square of it."""
 _AT_ONCE: Final = 10_000
@@ -292,33 +294,34 @@ class Catalog:
         named = sorted(i for name in names for i in self.names[name])
         return (i for i in named if hits[min(bisect_left(hits, i), len(hits) - 1)] == i)
 
-    def near(self, text: str, count: int = 5, breathe: Breathe = _go_on) -> tuple[Node, ...]:
-        """Those whose names look like the text, likeliest first. `breathe`: as in `search`."""
+    def near(self, text: str, kind: Kind | None = None, breathe: Breathe = _go_on) -> tuple[Node, ...]:
+        """Those whose names look like the text, of one kind or of any, likeliest first. `breathe`: as in `search`."""
         wanted = text.rpartition(":")[2].casefold()
         by_name: dict[str, Node] = {}
-        for entry in self._alike(wanted, breathe):
+        [places] = self._ranges(Query(kind=kind))
+        for entry in self._alike(wanted, places, breathe):
             by_name.setdefault(entry.name, entry.node)
             by_name.setdefault(entry.word, entry.node)
-        matches = _closest(wanted, by_name, count * 2, breathe)
-        return tuple(dict.fromkeys(by_name[match] for match in matches))[:count]
+        matches = _closest(wanted, by_name, 2 * _NEAR, breathe)
+        return tuple(dict.fromkeys(by_name[match] for match in matches))[:_NEAR]
 
-    def _alike(self, wanted: str, breathe: Breathe) -> Iterable[Entry]:
+    def _alike(self, wanted: str, places: range, breathe: Breathe) -> Iterable[Entry]:
         """Of many names only those are compared in full that share most of the beginning, or the end."""
-        if len(self.entries) <= _COMPARED:
-            return self.entries
-        return (self.entries[i] for i in self._sharing(wanted, breathe))
+        near = places if len(places) <= _COMPARED else self._sharing(wanted, places, breathe)
+        return (self.entries[i] for i in near)
 
-    def _sharing(self, wanted: str, breathe: Breathe) -> list[int]:
+    def _sharing(self, wanted: str, places: range, breathe: Breathe) -> list[int]:
         least = max(2, len(wanted) // 2)
         has_head, has_tail = wanted[:least] in self.text, wanted[-least:] + _BETWEEN in self.text
         for length in dict.fromkeys((max(2, len(wanted) * 3 // 4), least)):
             head, tail = wanted[:length], wanted[-length:]
             if self.text:
-                begins = self._sought(head, 0, len(self.text)) if has_head else ()
-                ends = self._sought(tail + _BETWEEN, 0, len(self.text)) if has_tail else ()
+                part = self.begins[places.start], self.begins[places.stop]
+                begins = self._sought(head, *part) if has_head else ()
+                ends = self._sought(tail + _BETWEEN, *part) if has_tail else ()
                 found = {*islice(begins, _BESIDE), *islice(ends, _BESIDE)}
             else:
-                texts = enumerate(breathing(self.texts, breathe))
+                texts = ((i, self.texts[i]) for i in breathing(places, breathe))
                 found = set(islice((i for i, text in texts if head in text or text.endswith(tail)), _BESIDE))
             if found:
                 return sorted(found)

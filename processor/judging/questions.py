@@ -14,8 +14,9 @@ from processor.judging.schema_files import name_in, read_schema
 from processor.judging.verdicts import FailOn, ImpactVerdict
 from processor.model.errors import UsageError
 from processor.model.identity import Kind, Node
+from processor.model.text import quoted
 from processor.model.typed import converter
-from processor.model.wording import EMPTY_NODE
+from processor.model.wording import wrong_node
 
 _NOTHING: Final = msgspec.Raw()
 
@@ -80,11 +81,11 @@ def _of_schema(question: ImpactQuestion, resolve: Callable[[str], Node], names: 
     if name is None:
         option = "--dataset raw.orders" if "dataset" in names else "`dataset`, a NODE"
         raise BadPartError("dataset", f"name the dataset that the schema is of: {option}")
-    if not name.strip():
-        raise BadPartError("dataset", EMPTY_NODE)
+    if (fault := wrong_node(name)) != "":
+        raise BadPartError("dataset", fault)
     dataset = resolve(name)
     if dataset.kind is not Kind.DATASET:
-        raise BadPartError("dataset", f"{name} is a {dataset.kind.value}; name a dataset")
+        raise BadPartError("dataset", f"{quoted(name)} is a {dataset.kind.value}; name a dataset")
     return of_schema(dataset, proposal)
 
 

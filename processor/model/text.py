@@ -15,5 +15,6 @@ def visible(text: str) -> str:
 
 
 def quoted(error: object) -> str:
-    """What an error of a library says, which may quote the input: shortened, and visible."""
-    return visible(str(error)[:MOST_CHARS])
+    """What an error of a library says, which may quote the input, or the input itself: shortened, and visible."""
+    text = str(error)
+    return visible(text if len(text) <= MOST_CHARS else f"{text[:MOST_CHARS]}…")

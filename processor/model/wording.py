@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
+from processor.model.identity import Kind
 from processor.model.text import quoted
 
-__all__ = ["EMPTY_NODE", "NODE_FORMS", "in_words", "nearest"]
+__all__ = ["NODE_FORMS", "in_words", "nearest", "wrong_node"]
 
 NODE_FORMS: Final = (
     "dataset:NAMESPACE:NAME, job:NAMESPACE:NAME, column:NAMESPACE:NAME:FIELD, or any trailing part of a name that is"
     " unique, such as orders.amount"
 )
 """What a person may call a node."""
-EMPTY_NODE: Final = f"it is empty; a NODE is {NODE_FORMS}"
+_NAMED_KINDS: Final = frozenset({Kind.DATASET.value, Kind.JOB.value, Kind.COLUMN.value})
 
 _KINDS: Final = {
     "int": "a whole number",
@@ -57,6 +58,16 @@ def in_words(message: object, choices: Sequence[str] = ()) -> str:
         if (found := pattern.match(text)) is not None:
             return f"{told(found)}{where}"
     return text
+
+
+def wrong_node(text: str) -> str:
+    """Why nothing can be called so: no text at all, or a kind without a name; empty where something may be."""
+    kind, separator, rest = text.strip().partition(":")
+    if not kind and not separator:
+        return f"it is empty; a NODE is {NODE_FORMS}"
+    if separator and kind in _NAMED_KINDS and not rest.strip():
+        return f"a name is missing after {kind}:; a NODE is {NODE_FORMS}"
+    return ""
 
 
 def nearest(name: str, known: Sequence[str]) -> tuple[str, ...]:

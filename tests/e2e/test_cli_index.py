@@ -187,6 +187,19 @@ def test_what_is_not_there_is_exit_1_and_names_what_is_near(loaded: Lineage) -> 
     assert "dataset:bigquery:marts.revenue" in done.err
 
 
+def test_what_is_near_is_a_column_or_a_job_where_one_was_meant(loaded: Lineage) -> None:
+    assert "near it: column:bigquery:raw.orders:amount" in " ".join(loaded("down", "raw.orders.amont").err.split())
+    told = loaded("show", "job:dbt:marts.revenu.run").err
+    assert ("job:dbt:marts.revenue.run" in told, "dataset:" in told) == (True, False)
+    told = loaded("search", "marts.revenu.ran", "--kind", "job").err
+    assert ("job:dbt:marts.revenue.run" in told, "dataset:" in told) == (True, False)
+
+
+def test_a_long_unknown_name_is_told_in_short(loaded: Lineage) -> None:
+    done = loaded("show", f"dataset:{'x' * 10_000}")
+    assert (done.code, "xxx…" in done.err, len(done.err) < 400) == (1, True, True)
+
+
 def test_what_nothing_is_near_to_says_how_to_look_for_it(loaded: Lineage) -> None:
     done = loaded("show", "wholly_else_12345")
     assert (done.code, done.out) == (1, "")

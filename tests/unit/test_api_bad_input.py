@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from processor.model.wording import EMPTY_NODE
+from processor.model.wording import NODE_FORMS
 from tests.support.api import Served, served
 from tests.support.events import column_lineage, event, memory, schema, table
 
 BELOW = table("stg.orders", columnLineage=column_lineage({"id": [("raw.orders", "id")]}))
+EMPTY_NODE = f"it is empty; a NODE is {NODE_FORMS}"
 LOADED = event("load", inputs=[table("raw.orders", schema=schema("id", "amount:int"))], outputs=[BELOW])
 
 
@@ -53,6 +55,10 @@ def problem(api: Served, path: str, status: int = 400) -> dict[str, Any]:
         ("nodes/%20/schemas", "node", EMPTY_NODE),
         ("gates/provenance?node=%20", "node", EMPTY_NODE),
         ("why/%20", "node", EMPTY_NODE),
+        ("nodes/dataset:", "node", f"a name is missing after dataset:; a NODE is {NODE_FORMS}"),
+        ("why/job:%20", "node", f"a name is missing after job:; a NODE is {NODE_FORMS}"),
+        ("paths?from=column:&to=stg.orders", "from", f"a name is missing after column:; a NODE is {NODE_FORMS}"),
+        ("alerts?subject=dataset:", "subject", f"a name is missing after dataset:; a NODE is {NODE_FORMS}"),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named_and_told_in_plain_words(
@@ -64,6 +70,23 @@ def test_a_parameter_that_cannot_be_used_is_named_and_told_in_plain_words(
 
 def test_marquez_takes_parameters_that_it_does_not_know(api: Served) -> None:
     assert api.client.get("/api/v1/namespaces?sort=name&limit=5").status_code == 200
+
+
+def test_a_long_unknown_name_is_told_in_short(api: Served) -> None:
+    for path in (f"nodes/{'x' * 8_000}", f"nodes/dataset:{'x' * 8_000}", f"paths?to=stg.orders&from={'x' * 8_000}"):
+        told = problem(api, f"/api/v2/{path}", 404)
+        assert (told["detail"].endswith("xxx…"), len(told["detail"]) < 300) == (True, True)
+
+
+def test_what_is_near_is_of_the_kind_that_was_asked_for_where_there_is_any(api: Served) -> None:
+    near = {
+        "job:shop:lode": ["job:shop:load"],
+        "job:shop:raw.order": ["dataset:postgres://warehouse:5432:raw.orders"],
+        "column:postgres://warehouse:5432:raw.orders:amont": ["column:postgres://warehouse:5432:raw.orders:amount"],
+    }
+    for asked, told in near.items():
+        assert problem(api, f"/api/v2/nodes/{quote(asked, safe='')}", 404)["near"][:1] == told
+    assert problem(api, "/api/v2/search?q=raw.orderz&kind=dataset", 200)["near"][0].startswith("dataset:")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +109,7 @@ def test_the_impact_of_a_column_that_there_is_not(api: Served, column: str, near
         (b'{"schema":["id"],"dataset":3}', "dataset", "give a text or nothing, not a whole number"),
         (b'{"schema":["id"]}', "dataset", "name the dataset that the schema is of: `dataset`, a NODE"),
         (b'{"schema":["id"],"dataset":""}', "dataset", EMPTY_NODE),
+        (b'{"schema":["id"],"dataset":"job:"}', "dataset", f"a name is missing after job:; a NODE is {NODE_FORMS}"),
         (b'{"manifest":{"nodes":{}}}', "manifest", "its member `metadata` is missing"),
     ],
 )

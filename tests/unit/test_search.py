@@ -17,7 +17,7 @@ from processor.index.memory import MemoryStore
 from processor.index.search import Catalog, Entry, Query, catalog_of, entries, pick
 from processor.index.view import View
 from processor.model.errors import IndexVersionError
-from processor.model.identity import Kind
+from processor.model.identity import Kind, job
 from tests.support.api import served
 from tests.support.events import event, facet, fill, memory, table
 from tests.waiting import eventually
@@ -112,6 +112,16 @@ def test_near_names_are_found_among_very_many() -> None:
     there[b"o"] = _entry("orders")
     assert [node.name for node in catalog_of(there).near("ordres")] == ["orders"]
     assert Catalog().near("anything") == ()
+
+
+@pytest.mark.parametrize("count", [3, 600])
+@pytest.mark.parametrize("odd", ["", "\0"], ids=["as one text", "each by itself"])
+def test_near_names_of_a_kind_are_found_however_many_of_another_are_nearer(count: int, odd: str) -> None:
+    there = [_entry(f"orders_{i}{odd}") for i in range(count)]
+    there += [_entry(name)._replace(node=job("n", name)) for name in ("load_orders", "order")]
+    catalog = catalog_of({entry.node.id: entry for entry in there})
+    assert [node.name for node in catalog.near("orders", Kind.JOB)] == ["order", "load_orders"]
+    assert {node.kind for node in catalog.near("orders_7", Kind.DATASET)} == {Kind.DATASET}
 
 
 @pytest.mark.parametrize("odd", ["", "\0"], ids=["as one text", "each by itself"])
