@@ -4,7 +4,9 @@ Rules kept here:
 - the columns of each sort of record are fixed, so that it streams, and every file of a sort has the same; members of
   members are named `from.name`;
 - what is a list or an object is its JSON; what is not there is empty; what is not printable is spelled out, so that a
-  record is one line.
+  record is one line;
+- a text that a spreadsheet would take for a formula has an apostrophe before it, and so has one that begins with an
+  apostrophe: whoever reads it takes the first away, and has what was there.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from processor.render.records import Record
 
 __all__ = ["ALERTS", "COVERAGE", "EDGES", "NODES", "RUNS", "SCHEMAS", "SEARCHED", "csv_lines"]
 
+_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001  some tables take the wide ones as well
+"""What a formula begins with. Source: OWASP, CSV Injection; ASVS 5.0, requirement 1.2.10."""
 _SEEN: Final = ("first_seen", "last_seen")
 SEARCHED: Final = ("kind", "namespace", "name")
 NODES: Final = (*SEARCHED, *_SEEN, "last_write", "lifecycle", "dropped", "columns", "facets")
@@ -72,7 +76,14 @@ def _at(record: Record, path: Sequence[str]) -> Any:  # noqa: ANN401  any JSON
 def _text(value: Any) -> str:  # noqa: ANN401  as above
     if value is None:
         return ""
-    return visible(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    if isinstance(value, str):
+        return _no_formula(visible(value))
+    return visible(msgspec.json.encode(value).decode())
+
+
+def _no_formula(text: str) -> str:
+    is_taken_for_one = text.startswith("'") or text.lstrip(" ").startswith(_FORMULA)
+    return f"'{text}" if is_taken_for_one else text
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,4 +40,27 @@ def test_an_edge_between_columns_names_both_and_its_job() -> None:
 def test_any_name_is_one_cell_of_one_line(name: str) -> None:
     text = "".join(csv_lines([{"kind": "job", "namespace": "n", "name": name}], SEARCHED))
     assert text.count("\n") == 2
-    assert list(csv.reader(io.StringIO(text)))[1] == ["job", "n", visible(name)]
+    assert [cell.removeprefix("'") for cell in list(csv.reader(io.StringIO(text)))[1]] == ["job", "n", visible(name)]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        (" =1", "' =1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\t=1", "\\t=1"),
+        ("'=1", "''=1"),
+        ("a=1", "a=1"),
+    ],
+)
+def test_no_name_is_a_formula_to_a_spreadsheet(name: str, cell: str) -> None:
+    text = "".join(csv_lines([{"kind": "job", "namespace": "n", "name": name}], SEARCHED))
+    assert list(csv.reader(io.StringIO(text)))[1][2] == cell
+
+
+def test_a_number_below_nothing_stays_one() -> None:
+    assert list(csv_lines([{"total": -1}], ("total",)))[1] == "-1\r\n"
