@@ -196,6 +196,7 @@ class Described(NodeRef, kw_only=True):
     open_runs: list[OpenedRun] | msgspec.UnsetType = msgspec.UNSET
     runs: list[EndedRun] | msgspec.UnsetType = msgspec.UNSET
     type: str | msgspec.UnsetType | None = msgspec.UNSET
+    description: str | msgspec.UnsetType = msgspec.UNSET
     is_current: bool | msgspec.UnsetType = msgspec.UNSET
     derives_from: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET
     derived_by: list[GraphEdge] | msgspec.UnsetType = msgspec.UNSET

@@ -6,15 +6,18 @@ from collections.abc import Iterable
 
 from processor.index.aliases import aliases_of
 from processor.index.columns import column_lineage
+from processor.index.facets import facet_reader
 from processor.index.resolve import UnknownNodeError
 from processor.index.traverse import Direction
 from processor.index.view import Link, View, current_columns
 from processor.model.history import FinishedRun, NodeRecord, OpenRun
 from processor.model.identity import Kind, Node
-from processor.model.observation import EdgeType, RunState
+from processor.model.observation import DESCRIPTIONS, EdgeType, RunState
 from processor.render.records import Record, edge, lane, node, node_record
 from processor.render.text import label
 from processor.render.times import rfc3339
+
+_descriptions_of = facet_reader(dict[str, str])
 
 
 def describe(view: View, of: Node) -> Record:
@@ -23,7 +26,7 @@ def describe(view: View, of: Node) -> Record:
     if record is None:
         raise UnknownNodeError(label(of))
     if of.kind is Kind.COLUMN:
-        return _column(view, of)
+        return _column(view, record, of)
     return _job(view, record) if of.kind is Kind.JOB else _dataset(view, record)
 
 
@@ -62,13 +65,14 @@ def _job(view: View, record: NodeRecord) -> Record:
     }
 
 
-def _column(view: View, of: Node) -> Record:
-    columns = dict(view.columns(of.dataset))
+def _column(view: View, table: NodeRecord, of: Node) -> Record:
+    columns, said = dict(view.columns(of.dataset)), _descriptions_of(table.facets.get(DESCRIPTIONS)).get(of.field or "")
     up = column_lineage(view, of, Direction.UP, depth=1).edges
     down = column_lineage(view, of, Direction.DOWN, depth=1).edges
     return {
         **node(of),
         "type": columns.get(of.field or ""),
+        **({"description": said} if said else {}),
         "is_current": of.field in columns,
         "derives_from": [edge(each) for each in up],
         "derived_by": [edge(each) for each in down],

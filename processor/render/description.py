@@ -60,6 +60,8 @@ def _facts(of: Record) -> Iterator[Text]:
     if of["kind"] == Kind.COLUMN.value:
         gone = "" if of["is_current"] else "no column of the current schema"
         yield Text(visible(of["type"] or "") or gone or "type unknown", style="dim")
+    if of.get("description"):
+        yield plain(" ".join(str(of["description"]).split()))
     owners = of.get("facets", {}).get("ownership", {}).get("owners", ())
     if owners:
         yield Text(f"owned by {', '.join(visible(str(owner.get('name'))) for owner in owners)}", style="dim")

@@ -22,7 +22,7 @@ from processor.model.errors import DependencyError
 from processor.model.identity import Node
 from processor.render.describe import describe
 from tests.support.api import Served, served
-from tests.support.events import NAMESPACE, PIPELINE, at, ds, event, jb, memory, table
+from tests.support.events import NAMESPACE, PIPELINE, at, ds, event, facet, jb, memory, table
 
 
 @pytest.fixture
@@ -52,6 +52,12 @@ def names(document: Any) -> set[str]:  # noqa: ANN401  any JSON
 @pytest.mark.parametrize("node", [ds("stg"), jb("stage"), ds("stg").column("id")])
 def test_a_node_is_told_as_the_command_line_tells_it(api: Served, node: Node) -> None:
     assert got(api, path(node), forms.Described) == msgspec.to_builtins(describe(View(api.store), node))
+
+
+def test_a_column_is_told_with_its_description() -> None:
+    fields = [{"name": "id", "type": "int", "description": "Which order."}]
+    with served(memory(event(outputs=[table("t", schema=facet(fields=fields))]))) as api:
+        assert got(api, path(ds("t").column("id")), forms.Described)["description"] == "Which order."
 
 
 def test_a_trailing_part_of_a_name_will_do(api: Served) -> None:

@@ -14,8 +14,9 @@ from processor.render.description import description
 from tests.support.events import NAMESPACE, Json, ds, event, facet, memory, table
 
 
-def shown(store: MemoryStore, name: str, capsys: pytest.CaptureFixture[str]) -> str:
-    console.print_out(description(describe(View(store), ds(name))))
+def shown(store: MemoryStore, name: str, capsys: pytest.CaptureFixture[str], column: str | None = None) -> str:
+    node = ds(name) if column is None else ds(name).column(column)
+    console.print_out(description(describe(View(store), node)))
     return capsys.readouterr().out
 
 
@@ -35,6 +36,14 @@ def test_what_a_column_is_stands_beside_it_in_one_line(capsys: pytest.CaptureFix
         ["id", "int", "Which", "order."],
         ["at", "date"],
     ]
+
+
+def test_what_a_column_is_stands_below_its_type_where_it_is_asked_for_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = [{"name": "id", "type": "int", "description": "Which\n order."}, {"name": "at", "type": "date"}]
+    store = memory(event(outputs=[table("t", schema=facet(fields=fields))]))
+    assert [line.strip() for line in shown(store, "t", capsys, "id").splitlines()[1:]] == ["int", "Which order."]
+    assert describe(View(store), ds("t").column("id"))["description"] == "Which\n order."
+    assert "description" not in describe(View(store), ds("t").column("at"))
 
 
 def test_a_name_that_was_taken_back_is_none_and_those_of_other_names_are_also_its() -> None:
