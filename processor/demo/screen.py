@@ -22,6 +22,7 @@ from processor.render.alerts import alert_block, alert_lines
 __all__ = ["PlainScreen", "Screen", "TerminalScreen"]
 
 _STATUS_EVERY_S: Final = 5.0
+_OVER: Final = "the story is over; Ctrl-C ends the demo"
 
 
 class Screen(Protocol):
@@ -44,12 +45,14 @@ class Screen(Protocol):
 
 
 class PlainScreen:
-    """One line after the other."""
+    """One line after the other, none of them twice in a row."""
 
-    def __init__(self, console: Console) -> None:
-        """Print to a console."""
+    def __init__(self, console: Console, status_every_s: float = _STATUS_EVERY_S) -> None:
+        """Print to a console; how things stand at most every so many seconds."""
         self._console = console
-        self._last = ""
+        self._status_every_s = status_every_s
+        self._last = self._last_status = ""
+        self._is_over = False
         self._status_at_s = 0.0
 
     def __enter__(self) -> Self:
@@ -79,12 +82,18 @@ class PlainScreen:
         self._line(Text(text))
 
     def status(self, at: datetime | None, played: float, figures: Figures, firing: int) -> None:
-        """See `Screen`; every few seconds only."""
-        if time.monotonic() - self._status_at_s < _STATUS_EVERY_S:
+        """See `Screen`; every few seconds only, and only what is new."""
+        if time.monotonic() - self._status_at_s < self._status_every_s:
             return
         self._status_at_s = time.monotonic()
-        told = f"{played:4.0%}  " + "  ".join(f"{name} {value}" for name, value in _figures(figures, firing))
-        self._line(Text(f"{_time(at)}  {told}"))
+        told = "  ".join(f"{name} {value}" for name, value in _figures(figures, firing))
+        line = f"{_time(at)}  {played:4.0%}  {told}"
+        if line != self._last_status:
+            self._last_status = line
+            self._line(Text(line))
+        if played >= 1 and not self._is_over:
+            self._is_over = True
+            self.say(f"{_OVER[0].upper()}{_OVER[1:]}")
 
     def _line(self, line: RenderableType) -> None:
         self._console.print(line, soft_wrap=True)
@@ -134,7 +143,7 @@ class TerminalScreen:
 
     def _head(self, at: datetime | None, played: float) -> Table:
         head = Table.grid(padding=(0, 2))
-        what = "the story is over; Ctrl-C ends the demo" if played >= 1 else "playing five days of a company"
+        what = _OVER if played >= 1 else "playing five days of a company"
         head.add_row(Text(_time(at), style="bold"), ProgressBar(total=1.0, completed=played, width=30), Text(what))
         return head
 
