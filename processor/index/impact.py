@@ -27,6 +27,8 @@ from processor.index.columns import Mappings, Wanted, columns_of, dropped, live_
 from processor.index.exposures import exposures
 from processor.index.facets import facet_reader
 from processor.index.records import Standing
+from processor.index.remembered import WHO, aliases
+from processor.index.traverse import DEPTH, Direction, look_around
 from processor.index.view import View
 from processor.model.alert import Affected, Impact
 from processor.model.history import KnownMapping
@@ -83,6 +85,7 @@ def impact(
 def stale(view: View, subject: Node, *, limit: int = IMPACT_LIMIT) -> Impact:
     """What waits for a dataset that nobody writes any more, or for a job that does not run: its outputs as well."""
     view, found = view.walking(), _Found()
+    look_around(view, [subject], Direction.DOWN, depth=DEPTH, limit=limit)
     outputs = _outputs(view, subject) if subject.kind is Kind.JOB else [subject]
     if not outputs:
         return Impact()
@@ -295,6 +298,7 @@ class _Behind:
     def level(self, origins: Mapping[bytes, _Origin], depth: int) -> None:
         found = list(steps.down(self.view, sorted(origins)))
         silent = self.silent(found, origins)
+        self.view.look_ahead(sorted({step.target for step in silent if step.target}), WHO, "o", aliases("i"))
         records = self.view.standing({i for step in silent for i in (step.job, step.target) if i})
         for step in silent:
             self.note_job(records.get(step.job or b""), depth)

@@ -89,3 +89,16 @@ def test_what_merely_lost_lineage_names_nobody() -> None:
     world = World(*days(0, 8), event("load", minutes=8 * DAY, run=80, outputs=[table("orders")]))
     world.sweep(8 * DAY + 10)
     assert told(world, AlertKind.MISSING_INPUTS).finding.impact == Impact()
+
+
+def test_of_very_much_that_waits_the_nearest_are_named_and_all_are_counted() -> None:
+    wide = [table(f"copy{n:03}", ownership=facet(owners=[{"name": f"team{n:03}"}])) for n in range(120)]
+    spread = [event("spread", minutes=day * DAY + 60, run=9, inputs=[table("orders")], outputs=wide) for day in (0, 1)]
+    world = World(*(value for day in range(10) for value in load(day)), *spread)
+    world.sweep(12 * DAY + 120)
+    impact = told(world, AlertKind.SILENT_JOB).finding.impact
+    assert [each.node.name for each in impact.datasets] == ["orders", *(f"copy{n:03}" for n in range(99))]
+    assert len(impact.exposures) == 100
+    assert impact.total == 122
+    assert impact.truncated
+    assert len(impact.owners) == 120

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processor.alerter.sweep.reach import reaching
+from processor.detect.policy import Policy
 from processor.index import remembered as remembering
 from processor.index import traverse
 from processor.index import view as viewing
+from processor.index.impact import impact, stale
 from processor.index.keys import Key
 from processor.index.layout import key_of
 from processor.index.memory import MemoryStore
@@ -21,6 +24,8 @@ from processor.index.remembered import WHO, aliases
 from processor.index.resolve import identities, resolve
 from processor.index.traverse import lineage, look_around
 from processor.index.view import View
+from processor.judging.scope import Scope
+from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.identity import Kind
 from processor.model.mapping import Mapping, decode_mapping
 from tests.support.events import Json, column_lineage, ds, event, fill, jb, table, us
@@ -124,3 +129,30 @@ def test_what_a_walk_is_told_is_what_the_view_tells(values: list[Json], when: st
             assert walk.out_links(ids) == view.out_links(ids)
             assert walk.in_links(ids) == view.in_links(ids)
             assert walk.mappings(ids) == view.mappings(ids)
+
+
+def test_what_is_behind_several_silent_jobs_is_not_read_for_each_of_them() -> None:
+    store, marts = Counted(), [table(f"t{n}") for n in range(20)]
+    fill(store, *(event(f"load{n}", run=n, outputs=[table(f"raw{n}")]) for n in range(20)))
+    fill(store, event("merge", run=50, inputs=[table(f"raw{n}") for n in range(20)], outputs=marts), *chain(5))
+    jobs = [jb(f"load{n}") for n in range(20)]
+    findings = [Finding(str(job), AlertKind.SILENT_JOB, Severity.WARNING, job, "It is silent.", 0) for job in jobs]
+    store.reads.clear()
+    told = list(reaching(Scope(View(store), Policy(), 0, lambda: None, set()), findings))
+    assert {finding.impact.total for finding in told} == {2 + 20 + 10}
+    assert max(store.reads[key_of("o", ds(f"t{n}").id, store.buckets)] for n in range(20)) <= 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(events(), min_size=1, max_size=8), st.integers(1, 4))
+def test_what_is_behind_several_is_the_same_whether_they_are_walked_together_or_alone(
+    values: list[Json], limit: int
+) -> None:
+    store = MemoryStore()
+    fill(store, *values)
+    together = View(store).walking()
+    for node in [record.node for kind in (Kind.DATASET, Kind.JOB) for record in View(store).all_nodes(kind)]:
+        for most in (limit, 1000):
+            assert stale(together, node, limit=most) == stale(View(store), node, limit=most)
+        if node.kind is Kind.DATASET:
+            assert impact(together, node, None) == impact(View(store), node, None)
