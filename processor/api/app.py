@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from processor import __version__
-from processor.api import events, gates, nodegraph, nodes, search, streams, why
+from processor.api import diff, events, gates, nodegraph, nodes, search, streams, why
 from processor.api.answers import AnyRequest
 from processor.api.guard import Guard
 from processor.api.known import refuse_unknown, told_methods
@@ -30,6 +30,7 @@ _ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     *nodegraph.ROUTES,
     *search.ROUTES,
     *why.ROUTES,
+    *diff.ROUTES,
     *gates.ROUTES,
     *streams.ROUTES,
     *marquez.ROUTES,

@@ -73,7 +73,9 @@ class TooLongError(ProblemError):
     """A question took longer than it may."""
 
     def __init__(self) -> None:
-        super().__init__(HTTPStatus.GATEWAY_TIMEOUT, "it took too long; ask for less: a smaller depth or limit")
+        super().__init__(
+            HTTPStatus.GATEWAY_TIMEOUT, "it took too long; ask for less: a smaller depth or limit, one node"
+        )
 
 
 class Asker:

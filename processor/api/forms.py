@@ -235,6 +235,57 @@ class Caused(msgspec.Struct):
     go_on: str | msgspec.UnsetType = msgspec.UNSET
 
 
+class SeenNode(NodeRef, kw_only=True):
+    """A node, and when it was first seen."""
+
+    first_seen: str
+
+
+class Observing(msgspec.Struct):
+    """Who states a schema: a job in a role, or a producer."""
+
+    role: str
+    namespace: str
+    name: str
+
+
+class RestatedColumn(msgspec.Struct):
+    """What became of a column, and its types before and after."""
+
+    path: str
+    change: ColumnChangeKind
+    from_type: str | None
+    to_type: str | None
+
+
+class RestatedSchema(msgspec.Struct):
+    """What an observer states otherwise of a dataset. `since`: when it first stated what it states at the end."""
+
+    dataset: NodeRef
+    observer: Observing
+    changes: list[RestatedColumn]
+    since: str
+    run_id: str | None
+
+
+class DifferenceAnswer(msgspec.Struct, kw_only=True, rename={"since": "from", "until": "to"}):
+    """What became different between two times, `total` things in all.
+
+    `truncated`: there is more than the limit; `next`: the `cursor` of the part that follows.
+    """
+
+    since: str
+    until: str
+    nodes_came: list[SeenNode]
+    nodes_went: list[SeenNode]
+    edges_came: list[GraphEdge]
+    edges_ended: list[GraphEdge]
+    schemas_changed: list[RestatedSchema]
+    total: int
+    truncated: bool
+    next: str | None
+
+
 class CoverageAnswer(msgspec.Struct):
     """How complete the lineage was when it was measured; `namespaces` are the worst of `total`."""
 

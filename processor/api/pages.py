@@ -6,13 +6,14 @@ import base64
 import binascii
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Final, TypeVar
 
 import msgspec
 
-from processor.api.problems import bad_parameter
+from processor.api.problems import ProblemError, bad_parameter
 
-__all__ = ["SortKey", "page", "read_cursor", "written_cursor"]
+__all__ = ["SortKey", "mark_of", "no_cursor", "other_cursor", "page", "read_cursor", "written_cursor"]
 
 _read_key: Final = msgspec.msgpack.Decoder(list[str | int]).decode
 
@@ -32,7 +33,12 @@ def _after(items: Sequence[T], key: Callable[[T], SortKey], last: SortKey) -> in
     try:
         return bisect_right(items, last, key=key)
     except TypeError:
-        raise _no_cursor() from None
+        raise no_cursor() from None
+
+
+def mark_of(question: object) -> str:
+    """What tells a question from others: a cursor of one is none of another."""
+    return blake2b(msgspec.json.encode(question), digest_size=6).hexdigest()
 
 
 def written_cursor(key: SortKey) -> str:
@@ -46,8 +52,14 @@ def read_cursor(cursor: str) -> SortKey:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         return tuple(_read_key(data))
     except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise _no_cursor() from None
+        raise no_cursor() from None
 
 
-def _no_cursor() -> Exception:
+def no_cursor() -> ProblemError:
+    """It is none at all."""
     return bad_parameter("cursor", "it is none that an answer gave as `next`")
+
+
+def other_cursor() -> ProblemError:
+    """It is one, of another question."""
+    return bad_parameter("cursor", "it is of another question; ask as you asked before, but for the limit")

@@ -25,6 +25,7 @@ __all__ = [
     "Limit",
     "NodeInPath",
     "given_body",
+    "given_moment",
     "given_name",
     "given_node",
     "given_span",
@@ -89,10 +90,13 @@ def given_body(decode: Callable[[bytes], T], data: bytes, choices: Mapping[str, 
 
 def given_time(text: str | None, name: str = "at") -> int | None:
     """Microseconds since 1970. Raises `ProblemError`."""
-    if text is None:
-        return None
+    return None if text is None else given_moment(text, name, time.time_ns() // 1000)
+
+
+def given_moment(text: str, name: str, now_us: int) -> int:
+    """Microseconds since 1970; an age is counted back from `now_us`. Raises `ProblemError`."""
     try:
-        return parse_moment(text, time.time_ns() // 1000)
+        return parse_moment(text, now_us)
     except (UsageError, OverflowError) as error:
         raise bad_parameter(name, str(error)) from None
 

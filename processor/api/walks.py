@@ -9,13 +9,9 @@ Rules kept here:
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
-import msgspec
-
-from processor.api.pages import SortKey, read_cursor, written_cursor
-from processor.api.problems import bad_parameter
+from processor.api.pages import SortKey, mark_of, no_cursor, other_cursor, read_cursor, written_cursor
 from processor.index.graph import Graph
 
 __all__ = ["MOST_NODES", "Part", "next_part"]
@@ -37,7 +33,7 @@ class Part(NamedTuple):
 
 def next_part(walk: _Walk, limit: int, cursor: str | None, question: object) -> Part:
     """The part of a walk that follows the cursor. Raises `ProblemError` for one that is none, or of another walk."""
-    mark = blake2b(msgspec.json.encode(question), digest_size=6).hexdigest()
+    mark = mark_of(question)
     told = 0 if cursor is None else _told(read_cursor(cursor), mark)
     whole = walk(told + limit)
     goes_on = whole.truncated and told + limit < MOST_NODES
@@ -54,8 +50,8 @@ def _told(key: SortKey, mark: str) -> int:
         case (str(of), int(told)) if 0 < told < MOST_NODES:
             if of == mark:
                 return told
-            raise bad_parameter("cursor", "it is of another question; ask as you asked before, but for the limit")
-    raise bad_parameter("cursor", "it is none that an answer gave as `next`")
+            raise other_cursor()
+    raise no_cursor()
 
 
 def _without(graph: Graph, told: Graph) -> Graph:

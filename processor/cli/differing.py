@@ -11,7 +11,7 @@ from processor.cli.opened import found, moment, opened
 from processor.cli.options import Output, OutputOption, examples, node_given
 from processor.model.errors import UsageError
 
-_TIME = "A time (RFC 3339), or so long ago: 90m, 2h, 3d, 4w."
+_TIME = "A time (RFC 3339), or so long ago: 90m, 2h, 3d, 4w; or now."
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def diff(
     since: Annotated[str, typer.Option("--from", metavar="TIME", help=_TIME)],
-    until: Annotated[str, typer.Option("--to", metavar="TIME", help=_TIME)] = "0s",
+    until: Annotated[str, typer.Option("--to", metavar="TIME", help=_TIME)] = "now",
     node: Annotated[
         str | None, typer.Argument(metavar="[NODE]", callback=node_given, help="Only what touches this node.")
     ] = None,
@@ -36,7 +36,7 @@ def diff(
     """Show what became different between two times: nodes and edges that came and went, schemas that changed."""
     from processor.index.difference import difference
     from processor.render import console
-    from processor.render.difference import document, records, tables
+    from processor.render.difference import document, records, tables, things
 
     since_us, until_us = moment(since), moment(until)
     if since_us >= until_us:
@@ -45,9 +45,9 @@ def diff(
         wanted = found(index.view, node) if node else None
         told = difference(index.store, since_us, until_us, wanted)
     if output is Output.JSON:
-        console.write_json(document(told, since_us, until_us))
+        console.write_json(document(things(told), since_us, until_us))
     elif output is Output.NDJSON:
-        console.write_ndjson(records(told))
+        console.write_ndjson(records(things(told)))
     else:
         for table in tables(told):
             console.print_out(table)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -19,26 +21,43 @@ from processor.render.times import minute, rfc3339
 _MARKS = {ColumnChangeKind.ADDED: "+", ColumnChangeKind.REMOVED: "-", ColumnChangeKind.RETYPED: "~"}
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
+Place = tuple[str | int, ...]
+"""Where a thing stands among all that became different; no two stand at one."""
 
-def document(told: Difference, since_us: int, until_us: int) -> Record:
+
+class Thing(NamedTuple):
+    """A node, an edge or a schema. `difference`: what became of it."""
+
+    place: Place
+    difference: str
+    it: Any
+
+    def record(self) -> Record:
+        """The thing as a JSON object."""
+        return _SORTS[self.difference].record(self.it)
+
+
+def things(told: Difference) -> list[Thing]:
+    """All of it, sorted by its place."""
+    found = (
+        Thing((number, *sort.place(each)), name, each)
+        for number, (name, sort) in enumerate(_SORTS.items())
+        for each in sort.of(told)
+    )
+    return sorted(found, key=lambda thing: thing.place)
+
+
+def document(told: Iterable[Thing], since_us: int, until_us: int) -> Record:
     """All of it as one JSON object."""
-    return {
-        "from": rfc3339(since_us),
-        "to": rfc3339(until_us),
-        "nodes_came": [_node(each) for each in _in_order(told.came)],
-        "nodes_went": [_node(each) for each in _in_order(told.went)],
-        "edges_came": [edge(each) for each in sorted(told.edges_came, key=edge_order)],
-        "edges_ended": [edge(each) for each in sorted(told.edges_ended, key=edge_order)],
-        "schemas_changed": [_schema(each) for each in _by_time(told.schemas)],
-    }
+    lists: dict[str, list[Record]] = {name: [] for name in _SORTS}
+    for thing in told:
+        lists[thing.difference].append(thing.record())
+    return {"from": rfc3339(since_us), "to": rfc3339(until_us), **lists}
 
 
-def records(told: Difference) -> Iterator[Record]:
+def records(told: Iterable[Thing]) -> Iterator[Record]:
     """One JSON object for each thing, `difference` says what became of it."""
-    whole = document(told, 0, 0)
-    for name, each in whole.items():
-        if isinstance(each, list):
-            yield from ({"difference": name, **record} for record in each)
+    return ({"difference": thing.difference, **thing.record()} for thing in told)
 
 
 def tables(told: Difference) -> Iterator[Table]:
@@ -109,8 +128,38 @@ def _schema(each: SchemaDifference) -> Record:
 
 
 def _in_order(nodes: Iterable[NodeRecord]) -> list[NodeRecord]:
-    return sorted(nodes, key=lambda record: node_order(record.node))
+    return sorted(nodes, key=_node_place)
 
 
 def _by_time(schemas: Iterable[SchemaDifference]) -> list[SchemaDifference]:
-    return sorted(schemas, key=lambda each: (each.since_us, node_order(each.dataset), each.observer))
+    return sorted(schemas, key=_schema_place)
+
+
+def _node_place(record: NodeRecord) -> Place:
+    return node_order(record.node)
+
+
+def _edge_place(each: KnownEdge) -> Place:
+    kind, *ends = edge_order(each)
+    return (kind, *chain.from_iterable(ends))
+
+
+def _schema_place(each: SchemaDifference) -> Place:
+    return (each.since_us, *node_order(each.dataset), *each.observer)
+
+
+class _Sort(NamedTuple):
+    """Things of one sort: which they are, where each stands among them, and what is told of it."""
+
+    of: Callable[[Difference], Iterable[Any]]
+    place: Callable[[Any], Place]
+    record: Callable[[Any], Record]
+
+
+_SORTS: Final = {
+    "nodes_came": _Sort(lambda told: told.came, _node_place, _node),
+    "nodes_went": _Sort(lambda told: told.went, _node_place, _node),
+    "edges_came": _Sort(lambda told: told.edges_came, _edge_place, edge),
+    "edges_ended": _Sort(lambda told: told.edges_ended, _edge_place, edge),
+    "schemas_changed": _Sort(lambda told: told.schemas, _schema_place, _schema),
+}

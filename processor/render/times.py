@@ -56,14 +56,16 @@ def parse_time(text: str) -> int:
 
 
 def parse_moment(text: str, now_us: int) -> int:
-    """Like `parse_time`, or an age counted back from now: `45s`, `30m`, `2h`, `3d`, `4w`. Raises `UsageError`."""
+    """Like `parse_time`, or `now`, or an age counted back from that: `45s`, `30m`, `2h`, `3d`. Raises `UsageError`."""
+    if text == "now":
+        return now_us
     age = _AGE.fullmatch(text)
     if age is not None:
         return now_us - int(age[1]) * _AGE_UNITS_US[age[2]]
     try:
         return parse_time(text)
     except UsageError as error:
-        raise UsageError(f"{error}, or as an age: 30m, 2h, 3d") from error
+        raise UsageError(f"{error}, or as an age: 30m, 2h, 3d, or now") from error
 
 
 def parse_span(text: str) -> int:

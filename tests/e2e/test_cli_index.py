@@ -101,6 +101,8 @@ def test_diff_tells_what_came_between_two_times(loaded: Lineage) -> None:
     shown = loaded.ok("diff", "raw.orders", "--from", "2026-03-02T06:30:00Z").out
     assert "marts.revenue.run" in shown
     assert "revenue_report" not in shown
+    until_now = loaded.ok("diff", "raw.orders", "--from", "2026-03-02T06:30:00Z", "--to", "now", "-o", "ndjson").lines
+    assert {each["difference"] for each in until_now} == {"edges_came"}
 
 
 def test_diff_wants_times_in_order(loaded: Lineage) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 from litestar.testing import TestClient
 
 from processor.alerter.state import MemoryAlerts
@@ -50,6 +51,17 @@ class Served:
     kafka: PlayedKafka
     store: MemoryStore
     alerts: MemoryAlerts
+
+
+def got(api: Served, url: str, form: Any = None, **params: Any) -> Any:  # noqa: ANN401  any JSON
+    """The answer to a question, held to the form that the document says it has."""
+    answer = api.client.get(url, params=params)
+    assert answer.status_code == 200, answer.text
+    if form is not None:
+        msgspec.json.decode(answer.content, type=form)
+        strict = msgspec.convert(msgspec.to_builtins(msgspec.json.decode(answer.content, type=form)), dict)
+        assert strict == answer.json(), "the document says less than the answer does"
+    return answer.json()
 
 
 def observe() -> Observe:

@@ -21,7 +21,7 @@ from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.errors import DependencyError
 from processor.model.identity import Node
 from processor.render.describe import describe
-from tests.support.api import Served, served
+from tests.support.api import Served, got, served
 from tests.support.events import NAMESPACE, PIPELINE, at, ds, event, facet, jb, memory, table
 
 
@@ -33,16 +33,6 @@ def api() -> Iterator[Served]:
 
 def path(node: Node | str, more: str = "") -> str:
     return f"/api/v2/nodes/{quote(str(node), safe='')}{more}"
-
-
-def got(api: Served, url: str, form: Any = None, **params: Any) -> Any:  # noqa: ANN401  any JSON
-    answer = api.client.get(url, params=params)
-    assert answer.status_code == 200, answer.text
-    if form is not None:
-        msgspec.json.decode(answer.content, type=form)
-        strict = msgspec.convert(msgspec.to_builtins(msgspec.json.decode(answer.content, type=form)), dict)
-        assert strict == answer.json(), "the document says less than the answer does"
-    return answer.json()
 
 
 def names(document: Any) -> set[str]:  # noqa: ANN401  any JSON
