@@ -27,6 +27,7 @@ from processor.index.expiry import DAY_US, EPOCH_DAYS, Keep
 from processor.index.generations import Generation, Generations
 from processor.index.redis import RedisStore
 from processor.index.view import View
+from processor.indexer.ends import Ends
 from processor.indexer.identity import Identities
 from processor.indexer.loop import CONDITIONS, Indexer, Parts, Policy
 from processor.indexer.patience import Patience, Stop
@@ -145,6 +146,7 @@ def indexer(settings: Settings, store: RedisStore, health: Health, stop: Stop, r
         source=Source(lambda callbacks: _consumer({**config, **callbacks}), topics, reached),
         identities=Identities(admin, topics),
         retention=Retention(admin, topics),
+        ends=Ends(admin),
         observers=observers(settings),
         store=MeteredStore(store),
         publisher=open_publisher(settings, reached),

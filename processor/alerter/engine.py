@@ -58,6 +58,7 @@ _PAGE = 500
 _DAY_US = 86_400_000_000
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _jitter = random.random  # takes away up to half of a pause, so that alerters do not come back at the same moment
+_SAY_AGAIN_S = 10.0  # what is tried several times a second is told so seldom
 _REST = 4  # a sweep takes at most a fifth of the time, however large the index
 _THREADS = 3  # a change, a sweep and the outbox never wait for each other
 _REDIS_ANSWERS: Mapping[type[DependencyError], tuple[int, str]] = {
@@ -101,6 +102,7 @@ class Engine:
         self._is_told = False
         self._crew = Crew(config.sinks, self._alerts, self._may_tell, parts.reached)
         self._rest_until_s = 0.0
+        self._said_s: dict[tuple[str, str], float] = {}
 
     async def handle(self, records: Sequence[Incoming]) -> None:
         """See changes through, together. Returns only when that is done, however long a dependency is away.
@@ -363,14 +365,14 @@ class Engine:
 
     def _missed(self, what: str, error: DependencyError) -> None:
         told = _REDIS_ANSWERS.get(type(error))
-        if told is not None:
-            level, event = told
-            _log.log(level, event, doing=what, reason=error.detail)
-            return
-        metrics.RETRIES.labels(error.dependency.lower()).inc()
-        if error.dependency == "Redis":
-            self._health.fails(REDIS, error.detail)
-        _log.warning("dependency.away", doing=what, dependency=error.dependency, reason=error.detail)
+        level, event = told or (logging.WARNING, "dependency.away")
+        if told is None:
+            metrics.RETRIES.labels(error.dependency.lower()).inc()
+            if error.dependency == "Redis":
+                self._health.fails(REDIS, error.detail)
+        if time.monotonic() - self._said_s.get((what, event), -_SAY_AGAIN_S) >= _SAY_AGAIN_S:
+            self._said_s[what, event] = time.monotonic()
+            _log.log(level, event, doing=what, dependency=error.dependency, reason=error.detail)
 
 
 def _decoded(record: Incoming) -> Change | Rejected:

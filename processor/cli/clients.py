@@ -65,7 +65,12 @@ def open_reader(settings: Settings, **also: Any) -> Iterator[Consumer]:  # noqa:
 
     `also`: further settings of librdkafka, with underscores for dots.
     """
-    own: dict[str, Any] = {"group.id": "lineage-reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    # A name that the client insists on; that of the indexer's is one that the user has a right to.
+    own: dict[str, Any] = {
+        "group.id": settings.groups.indexer,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+    }
     own |= {name.replace("_", "."): value for name, value in also.items()}
     try:
         consumer = Consumer({**reader_config(settings), **own}, logger=_LOG)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -21,6 +21,7 @@ from processor.topics import describe
 __all__ = ["of_kafka"]
 
 _TIMEOUT_S: Final = 3.0
+_NAMED: Final = 5
 _CREATE: Final = "make them with: lineage topics create"
 
 
@@ -82,12 +83,20 @@ def _lag(admin: AdminClient, settings: Settings, partitions: dict[str, list[int]
     group = settings.groups.indexer
     try:
         members = _members(admin, group)
-        lag = sum(_behind(admin, group, wanted).values())
+        behind = _behind(admin, group, wanted)
     except (KafkaException, TimeoutError) as error:
         return unknown("lag", f"the broker does not tell: {error}")
+    lag, most = sum(behind.values()), _most(behind)
     if lag and not members:
-        return bad("lag", f"{lag} records wait and nobody reads them", "start: lineage run")
-    return good("lag", f"{lag} records behind; indexers in group {group}: {members}")
+        return bad("lag", f"{lag} records wait and nobody reads them{most}", "start: lineage run")
+    return good("lag", f"{lag} records behind; indexers in group {group}: {members}{most}")
+
+
+def _most(behind: Mapping[tuple[str, int], int]) -> str:
+    """Name the partitions that are behind, the furthest first."""
+    late = sorted((each for each, lag in behind.items() if lag), key=lambda each: -behind[each])
+    told = ", ".join(f"{topic}:{number} ({behind[topic, number]})" for topic, number in late[:_NAMED])
+    return f"; most in {told}" if late else ""
 
 
 def _members(admin: AdminClient, group: str) -> int:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from processor import wiring
 from processor.alerter.policy_file import load_policy
@@ -109,6 +109,9 @@ def _of_server(client: Any, settings: Settings) -> Iterator[Check]:  # noqa: ANN
 def _writable(client: Any, prefix: str) -> Check:  # noqa: ANN401
     try:
         client.set(f"{prefix}:{{meta}}:probe", b"1", ex=60)
+    except NoPermissionError as error:
+        advice = "right for the api and those who only ask; look from an indexer's or alerter's place for those"
+        return unknown("redis writable", str(error), advice)
     except RedisError as error:
         return bad(
             "redis writable", str(error), "point LINEAGE_REDIS_URL at the primary; look at its memory and its ACL"

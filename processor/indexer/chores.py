@@ -5,6 +5,7 @@ Each method may raise `DependencyError` and may be repeated.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -13,6 +14,7 @@ import structlog
 from processor.index.progress import encode_progress
 from processor.index.store import Covered, Covers, OutboxEntry, Store
 from processor.index.view import View
+from processor.indexer.ends import Ends
 from processor.indexer.fullness import FullnessWatch
 from processor.indexer.goal import Goal
 from processor.indexer.identity import Identities
@@ -24,6 +26,7 @@ from processor.indexer.retention import Retention
 from processor.indexer.source import Fetched, Source
 from processor.indexer.stocktaking import Stocktaking
 from processor.indexer.timing import Every, wall_us
+from processor.model.errors import DependencyError
 from processor.telemetry import metrics
 from processor.telemetry.health import Health
 
@@ -42,6 +45,7 @@ class Topics(NamedTuple):
 
     identities: Identities
     retention: Retention | None = None
+    ends: Ends | None = None
 
 
 class Chores:
@@ -50,11 +54,11 @@ class Chores:
     def __init__(self, source: Source, topics: Topics, store: Store, outbox: Outbox, health: Health) -> None:
         """Start with nothing assigned."""
         self._source = source
-        self._identities, self._retention = topics
+        self._identities, self._retention, self._ends = topics
         self._store = store
         self._outbox = outbox
         self._health = health
-        self._tracker = Tracker(source.high_offset)
+        self._tracker = Tracker(source.high_offset, *((self._ends.of,) if self._ends else ()))
         self._stock = Stocktaking(source, store, self._tracker)
         self._fullness = FullnessWatch(store)
         self._report = Report(wall_us, contract_facets())
@@ -107,6 +111,16 @@ class Chores:
         self._sweeps_at_once = True
         self._sweep_due.now()
 
+    def look_around(self) -> None:
+        """Show, while nothing is read, how far behind ours fall, and how full Redis is. Raises nothing."""
+        owned = self._source.owned
+        if self._ends is not None:
+            self._ends.look(owned)
+        self._tracker.rest(wall_us())
+        self._report.lag(self._tracker, owned)
+        with contextlib.suppress(DependencyError):
+            self._fullness.look()
+
     def count_overtaken(self, fetched: Fetched) -> None:
         """Count what Kafka no longer retained when this batch was fetched. For a batch that is not `note`d yet."""
         firsts = {record.partition: record.offset for record in reversed(fetched.records)}
@@ -114,6 +128,8 @@ class Chores:
 
     def note(self, fetched: Fetched, result: Sorted) -> None:
         """Take note of a batch that is indexed and committed."""
+        if self._ends is not None and (fetched.records or fetched.ends):
+            self._ends.forget({*fetched.ends, *(record.partition for record in fetched.records)})
         has_caught_up = self._tracker.advance(fetched.records, fetched.ends, result.watermarks_us)
         if has_caught_up:
             self._progress_due.now()

@@ -18,11 +18,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from processor.indexer.points import Point, Reached, pass_by
 from processor.indexer.records import Partition
+from processor.indexer.timing import Every
 from processor.telemetry import metrics
 
 __all__ = ["Commits"]
 
 _REPEAT_S: Final = 1.0
+_SAY_AGAIN_S: Final = 10.0
 _NOTHING_NEW: Final = KafkaError._NO_OFFSET  # noqa: SLF001  the underscore marks codes of the client itself
 _OF_REBALANCE: Final = frozenset(
     {
@@ -46,6 +48,7 @@ class Commits:
         self._wanted: dict[Partition, int] = {}
         self._confirmed: dict[Partition, int] = {}
         self._sent_s = 0.0
+        self._say_due = Every(_SAY_AGAIN_S)
 
     @property
     def open(self) -> dict[Partition, int]:
@@ -96,5 +99,9 @@ class Commits:
             return
         outcome = "rebalanced" if error.code() in _OF_REBALANCE else "failed"
         metrics.COMMITS.labels(outcome).inc()
-        say = _log.info if outcome == "rebalanced" else _log.warning
-        say("offsets were not committed, will be read or committed again", error=error.str())
+        text = "offsets were not committed, will be read or committed again"
+        if outcome == "rebalanced":
+            _log.info(text, error=error.str())
+        elif self._say_due.is_due:
+            _log.warning(text, error=error.str())
+            self._say_due.done()

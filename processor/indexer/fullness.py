@@ -32,8 +32,8 @@ class FullnessWatch:
         """Ask the servers if it is time to. Raises `DependencyError`."""
         if not self._due.is_due:
             return
-        ratio = self._store.fullness()
         self._due.done()
+        ratio = self._store.fullness()
         if ratio is not None:
             metrics.REDIS_MEMORY.set(ratio)
             self._judge(ratio)

@@ -29,6 +29,7 @@ from processor.index.store import Covers, OutboxEntry, Store
 from processor.index.written import Written
 from processor.indexer.chores import Chores, Topics
 from processor.indexer.dead_letters import dead_letter
+from processor.indexer.ends import Ends
 from processor.indexer.errors import StoppedError
 from processor.indexer.goal import Goal
 from processor.indexer.identity import Identities
@@ -87,6 +88,7 @@ class Parts:
     stop: Stop
     reached: Reached = pass_by
     retention: Retention | None = None
+    ends: Ends | None = None
 
 
 class Indexer:
@@ -105,7 +107,7 @@ class Indexer:
         self._patience = patience
         self._outbox = Outbox(parts.store, policy.changes_topic)
         self._intake = Intake(policy.reject_limit, parts.health)
-        topics = Topics(parts.identities, parts.retention)
+        topics = Topics(parts.identities, parts.retention, parts.ends)
         self._written = Written()
         self._pace = Pace(policy.batch_size)
         self._chores = Chores(parts.source, topics, parts.store, self._outbox, parts.health)
@@ -160,6 +162,7 @@ class Indexer:
                 measured.counts = bool(fetched.records)
             return fetched
         self._intake.remind()
+        self._chores.look_around()
         self._source.hold(self._policy.batch_wait_s)
         return Fetched()
 
@@ -231,6 +234,7 @@ class Indexer:
 
     def _hold(self, delay_s: float) -> None:
         self._chores.sweep_soon()
+        self._chores.look_around()
         self._health.beat()
         self._source.hold(delay_s)
         if self._stop.is_set():

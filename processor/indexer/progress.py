@@ -5,7 +5,8 @@ Rules kept here:
   earlier worker had reached;
 - a partition is caught up when its end was seen, which holds for transactional topics too, whose last offset is
   no record;
-- a lag that is not known yet is not published: what stands there is nearer to the truth.
+- a lag that is not known yet is not published: what stands there is nearer to the truth;
+- while nothing is read, the end that the brokers tell aside counts: what was seen last stands still.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class _Reached:
     is_at_end: bool = False
     watermark_us: int = 0
     timestamp_us: int | None = None
+    caught_up_us: int | None = None
 
     def published(self, lag: int, now_us: int) -> Progress:
         return Progress(self.watermark_us, lag, now_us, self.next_offset or 0, self.until)
@@ -43,12 +45,19 @@ def next_offsets(records: Iterable[Record], ends: Mapping[Partition, int]) -> di
     return {**ends, **{each: max(offset, ends.get(each, 0)) for each, offset in offsets.items()}}
 
 
+def _untold(_partition: Partition) -> int | None:
+    return None
+
+
 class Tracker:
     """What this worker knows of the partitions that it owns."""
 
-    def __init__(self, high_offset: Callable[[Partition], int | None]) -> None:
-        """Ask `high_offset` where a partition ends."""
+    def __init__(
+        self, high_offset: Callable[[Partition], int | None], told_end: Callable[[Partition], int | None] = _untold
+    ) -> None:
+        """Ask `high_offset` where a partition ends, and `told_end` where the brokers say so while nothing is read."""
         self._high_offset = high_offset
+        self._told_end = told_end
         self._reached: dict[Partition, _Reached] = {}
 
     def assign(self, since: Mapping[Partition, int], published: Mapping[Partition, Progress]) -> None:
@@ -94,20 +103,30 @@ class Tracker:
 
     def lag(self, partition: Partition) -> int | None:
         """Tell how many records are left to read, None while nothing is known."""
-        reached = self._of(partition)
+        reached, told = self._of(partition), self._told_end(partition)
         if reached.is_at_end:
-            return 0
-        high = self._high_offset(partition)
+            return max(0, (told or 0) - (reached.next_offset or 0))
+        high = max((end for end in (self._high_offset(partition), told) if end is not None), default=None)
         if reached.next_offset is None or (high is None and reached.next_offset >= reached.until):
             return None
         return max(0, max(high or 0, reached.until) - reached.next_offset)
 
     def lag_s(self, partition: Partition, now_us: int) -> float:
-        """Tell the age of the last indexed record while behind, from its timestamp; 0 when caught up."""
-        timestamp_us = self._of(partition).timestamp_us
-        if timestamp_us is None or not self.lag(partition):
+        """Tell the age of the last indexed record while behind, from its timestamp; 0 when caught up.
+
+        What waits came after the partition was last known to be caught up: it is no older than that.
+        """
+        reached = self._of(partition)
+        known_us = [at_us for at_us in (reached.timestamp_us, reached.caught_up_us) if at_us is not None]
+        if not known_us or not self.lag(partition):
             return 0.0
-        return max(0, now_us - timestamp_us) / 1e6
+        return max(0, now_us - max(known_us)) / 1e6
+
+    def rest(self, now_us: int) -> None:
+        """Take note, while nothing is read, of which partitions are caught up all the same."""
+        for each, reached in self._reached.items():
+            if reached.is_at_end and not self.lag(each):
+                reached.caught_up_us = now_us
 
     def watermark_us(self, partition: Partition) -> int:
         """Newest event time reached, 0 while nothing is known."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -161,6 +161,10 @@ class Publisher:
         if self._failed:
             error = next(iter(self._failed.values()))
             kind = BrokenClientError if error.fatal() else DependencyError
-            raise kind("Kafka", f"{len(self._failed)} records were not taken: {error.str()}")
+            raise kind("Kafka", f"{self._told(self._failed)} were not taken: {error.str()}")
         if self._waiting:
-            raise DependencyError("Kafka", f"{len(self._waiting)} records are not confirmed after {timeout_s:.0f} s")
+            raise DependencyError("Kafka", f"{self._told(self._waiting)} are not confirmed after {timeout_s:.0f} s")
+
+    def _told(self, numbers: Iterable[int]) -> str:
+        topics = [self._waiting[number].topic for number in numbers]
+        return f"{len(topics)} records for {', '.join(sorted(set(topics)))}"

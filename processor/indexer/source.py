@@ -51,6 +51,7 @@ _BAD_HEADERS: Final = Rejected(
     detail="the name of a header is not UTF-8; the record is kept without its headers",
 )
 _OF_RIGHTS: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
+_GROUP: Final = "the consumer group"
 _OF_CONNECTION: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT})  # noqa: SLF001
 
 MakeConsumer = Callable[[dict[str, Any]], Consumer]
@@ -253,6 +254,7 @@ class Source:
         new = _partitions(partitions)
         self._commits.forget(new)
         self._owned |= dict.fromkeys(new, self.assignment + 1)
+        self.refused.pop(_GROUP, None)
         self._rebalanced("assigned", new)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -292,7 +294,7 @@ class Source:
                 fetched.ends[_partition(message)] = message.offset() or 0
             else:
                 self._on_error(error)
-            self._note_rights(message.topic() or "", error)
+            self._note_rights(message.topic() or _GROUP, error)
         return fetched
 
     def _note_rights(self, topic: str, error: KafkaError | None) -> None:

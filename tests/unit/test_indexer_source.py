@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from processor.indexer.source import Source
 
@@ -19,6 +19,7 @@ class Message:
 
     def __init__(self, size: int, error: int | None = None) -> None:
         self._value = b"x" * size
+        self.named = "events"
         self._error = None if error is None else KafkaError(error)
 
     def __len__(self) -> int:
@@ -31,7 +32,7 @@ class Message:
         return self._error
 
     def topic(self) -> str:
-        return "events"
+        return self.named
 
     def partition(self) -> int:
         return 0
@@ -103,4 +104,29 @@ def test_a_topic_that_may_not_be_read_is_named_until_it_may() -> None:
     assert list(source.refused) == ["events"]
     queue.error = None
     source.fetch(1, 0.0)
+    assert source.refused == {}
+
+
+class Group(Queue):
+    """A client that tells of its group, and has no topic for that; with a right to it, it is given its partition."""
+
+    def subscribe(self, _topics: list[str], **calls: Any) -> None:  # noqa: ANN401
+        self.assigned = calls["on_assign"]
+
+    def consume(self, count: int, wait_s: float) -> list[Message]:
+        found = super().consume(count, wait_s)
+        for each in found:
+            each.named = "" if self.error else "events"
+        return found
+
+
+def test_a_group_that_may_not_be_joined_is_named_until_it_gives_partitions_again() -> None:
+    group = Group(10)
+    source = Source(lambda _: cast("Any", group), ["events"])
+    source.subscribe()
+    group.error = KafkaError.GROUP_AUTHORIZATION_FAILED
+    source.fetch(1, 0.0)
+    assert list(source.refused) == ["the consumer group"]
+    group.error = None
+    group.assigned(group, [TopicPartition("events", 0)])
     assert source.refused == {}
