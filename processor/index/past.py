@@ -4,7 +4,8 @@ Rules kept here:
 - what was first seen later is not there; edges never leave the index, so what was seen by then still stands;
 - a dataset was dropped if it is dropped by what happened until then;
 - of a lane's schemas and a job's mappings, the one stated last by then was current. Of a schema the newest hours in
-  which it was stated are kept, of a mapping the first and the last one: what alternated long ago is told roughly;
+  which it was stated are kept, of a mapping the first and the last one: what alternated long ago is told roughly. Of a
+  schema that was stated in more hours than are kept, it is taken that it was as often before;
 - facets are not kept by time: they are told as they are now.
 """
 
@@ -20,7 +21,16 @@ from processor.index.records import Standing
 from processor.index.remembered import WHO
 from processor.index.store import Store
 from processor.index.view import Link, View
-from processor.model.history import HOUR_US, JobHistory, KnownMapping, Lane, NodeRecord, OpenRun, SchemaVersion
+from processor.model.history import (
+    HOUR_US,
+    RECENT_HOURS,
+    JobHistory,
+    KnownMapping,
+    Lane,
+    NodeRecord,
+    OpenRun,
+    SchemaVersion,
+)
 from processor.model.identity import Node
 
 
@@ -105,9 +115,14 @@ class PastView(View):
         return replace(lane, versions=versions, current=current, current_us=stated_us[current])
 
     def _stated_us(self, version: SchemaVersion) -> int:
-        """When a version was stated last, as far as is kept."""
-        hours = (hour * HOUR_US for hour in version.hours)
-        return max((hour for hour in hours if hour <= self._at_us), default=version.first_seen_us)
+        """When a version was stated last, as far as is kept; before that, as often as since."""
+        kept_us = next((hour * HOUR_US for hour in version.hours if hour * HOUR_US <= self._at_us), None)
+        if kept_us is not None:
+            return kept_us
+        if len(version.hours) < RECENT_HOURS:
+            return version.first_seen_us
+        usual_us = (version.hours[0] - version.hours[-1]) * HOUR_US // (RECENT_HOURS - 1)
+        return max(version.first_seen_us, self._at_us - usual_us)
 
     def _mapped(self, known: list[KnownMapping]) -> list[KnownMapping]:
         by_output: dict[Node, list[KnownMapping]] = {}

@@ -57,6 +57,18 @@ def test_the_schema_that_was_current(hours: float, columns: list[str]) -> None:
     assert [column.path for column in PastView(STORE, at(hours)).columns(ds("b"))] == columns
 
 
+@pytest.mark.parametrize(("every", "taken_back"), [(1, 40), (24, 20 * 24)])
+def test_a_schema_that_came_back_long_ago_is_the_one_that_held_since(every: int, taken_back: int) -> None:
+    def stated(hour: int) -> Json:
+        columns = ["other"] if taken_back - 8 * every <= hour < taken_back else ["id"]
+        return step("one", hour, [], [table("b", schema=schema(*columns))], run=hour)
+
+    store = memory(*map(stated, range(0, taken_back + 60 * every, every)))
+    times = (0, taken_back - 10 * every, taken_back - 5 * every, taken_back + 2 * every, taken_back + 30 * every)
+    held = [[column.path for column in PastView(store, at(hours)).columns(ds("b"))] for hours in times]
+    assert held == [["id"], ["id"], ["other"], ["id"], ["id"]]
+
+
 @pytest.mark.parametrize(("hours", "source"), [(1, "x"), (19, "x"), (21, "y")])
 def test_the_mapping_that_was_current(hours: float, source: str) -> None:
     graph = column_lineage(PastView(STORE, at(hours)), ds("b").column("id"), "up")
