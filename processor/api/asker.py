@@ -26,12 +26,12 @@ from processor.index.keys import Key
 from processor.index.neighborhood import Ahead, Neighborhood
 from processor.index.past import PastView
 from processor.index.portion import Portion
-from processor.index.resolve import resolve
+from processor.index.resolve import UnclearNodeError, resolve
 from processor.index.search import Catalog
 from processor.index.store import Store
 from processor.index.view import View
 from processor.model.alert import Alert
-from processor.model.identity import Node
+from processor.model.identity import Kind, Node
 from processor.telemetry.store import MeteredStore
 
 __all__ = ["Asker", "Index"]
@@ -54,11 +54,17 @@ class Index:
         """The index as it was at a time; as it is now without one."""
         return self.view if at_us is None else PastView(self.store, at_us, self.view.breathe)
 
-    def resolve(self, text: str, view: View | None = None) -> Node:
+    def resolve(self, text: str, view: View | None = None, *, parameter: str = "node") -> Node:
         """The node that somebody means. Raises `UnknownNodeError` with what is near, or `AmbiguousNodeError`."""
-        return resolve(
-            view or self.view, text, lambda _, wanted, kind: self.catalog().near(wanted, kind, self.view.breathe)
-        )
+
+        def nearby(_: View, wanted: str, kind: Kind | None) -> tuple[Node, ...]:
+            return self.catalog().near(wanted, kind, self.view.breathe)
+
+        try:
+            return resolve(view or self.view, text, nearby)
+        except UnclearNodeError as error:
+            error.parameter = parameter
+            raise
 
     def alert(self, given: str) -> Alert | None:
         """The alert whose id this is, or alone begins so. Raises `UnclearAlertError`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -97,7 +98,7 @@ async def gate_impact(request: AnyRequest, api: TheApi) -> Response[bytes]:
 
         def question(index: Index) -> ImpactVerdict:
             change = given_body(_read_question, unpacked(data, most) if is_packed else data, _CHOICES)
-            return answer_impact(index.view, change, index.resolve)
+            return answer_impact(index.view, change, partial(index.resolve, parameter="dataset"))
 
         verdict = await api.asker.ask(question)
     return Response(msgspec.json.encode(verdict), media_type="application/json")

@@ -57,7 +57,7 @@ class _Filters(NamedTuple):
         """The same, its jobs found."""
         return Only(
             frozenset(map(canonical_namespace, self.namespaces or ())),
-            frozenset(index.resolve(job).id for job in self.jobs or ()),
+            frozenset(index.resolve(job, parameter="job").id for job in self.jobs or ()),
             evidence_named(self.evidence or ()),
             self.direct,
         )
@@ -196,7 +196,7 @@ async def get_paths(
 
     def question(index: Index) -> Record:
         view = index.at(at_us)
-        ends = index.resolve(wanted[0], view), index.resolve(wanted[1], view)
+        ends = index.resolve(wanted[0], view, parameter="from"), index.resolve(wanted[1], view, parameter="to")
         ways = paths(view, *ends, depth=depth)
         more = {"go_on": f"there may be more ways: ask with a depth below {depth}"} if ways.graph.truncated else {}
         return {**paths_document(*ends, ways), **more}

@@ -91,12 +91,12 @@ def _outdated(request: _AnyRequest, error: IndexVersionError) -> Response[bytes]
 
 
 def _unknown(request: _AnyRequest, error: UnknownNodeError) -> Response[bytes]:
-    also = {"near": [str(node) for node in error.candidates]}
+    also = {"parameter": error.parameter, "near": [str(node) for node in error.candidates]}
     return _answer(request, ProblemError(HTTPStatus.NOT_FOUND, _cut(str(error)), also))
 
 
 def _ambiguous(request: _AnyRequest, error: AmbiguousNodeError) -> Response[bytes]:
-    also = {"parameter": "node", "candidates": _some(error.candidates)}
+    also = {"parameter": error.parameter, "candidates": _some(error.candidates)}
     return _answer(request, ProblemError(HTTPStatus.BAD_REQUEST, _cut(str(error)), also))
 
 

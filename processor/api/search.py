@@ -110,7 +110,7 @@ async def list_alerts(  # noqa: PLR0913, PLR0917  as above
     wanted = None if subject is None else given_node(subject, "subject")
 
     def question(index: Index) -> Record:
-        about = None if wanted is None else index.resolve(wanted).dataset
+        about = None if wanted is None else index.resolve(wanted, parameter="subject").dataset
         known = breathing(index.alerts.all() if every else index.alerts.firing().values(), index.view.breathe)
         found = [
             alert

@@ -29,7 +29,13 @@ _SPLITS_MAX = 100
 """More colons than any real namespace has, more parts than any real name: bounds on what one question may cost."""
 
 
-class UnknownNodeError(UsageError):
+class UnclearNodeError(UsageError):
+    """No node, or not one alone, is known to be meant. `parameter`: where it was named, for whoever has several."""
+
+    parameter = "node"
+
+
+class UnknownNodeError(UnclearNodeError):
     """Nothing in the index goes by that name; `candidates` are near."""
 
     def __init__(self, text: str, candidates: tuple[Node, ...] = ()) -> None:
@@ -47,7 +53,7 @@ class NotYetError(UnknownNodeError):
         self.args = (f"{quoted(text)} was not known at that time{since}",)
 
 
-class AmbiguousNodeError(UsageError):
+class AmbiguousNodeError(UnclearNodeError):
     """Several nodes go by that name; `candidates` are all of them."""
 
     def __init__(self, text: str, candidates: tuple[Node, ...]) -> None:

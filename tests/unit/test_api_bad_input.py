@@ -72,6 +72,24 @@ def test_marquez_takes_parameters_that_it_does_not_know(api: Served) -> None:
     assert api.client.get("/api/v1/namespaces?sort=name&limit=5").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("nodes/{}", "node"),
+        ("nodes/load/upstream?job={}", "job"),
+        ("paths?from={}&to=load", "from"),
+        ("paths?from=load&to={}", "to"),
+        ("alerts?subject={}", "subject"),
+        ("diff?from=1d&node={}", "node"),
+    ],
+)
+@pytest.mark.parametrize(("name", "status"), [("orders", 400), ("nothing_like_it", 404)])
+def test_where_a_name_stood_that_is_not_one_nodes_is_told(
+    api: Served, path: str, parameter: str, name: str, status: int
+) -> None:
+    assert problem(api, f"/api/v2/{path.format(name)}", status)["parameter"] == parameter
+
+
 def test_a_long_unknown_name_is_told_in_short(api: Served) -> None:
     for path in (f"nodes/{'x' * 8_000}", f"nodes/dataset:{'x' * 8_000}", f"paths?to=stg.orders&from={'x' * 8_000}"):
         told = problem(api, f"/api/v2/{path}", 404)
@@ -110,6 +128,7 @@ def test_the_impact_of_a_column_that_there_is_not(api: Served, column: str, near
         (b'{"schema":["id"]}', "dataset", "name the dataset that the schema is of: `dataset`, a NODE"),
         (b'{"schema":["id"],"dataset":""}', "dataset", EMPTY_NODE),
         (b'{"schema":["id"],"dataset":"job:"}', "dataset", f"a name is missing after job:; a NODE is {NODE_FORMS}"),
+        (b'{"schema":["id"],"dataset":"orders"}', "dataset", "ambiguous: orders fits 2 nodes"),
         (b'{"manifest":{"nodes":{}}}', "manifest", "its member `metadata` is missing"),
     ],
 )

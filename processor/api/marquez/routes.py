@@ -49,7 +49,12 @@ def _get(path: str) -> Callable[[Any], HTTPRouteHandler]:
 async def lineage(request: AnyRequest, api: TheApi, node: _NodeId, depth: _Depth = 20) -> Response[bytes]:
     """What is around a node."""
     wanted, _ = asked_node(node)
-    return answer(request, await api.asker.ask(lambda i: graph.graph(i.view, i.resolve(wanted).dataset, depth)))
+
+    def question(index: Index) -> Record:
+        start = index.resolve(wanted, parameter="nodeId").dataset
+        return graph.graph(index.view, start, depth)
+
+    return answer(request, await api.asker.ask(question))
 
 
 @_get(f"{_BASE}/column-lineage")
@@ -66,7 +71,8 @@ async def column_lineage(
         raise bad_parameter("nodeId", "a version has no downstream")
 
     def question(index: Index) -> Record:
-        return graph.columns(index.view, index.resolve(wanted), max(1, depth), with_downstream=downstream)
+        of = index.resolve(wanted, parameter="nodeId")
+        return graph.columns(index.view, of, max(1, depth), with_downstream=downstream)
 
     return answer(request, await api.asker.ask(question))
 
