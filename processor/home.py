@@ -22,6 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from processor.index.progress import Clock
 from processor.model.errors import DependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["BOOTSTRAP", "Demo", "announced", "refuse_second_demo", "running_demo", "with_kafka", "with_redis"]
 
 BOOTSTRAP: Final = "bootstrap.servers"
+DEMO_CLOCK: Final = Clock.STREAM
 _DEMO_FILE: Final = "demo.json"
 _DATA_FOLDER: Final = "valkey"
 _LOAD_TIMEOUT_S: Final = 300.0
@@ -106,8 +108,11 @@ def refuse_second_demo(home: Path) -> None:
 
 
 def _at(demo: Demo, settings: Settings) -> Settings:
+    """What was set wins; what is missing is judged as the demo judges it, whose story ends."""
     kafka = {BOOTSTRAP: demo.bootstrap, **settings.kafka}
-    return settings.changed(redis_url=settings.redis_url or demo.redis_url, kafka=kafka)
+    if settings.redis_url:
+        return settings.changed(kafka=kafka)
+    return settings.changed(redis_url=demo.redis_url, kafka=kafka, clock=DEMO_CLOCK)
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -138,7 +138,8 @@ def reconcile(
         judged_us, hooks = now_us(index) if asked_us is None else asked_us, Hooks(runbooks(index.settings.runbooks_url))
         outcome = reconcile_once(index.view, store, policy, judged_us, hooks)
         let_go(index, store)
-    print_alerts(list(outcome.transitions), ListOutput(output.value))
+    if outcome.transitions or output is not Output.TABLE:
+        print_alerts(list(outcome.transitions), ListOutput(output.value))
     say(f"{len(outcome.opened)} opened, {len(outcome.resolved)} resolved, {outcome.firing} firing")
 
 

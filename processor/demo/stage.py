@@ -20,6 +20,7 @@ from typing import Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from processor.home import DEMO_CLOCK
 from processor.local import KafkaCluster, LocalServiceError, OnProgress, Valkey
 from processor.local.ports import HOST, free_ports
 from processor.local.process import ChildProcess
@@ -67,7 +68,7 @@ def staged(on_progress: OnProgress) -> Iterator[Stage]:
 def _settings(bootstrap: str, redis_url: str, ports: list[int]) -> str:
     return f"""\
 redis_url = "{redis_url}"
-clock = "stream"
+clock = "{DEMO_CLOCK}"
 reconcile_interval_s = 1.0
 shutdown_timeout_s = 5.0
 batch_wait_s = 0.05

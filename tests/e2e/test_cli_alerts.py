@@ -100,6 +100,7 @@ def test_reconciling_again_changes_nothing(company: Lineage) -> None:
     before = firing(company, "--all")
     again = company.ok("reconcile", "--now", END.isoformat(), "-o", "json")
     assert again.json == []
+    assert "no alerts" not in company.ok("reconcile", "--now", END.isoformat()).err
     assert firing(company, "--all") == before
 
 

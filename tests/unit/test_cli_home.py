@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from processor.home import Demo, announced, running_demo, with_kafka, with_redis
+from processor.index.progress import Clock
 from processor.model.errors import DependencyError, UsageError
 from processor.settings import Settings
 
@@ -30,6 +31,7 @@ def test_a_demo_is_found_while_it_runs(settings: Settings) -> None:
         with with_redis(settings) as chosen:
             assert chosen.redis_url == DEMO.redis_url
             assert chosen.kafka == {"bootstrap.servers": DEMO.bootstrap}
+            assert chosen.clock is Clock.STREAM
         assert with_kafka(settings).kafka == {"bootstrap.servers": DEMO.bootstrap}
     assert running_demo(settings.home) is None
     assert list(settings.home.iterdir()) == []
