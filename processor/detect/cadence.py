@@ -16,7 +16,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from processor.detect.knobs import Cadenced
@@ -59,20 +59,30 @@ class Cadence(NamedTuple):
         return self._replace(limit_us=self.limit_us + max(self.gaps_us))
 
 
-def learn(times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None) -> Cadence | None:
-    """The cadence of these times; None while too little is known. `known_us`: other than `known_hours`."""
+def learn(
+    times_us: Iterable[int], knobs: Cadenced, known_us: int | None = None, *, weekends: bool = False
+) -> Cadence | None:
+    """The cadence of these times; None while too little is known.
+
+    `known_us`: other than `known_hours`; `weekends`: it is known to happen at weekends, whatever these times say.
+    """
     times = sorted(set(times_us))
     least_us = hours_us(knobs.known_hours) if known_us is None else known_us
     if len(times) < knobs.min_runs or times[-1] - times[0] < least_us:
         return None
-    weekends = runs_at_weekends(times)
-    counted = tuple(gaps(times if weekends else [working_us(time) for time in times]))
+    weekends = weekends or runs_at_weekends(times)
+    counted = tuple(gaps_that_count(times, weekends=weekends))
     if len(times) < _least(counted, knobs):
         return None
     limit_us = _limit_us(counted, knobs)
     if not weekends and max(counted) >= _NIGHT_US:
         limit_us = max(limit_us, max(counted) + hours_us(knobs.holiday_hours))
     return Cadence(counted, weekends, limit_us, _retire_us(counted, limit_us, knobs))
+
+
+def gaps_that_count(times_us: Sequence[int], *, weekends: bool) -> list[int]:
+    """Distances between neighbors of sorted times, with weekends or without."""
+    return gaps(times_us if weekends else [working_us(time) for time in times_us])
 
 
 def _least(gaps_us: tuple[int, ...], knobs: Cadenced) -> int:

@@ -2,8 +2,10 @@
 
 Rules kept here:
 - cadence is learned (`cadence`) from the starts of the kept runs, failed ones included: a failure is no silence;
-- of a job so frequent that all its kept runs lie within a day nothing is known of nights: a day is the least. If they
-  lie within a few hours they may as well be a backfill's, and nothing is said;
+- the kept runs of a frequent job tell nothing of its week: if they lie within less than one, the hours of the last
+  days in which it started do, nights and weekends included. Of one that never rests the starts say how often;
+- where less than a week is known of a job so frequent that all its kept runs lie within a day, nothing is known of
+  nights: a day is the least. If they lie within a few hours they may as well be a backfill's, and nothing is said;
 - a job whose newest run has started and is open is not silent (`stuck_run` watches it) until that run counts as
   abandoned; one without an end never is;
 - a job whose every output was dropped or is written by a newcomer has been replaced (renamed), and is not missed: the
@@ -19,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from processor.detect.batch import is_endless
-from processor.detect.cadence import Cadence, learn
+from processor.detect.cadence import Cadence, gaps_that_count, learn
 from processor.detect.knobs import SilentJob, StuckRun
 from processor.detect.policy import Policy
-from processor.detect.stats import DAY_US, hours_us, typical
+from processor.detect.stats import DAY_US, HOUR_US, hours_us, typical
 from processor.detect.words import counted, lasting, node_words
 from processor.model.alert import AlertKind, Finding, Severity
 from processor.model.change import Cause
@@ -32,6 +34,8 @@ from processor.model.observation import RunState
 
 _BACKFILL_HOURS = 6.0
 """As long as a backfill of all the runs that a job keeps may take."""
+_WEEK_KNOWN_US = 6 * DAY_US
+"""From the first to the last of so many days there is the middle of a weekend, whenever that began."""
 
 
 def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
@@ -45,7 +49,10 @@ def detect(history: JobHistory, policy: Policy, now_us: int) -> list[Finding]:
 
 def cadence_of(history: JobHistory, knobs: SilentJob) -> Cadence | None:
     """The job's cadence; None while too little is known."""
-    starts = sorted({run.started_us for run in history.finished if run.started_us > 0})
+    starts = _starts(history)
+    weekly = _weekly(history, starts, knobs)
+    if weekly is not None:
+        return weekly
     is_known = bool(starts) and starts[-1] - history.first_seen_us >= hours_us(knobs.known_hours)
     if not is_known or len(history.finished) < RECENT_RUNS or starts[-1] - starts[0] < hours_us(_BACKFILL_HOURS):
         return learn(starts, knobs)
@@ -53,6 +60,26 @@ def cadence_of(history: JobHistory, knobs: SilentJob) -> Cadence | None:
     is_frequent = starts[-1] - starts[0] < hours_us(knobs.known_hours)
     least_us = hours_us(knobs.known_hours) if is_frequent else 0
     return known and known._replace(limit_us=max(known.limit_us, least_us))
+
+
+def _starts(history: JobHistory) -> list[int]:
+    """When its kept runs started, oldest first."""
+    return sorted({run.started_us for run in history.finished if run.started_us > 0})
+
+
+def _weekly(history: JobHistory, starts: list[int], knobs: SilentJob) -> Cadence | None:
+    """The cadence of a frequent job, of which the hours of a week are known; None for another."""
+    hours_known = [hour * HOUR_US for hour in history.started_hours]
+    if len(history.finished) < RECENT_RUNS or not hours_known or not starts:
+        return None
+    if starts[-1] - starts[0] >= 7 * DAY_US or hours_known[0] - hours_known[-1] < _WEEK_KNOWN_US:
+        return None
+    hourly = learn(hours_known, knobs)
+    if hourly is None:
+        return None
+    own = learn(starts, knobs, known_us=0, weekends=hourly.weekends) if max(hourly.gaps_us) <= HOUR_US else None
+    # An hour is known to the hour.
+    return own or hourly._replace(limit_us=hourly.limit_us + HOUR_US)
 
 
 def is_forgiven(history: JobHistory, parents: Iterable[JobHistory], policy: Policy, now_us: int) -> bool:
@@ -93,7 +120,8 @@ def _newest(history: JobHistory, stuck: StuckRun, now_us: int) -> FinishedRun | 
 
 
 def _finding(history: JobHistory, newest: FinishedRun, cadence: Cadence) -> Finding:
-    job = history.job
+    job, starts = history.job, _starts(history)
+    every = typical(gaps_that_count(starts, weekends=cadence.weekends))
     week = "" if cadence.weekends else ", weekends left out"
     return Finding(
         alert_id=hash_parts(AlertKind.SILENT_JOB.value, job.namespace, job.name).hex(),
@@ -102,7 +130,7 @@ def _finding(history: JobHistory, newest: FinishedRun, cadence: Cadence) -> Find
         subject=job,
         summary=(
             f"Job {node_words(job)} has not started for more than {lasting(cadence.limit_us)}{week}; its last"
-            f" {counted(len(cadence.gaps_us) + 1, 'run')} came about every {lasting(typical(cadence.gaps_us))}."
+            f" {counted(len(starts), 'run')} came about every {lasting(every)}."
         ),
         since_us=newest.started_us + cadence.limit_us,
         cause=Cause(job=job, run_id=newest.run_id),

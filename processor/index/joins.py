@@ -10,6 +10,7 @@ Rules kept here:
 Stored forms (big-endian):
     S span      first seen >d · last seen, hours >i4 · evidence bits >I2
     H hours     first seen >d · the newest RECENT_HOURS distinct hours since 1970, each >i4, newest first
+    K week      day since 1970 >i4 · of each of the newest STARTED_DAYS days, newest first, which of its hours: 24 bits
     L latest    time >d · event digest 8 · payload      the newest wins
     E earliest  time >d · event digest 8 · payload      the oldest wins
     X maximum   time >d · anything that follows from the field
@@ -26,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS
+from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS, STARTED_DAYS
 from processor.model.observation import Evidence, RunState
 
 _SPAN = struct.Struct(">diH")
@@ -37,6 +38,9 @@ _RECENT = struct.Struct(">ddBHHH16s")
 _ENDED, _MEMBERS = struct.Struct(">ddB"), struct.Struct(">HHH16s")
 _OPEN = struct.Struct(">dH")
 _HOUR = struct.Struct(">i")
+_DAY_HOURS = 24
+_WEEK_BITS = STARTED_DAYS * _DAY_HOURS
+_WEEK = struct.Struct(f">i{_WEEK_BITS // 8}s")
 _STATES = (RunState.COMPLETE, RunState.FAIL, RunState.ABORT)
 _CODES = {state.value.encode(): code for code, state in enumerate(_STATES)}
 _COUNT_MAX = 65_535
@@ -126,6 +130,34 @@ def unpack_hours(data: bytes) -> Hours:
     return Hours(unpack_time(data), tuple(hour for (hour,) in _HOUR.iter_unpack(data[_TIME.size :])))
 
 
+def pack_week(*times_us: int) -> bytes:
+    """The hours of one moment, or of several, as far as they lie within `STARTED_DAYS` days."""
+    hours = {time_us // HOUR_US for time_us in times_us}
+    newest = max(hours) // _DAY_HOURS
+    return _packed_week(newest, sum(1 << place for hour in hours if (place := _place_in_week(hour, newest)) >= 0))
+
+
+def unpack_week(data: bytes) -> tuple[int, ...]:
+    """Inverse of `pack_week`, after any number of joins: hours since 1970, newest first."""
+    newest, bits = _week_of(data)
+    first = (newest - STARTED_DAYS + 1) * _DAY_HOURS
+    return tuple(first + place for place in range(_WEEK_BITS - 1, -1, -1) if bits >> place & 1)
+
+
+def _place_in_week(hour: int, newest: int) -> int:
+    """Which bit stands for it; a negative one is no longer kept."""
+    return hour - (newest - STARTED_DAYS + 1) * _DAY_HOURS
+
+
+def _week_of(data: bytes) -> tuple[int, int]:
+    newest, days = _WEEK.unpack(data)
+    return newest, int.from_bytes(days, "big")
+
+
+def _packed_week(newest: int, bits: int) -> bytes:
+    return _WEEK.pack(newest, bits.to_bytes(_WEEK_BITS // 8, "big"))
+
+
 def last_hour(data: bytes) -> int:
     """The hour in which a span's or an hours' fact was seen last."""
     return int(_HOUR.unpack_from(data, _TIME.size)[0])
@@ -164,6 +196,13 @@ def _join_hours(old: bytes, new: bytes) -> bytes:
     return min(old[: _TIME.size], new[: _TIME.size], key=_TIME.unpack) + b"".join(newest)
 
 
+def _join_week(old: bytes, new: bytes) -> bytes:
+    weeks = _week_of(old), _week_of(new)
+    newest = max(day for day, _ in weeks)
+    (day, bits), (other_day, other_bits) = weeks
+    return _packed_week(newest, bits >> _DAY_HOURS * (newest - day) | other_bits >> _DAY_HOURS * (newest - other_day))
+
+
 def _stamp(data: bytes) -> tuple[float, bytes]:
     time_us, digest = _STAMP.unpack_from(data)
     return time_us, digest
@@ -188,6 +227,7 @@ def _join_once(old: bytes, _new: bytes) -> bytes:
 JOINS: dict[str, Callable[[bytes, bytes], bytes]] = {
     "S": _join_span,
     "H": _join_hours,
+    "K": _join_week,
     "L": _join_latest,
     "E": _join_earliest,
     "X": _join_maximum,

@@ -4,7 +4,7 @@ Every record is a hash. `lineage:{b17}:g1:n:<hex id>` is bucket 17, generation 1
 records live in the bucket of its id, a job's runs in the bucket of the job.
 
     n:<node>      i identity · t span · T<frag> touch · B<frag> facets · w last write · h hours written
-                  · d lifecycle
+                  · k hours started · d lifecycle
     o:<node>      out-links: letter + other id [+ output id] → span
                   · n identity · a "" if aliases lead the other way · x "" if it was ever dropped
     i:<node>      in-links, likewise
@@ -44,7 +44,7 @@ from processor.model.history import Observer
 from processor.model.identity import ID_BYTES, Kind, Node, hash_parts
 from processor.model.observation import EdgeType, Role
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Version of the stored forms; an index of another version is refused."""
 
 BUCKETS = 64

@@ -5,6 +5,7 @@ their runs only: so a plan names each join with its key and field, and `source` 
 its value.
 
     S span of the events, with evidence       H hours of the events        h hours of the events that write
+    K hours of the events that start a run
     L stamp of the latest, with a payload     W time of the latest that writes
     D likewise, that the dataset is dropped, with the time once more
     E stamp of the earliest, likewise         e likewise, with its run's id
@@ -167,7 +168,9 @@ class _Planning:
 
     def plan(self) -> Plan:
         if self.seen.job is not None:
-            self.node(self.seen.job, self.seen.job_facets)
+            key = self.node(self.seen.job, self.seen.job_facets)
+            if self.seen.run is not None:
+                self.groups.put_lasting(key, self.template("K", b"k"))
         for edge in self.seen.edges:
             self.edge(edge)
         for fact in self.seen.datasets:

@@ -154,6 +154,7 @@ def node_record(there: Hash) -> NodeRecord:
         lifecycle_us=change.time_us if change else None,
         dropped=_is_dropped(there),
         written_hours=joins.unpack_hours(there[b"h"]).hours if b"h" in there else (),
+        started_hours=joins.unpack_week(there[b"k"]) if b"k" in there else (),
     )
 
 
@@ -257,6 +258,7 @@ def job_history(record: NodeRecord, recent: Hash, opened: Iterable[OpenRun]) -> 
         job_type=job_type.jobType,
         first_seen_us=record.first_seen_us,
         last_seen_us=record.last_seen_us,
+        started_hours=record.started_hours,
     )
 
 

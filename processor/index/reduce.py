@@ -20,7 +20,7 @@ from processor.index.wire import pack_stems
 from processor.index.written import Statement, Written, identity_of
 from processor.model.history import HOUR_US
 from processor.model.identity import Node, run_key
-from processor.model.observation import RunState
+from processor.model.observation import Observation, RunState
 
 __all__ = ["NEVER_US", "REVIVED", "Sourced", "reduce", "told_us"]
 
@@ -102,7 +102,7 @@ def _write(writer: _Writer, statement: Statement, fold: _Fold, written: Written)
         for node in filter(writer.is_new, plan.nodes):
             for bucket, packed in introduction(node, writer.buckets).items():
                 writer.at(bucket).parts.add(stems, packed)
-    is_written = written.has(statement, fold.first_us, fold.hours)
+    is_written = written.has(statement, fold.first_us, fold.sightings)
     for part in plan.parts:
         if not is_written:
             writer.at(part.bucket).parts.add(stems, part.whole)
@@ -113,7 +113,7 @@ def _write(writer: _Writer, statement: Statement, fold: _Fold, written: Written)
 class _Fold:
     """Events of one statement: which of them count, for what. `plan` is set once it is known."""
 
-    __slots__ = ("earliest", "events", "first_us", "hours", "last_us", "latest", "plan")
+    __slots__ = ("earliest", "events", "first_us", "last_us", "latest", "plan", "sightings")
 
     plan: Plan
 
@@ -125,7 +125,7 @@ class _Fold:
         ordered = in_order(self.events)
         self.earliest, self.latest = ordered[0], ordered[-1]
         self.first_us, self.last_us = self.earliest[0].time_us, self.latest[0].time_us
-        self.hours = {seen.time_us // HOUR_US for seen, _ in ordered}
+        self.sightings = {(seen.time_us // HOUR_US, _starts(seen)) for seen, _ in ordered}
         return pack_stems(self._causes(), [_STEMS[source](self) for source in sources])
 
     def writing(self) -> list[Sourced]:
@@ -147,6 +147,15 @@ def _stamp(sourced: Sourced) -> bytes:
 def _hours(events: Iterable[Sourced]) -> bytes | None:
     times_us = [seen.time_us for seen, _ in events]
     return joins.pack_hours(*times_us) if times_us else None
+
+
+def _starts(seen: Observation) -> bool:
+    return seen.run is not None and seen.run.state is RunState.START
+
+
+def _starting_hours(fold: _Fold) -> bytes | None:
+    times_us = [seen.time_us for seen, _ in fold.events if _starts(seen)]
+    return joins.pack_week(*times_us) if times_us else None
 
 
 def _last_write(fold: _Fold) -> bytes | None:
@@ -175,6 +184,7 @@ _STEMS: dict[str, Callable[[_Fold], bytes | None]] = {
     "T": lambda fold: joins.pack_time(fold.last_us),
     "H": lambda fold: _hours(fold.events),
     "h": lambda fold: _hours(fold.writing()),
+    "K": _starting_hours,
     "W": _last_write,
 }
 """By the source of a step (see `plan`): what stands in front of its payload, None where no event makes it."""

@@ -14,25 +14,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from processor.index.plan import Plan, plan_of
 from processor.model.memo import Memo
 from processor.model.observation import Observation
 
 PLANS_BYTES = 24 * 1024 * 1024
-_HOURS = 64
+_SIGHTINGS = 64
+
+Sighting: TypeAlias = tuple[int, bool]
+"""The hour since 1970 of an event, and whether that starts a run: all that what lasts of a statement depends on."""
 
 
 class Seen(NamedTuple):
-    """Since when a statement is written, and in which hours since 1970 it is written as seen."""
+    """Since when a statement is written, and as what it is written as seen."""
 
     first_us: int
-    hours: frozenset[int]
+    sightings: frozenset[Sighting]
 
     def joined(self, other: Seen) -> Seen:
         """Both."""
-        return Seen(min(self.first_us, other.first_us), frozenset(sorted(self.hours | other.hours)[-_HOURS:]))
+        sightings = sorted(self.sightings | other.sightings)[-_SIGHTINGS:]
+        return Seen(min(self.first_us, other.first_us), frozenset(sightings))
 
 
 class Statement:
@@ -103,12 +107,12 @@ class Written:
         """Whether the store has had it at all: then it knows who its nodes are."""
         return self._seen(statement) is not None
 
-    def has(self, statement: Statement, first_us: int, hours: AbstractSet[int]) -> bool:
+    def has(self, statement: Statement, first_us: int, sightings: AbstractSet[Sighting]) -> bool:
         """Whether the store has it that the statement was seen then; else it is claimed: it is about to be."""
         there = self._seen(statement)
-        if there is not None and there.first_us <= first_us and there.hours >= hours:
+        if there is not None and there.first_us <= first_us and there.sightings >= sightings:
             return True
-        self._claims.append((statement, Seen(first_us, frozenset(hours))))
+        self._claims.append((statement, Seen(first_us, frozenset(sightings))))
         return False
 
     def _seen(self, statement: Statement) -> Seen | None:

@@ -22,6 +22,9 @@ RECENT_HOURS = 14
 With 14 a stored value is 64 bytes, the most that leaves a Redis hash in its small form.
 """
 
+STARTED_DAYS = 8
+"""Of how many days it is kept in which hours a job started: a week, and the day it has come to."""
+
 
 class Observer(NamedTuple):
     """Who states a schema: a job in a role (`namespace`, `name`), or a producer (`name` is its URI)."""
@@ -109,7 +112,8 @@ class OpenRun(NamedTuple):
 class JobHistory:
     """A job's newest finished runs (newest end first, at most `RECENT_RUNS`) and its open runs.
 
-    `processing_type`: BATCH, STREAMING, SERVICE or None; `integration`, `job_type` as in jobType.
+    `processing_type`: BATCH, STREAMING, SERVICE or None; `integration`, `job_type` as in jobType. `started_hours`: see
+    `NodeRecord`.
     """
 
     job: Node
@@ -120,6 +124,7 @@ class JobHistory:
     job_type: str | None = None
     first_seen_us: int = 0
     last_seen_us: int = 0
+    started_hours: tuple[int, ...] = ()
 
     def running(self) -> list[OpenRun]:
         """The open runs that have started, oldest first."""
@@ -139,7 +144,7 @@ class NodeRecord(msgspec.Struct, frozen=True):
 
     `written_hours`: the newest hours since 1970 in which a run that has not failed wrote the dataset,
     newest first, at most `RECENT_HOURS`; `last_write_us` is the newest such event. `lifecycle_us`: when `lifecycle` was
-    stated.
+    stated. `started_hours`: the hours in which a job's runs started, newest first, of the newest `STARTED_DAYS` days.
     """
 
     node: Node
@@ -151,6 +156,7 @@ class NodeRecord(msgspec.Struct, frozen=True):
     lifecycle_us: int | None = None
     dropped: bool = False
     written_hours: tuple[int, ...] = ()
+    started_hours: tuple[int, ...] = ()
 
 
 class KnownEdge(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,9 @@ from processor.index.digest import digest
 from processor.index.memory import MemoryStore
 from processor.index.plan import REVIVED
 from processor.index.store import Store
-from tests.support.events import event, facet, fill, memory, schema, table
+from processor.index.view import View
+from processor.model.history import HOUR_US, STARTED_DAYS
+from tests.support.events import event, facet, fill, jb, memory, schema, table, us
 
 _ORDERS = table("raw.orders", schema=schema("id"))
 
@@ -30,6 +32,30 @@ def test_the_newest_hours_are_kept_of_what_two_batches_say(store: Store, batches
     told = [[event("etl", "COMPLETE", 60 * hour, run=hour, outputs=[_ORDERS]) for hour in each] for each in batches]
     for each in told:
         fill(store, *each)
+    assert digest(store) == digest(memory(*(value for each in told for value in each)))
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [[0, 1], [1, 2]],
+        [[3], [2, 26, 50]],
+        [[30, 75], [0, 76]],
+        [[0, 20, 100], [170, 180]],
+        [[180], [0, 20, 100, 190]],
+        [[200], [0], [7 * 24 + 17], [8 * 24 + 18]],
+        [[9 * 24], [0]],
+    ],
+    ids=["a day", "other days", "both ways", "a week", "a week, backwards", "its ends", "longer ago"],
+)
+def test_the_hours_of_starts_are_kept_of_what_batches_say(store: Store, batches: list[list[int]]) -> None:
+    told = [[event("etl", "START", 60 * hour, run=hour) for hour in each] for each in batches]
+    for each in told:
+        fill(store, *each)
+    hours, first = {hour for each in batches for hour in each}, us(0) // HOUR_US
+    oldest = ((first + max(hours)) // 24 - STARTED_DAYS + 1) * 24
+    (record,) = View(store).nodes([jb("etl").id]).values()
+    assert record.started_hours == tuple(sorted((first + h for h in hours if first + h >= oldest), reverse=True))
     assert digest(store) == digest(memory(*(value for each in told for value in each)))
 
 

@@ -80,6 +80,20 @@ MUTANTS = (
         "tests/integration/test_store_joins.py",
     ),
     Mutant(
+        "hours of starts are not moved by the days between, in Redis",
+        _LUA,
+        "byte(new, 4 + i - gap)",
+        "byte(new, 4 + i)",
+        "tests/integration/test_store_joins.py",
+    ),
+    Mutant(
+        "an hour in which a run ended counts as one in which one started",
+        "processor/index/reduce.py",
+        "(seen.time_us // HOUR_US, _starts(seen))",
+        "(seen.time_us // HOUR_US, True)",
+        "tests/unit/test_written.py",
+    ),
+    Mutant(
         "the newest of a job's runs is not known anew, in Redis",
         _LUA,
         "if job.newest and job.newest ~= field then return job.newest end",

@@ -1,5 +1,7 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import pytest
 
@@ -8,7 +10,7 @@ from processor.detect.kinds import of_job
 from processor.detect.policy import Policy
 from processor.detect.policy_text import parse_policy
 from processor.model.alert import AlertKind, Severity
-from processor.model.history import FinishedRun, JobHistory, OpenRun
+from processor.model.history import HOUR_US, RECENT_RUNS, STARTED_DAYS, FinishedRun, JobHistory, OpenRun
 from processor.model.identity import job
 from processor.model.observation import RunState
 
@@ -40,6 +42,17 @@ def finished(
 def history(*runs: FinishedRun, opened: tuple[OpenRun, ...] = (), processing_type: str | None = None) -> JobHistory:
     newest_first = tuple(sorted(runs, key=lambda run: run.ended_us, reverse=True))
     return JobHistory(JOB, newest_first, opened, processing_type)
+
+
+def frequent(last: datetime, is_at_work: Callable[[datetime], bool]) -> JobHistory:
+    """A job that starts every ten minutes when it is at work, for weeks."""
+    starts = (at for n in range(1000) if is_at_work(at := last - timedelta(minutes=10 * n)))
+    runs = [finished(n, at, minutes=1) for n, at in enumerate(islice(starts, RECENT_RUNS))]
+    newest = us(last) // HOUR_US
+    oldest = (newest // 24 - STARTED_DAYS + 1) * 24
+    hours = (newest - n for n in range(newest - oldest + 1))
+    known = tuple(hour for hour in hours if is_at_work(datetime.fromtimestamp(hour * 3600, UTC)))
+    return replace(history(*runs), first_seen_us=us(MONDAY), started_hours=known)
 
 
 def daily(count: int, *, minutes: float = 10, inputs: int = 1) -> list[FinishedRun]:
@@ -263,6 +276,45 @@ class TestSilentJob:
         assert not silent_job.detect(
             replace(history(*backfilled), first_seen_us=known), Policy(), us(last + timedelta(days=3))
         )
+
+    def test_of_a_job_every_ten_minutes_a_week_is_known_after_a_week(self) -> None:
+        last = MONDAY + timedelta(days=20)
+        around_the_clock = frequent(last, lambda _: True)
+        assert not silent_job.detect(around_the_clock, Policy(), us(last + timedelta(minutes=59)))
+        (finding,) = silent_job.detect(around_the_clock, Policy(), us(last + timedelta(minutes=61)))
+        assert "its last 32 runs came about every 10 min." in finding.summary
+        young = replace(around_the_clock, started_hours=around_the_clock.started_hours[:100])
+        assert not silent_job.detect(young, Policy(), us(last + timedelta(days=3)))
+
+    def test_what_runs_at_weekends_is_silent_at_a_weekend(self) -> None:
+        friday = MONDAY + timedelta(days=18, hours=17)
+        hourly = [finished(n, friday - timedelta(hours=n), minutes=1) for n in range(32)]
+        assert not self.is_silent(hourly, friday + timedelta(days=2))
+        always = replace(frequent(friday, lambda _: True), finished=history(*hourly).finished)
+        assert not silent_job.detect(always, Policy(), us(friday + timedelta(hours=2)))
+        assert silent_job.detect(always, Policy(), us(friday + timedelta(hours=2, minutes=10)))
+
+    @pytest.mark.parametrize(
+        ("is_at_work", "hours"),
+        [
+            (lambda at: at.weekday() < 5 and 8 <= at.hour < 18, 40),
+            (lambda at: at.weekday() < 5, 3),
+            (lambda at: at.weekday() < 5 or (at.weekday(), at.hour) == (5, 12), 50),
+            (lambda at: not (at.weekday() == 6 and 2 <= at.hour < 6), 8),
+        ],
+        ids=["by day", "on weekdays", "once on Saturdays", "but for a window on Sundays"],
+    )
+    def test_a_frequent_job_rests_as_it_always_did(self, is_at_work: Callable[[datetime], bool], hours: float) -> None:
+        """Its rest is never told; that so many hours of work passed without it is, the days of a weekend left out."""
+        begin = MONDAY + timedelta(days=14)
+        for hour in range(7 * 24):
+            last = begin + timedelta(hours=hour)
+            if not is_at_work(last):
+                continue
+            job = frequent(last, is_at_work)
+            resumed = next(at for n in range(1, 200) if is_at_work(at := last + timedelta(hours=n)))
+            assert not silent_job.detect(job, Policy(), us(resumed)), last
+            assert silent_job.detect(job, Policy(), us(last + timedelta(days=3, hours=hours))), last
 
     def test_a_few_gaps_that_happen_to_be_alike_are_no_pattern(self) -> None:
         hours = [0, 20, 50, 65, 92]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.index import joins
-from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS
+from processor.model.history import HOUR_US, RECENT_HOURS, RECENT_RUNS, STARTED_DAYS
 from processor.model.observation import RunState
 
 TIMES = st.integers(-(2**50), 2**50)
@@ -19,9 +19,15 @@ def hours_of(hours: list[int]) -> bytes:
     return reduce(joins.JOINS["H"], (joins.pack_hours(hour * HOUR_US) for hour in hours))
 
 
+def week_of(hours: list[int]) -> bytes:
+    """What runs that start in these hours come to, one after another."""
+    return reduce(joins.JOINS["K"], (joins.pack_week(hour * HOUR_US) for hour in hours))
+
+
 VALUES = {
     "S": st.builds(joins.pack_span, TIMES, st.integers(0, 63)),
     "H": st.lists(st.integers(-40, 40), min_size=1, max_size=30).map(hours_of),
+    "K": st.lists(st.integers(-300, 300), min_size=1, max_size=30).map(week_of),
     "L": st.builds(joins.pack_stamped, TIMES, DIGESTS, st.just(b"")),
     "E": st.builds(joins.pack_stamped, TIMES, DIGESTS, st.just(b"")),
     "X": st.builds(joins.pack_time, TIMES),
@@ -43,6 +49,14 @@ def test_of_the_hours_the_newest_are_kept_each_once_beside_the_first_of_all(hour
     kept = joins.unpack_hours(hours_of(hours))
     assert kept.first_us == min(hours) * HOUR_US
     assert list(kept.hours) == sorted(set(hours), reverse=True)[:RECENT_HOURS]
+
+
+@given(st.lists(st.integers(-300, 300), min_size=1, max_size=60))
+def test_of_the_hours_of_starts_those_of_the_newest_days_are_kept(hours: list[int]) -> None:
+    oldest = (max(hours) // 24 - STARTED_DAYS + 1) * 24
+    kept = sorted({hour for hour in hours if hour >= oldest}, reverse=True)
+    assert list(joins.unpack_week(week_of(hours))) == kept
+    assert joins.pack_week(*(hour * HOUR_US for hour in hours)) == week_of(hours)
 
 
 def test_latest_prefers_the_later_time_and_then_the_greater_digest() -> None:

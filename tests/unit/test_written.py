@@ -12,7 +12,7 @@ from processor.index.reduce import reduce
 from processor.index.store import Batch
 from processor.index.written import Written
 from processor.model.errors import DependencyError
-from tests.support.events import event, observe, table
+from tests.support.events import event, memory, observe, table
 from tests.support.indexing import pipelines
 
 BUCKETS = 8
@@ -54,6 +54,16 @@ def test_nothing_is_known_before_the_store_has_answered() -> None:
 @pytest.mark.parametrize("minutes", [(5.0,), (70.0,), (20.0, 70.0)])
 def test_another_hour_and_an_earlier_time_are_news(written: Written, minutes: tuple[float, ...]) -> None:
     assert records(reduced(written, *minutes)) >= EDGES
+
+
+def test_a_start_is_news_in_an_hour_in_which_only_an_end_was_seen() -> None:
+    store, written = MemoryStore(BUCKETS), Written()
+    ends = event("load", "COMPLETE", 10, run=1, outputs=[table("b")])
+    starts = event("load", "START", 20, run=2, outputs=[table("b")])
+    for each in (ends, starts):
+        store.apply(reduce([(observe(each), None)], BUCKETS, written=written.of(1, BUCKETS)))
+        written.learn()
+    assert digest(store) == digest(memory(ends, starts))
 
 
 def test_a_store_that_does_not_answer_empties_it(written: Written) -> None:

@@ -84,6 +84,17 @@ local joins = {
     end
     return pack('>d', first) .. table.concat(hours)
   end,
+  K = function(old, new)
+    local day, before = parse('>i4', old), (parse('>i4', new))
+    if before > day then
+      day, before, old, new = before, day, new, old
+    end
+    local gap = 3 * (day - before) -- a day has three bytes; what is older than all that are kept is left out
+    if gap >= #old - 4 then return old end
+    local days = { byte(old, 5, -1) }
+    for i = gap + 1, #days do days[i] = bit.bor(days[i], byte(new, 4 + i - gap)) end
+    return sub(old, 1, 4) .. string.char(unpack(days))
+  end,
   L = function(old, new) if later(new, old) then return new end return old end,
   E = function(old, new) if later(old, new) then return new end return old end,
   X = function(old, new) if time_of(new) > time_of(old) then return new end return old end,
@@ -236,7 +247,7 @@ local function may_hold_touches(entry)
   return call('HLEN', entry.key) >= 6 + entry.others
 end
 
-local LEAST = { S = 14, H = 12, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
+local LEAST = { S = 14, H = 12, K = 28, L = 16, E = 16, X = 8, W = 8, T = 8, O = 0 }
 local wrong = nil
 
 local function check(letter, value)

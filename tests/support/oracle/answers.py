@@ -2,6 +2,7 @@
 
 - `first_seen` is the earliest event's time, `last_seen` the latest's, floored to its hour.
 - Of what is stated time and again the newest RECENT_HOURS hours are kept, each once.
+- The hours in which runs of a job start are kept of the newest STARTED_DAYS days.
 - A value is the one stated last: by event time, and of equal times by the event's digest.
 - A facet is replaced whole; of equal times the fragment with the greater fingerprint counts as later.
 - A DROP holds until a later write; a run's terminal state is the last one stated.
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
-from processor.model.history import RECENT_HOURS, RECENT_RUNS
+from processor.model.history import RECENT_HOURS, RECENT_RUNS, STARTED_DAYS
 from processor.model.identity import Kind, Node, run_key
 from processor.model.observation import EdgeType, Evidence, Role
 from tests.support.oracle.read import Event, Lineage, Link, Name, Stamp, Stated, name_of
@@ -70,6 +71,12 @@ class Oracle:
     def written_hours(self, name: Name) -> tuple[int, ...]:
         """The newest hours in which a run that has not failed had it as an output."""
         return _hours(event.at for event, stated in self._stated(name) if _is_write(event, stated))
+
+    def started_hours(self, name: Name) -> tuple[int, ...]:
+        """The hours in which its runs started, as a job, of the newest days on which any did."""
+        hours = {e.at.time_us // HOUR_US for e in self.events if e.job == name and e.run_id and e.state == "START"}
+        oldest = max(hours, default=0) // 24 - STARTED_DAYS + 1
+        return tuple(sorted((hour for hour in hours if hour // 24 >= oldest), reverse=True))
 
     def lifecycle(self, name: Name) -> tuple[Stamp, str] | None:
         return _newest((event.at, s.lifecycle) for event, s in self._stated(name) if s.lifecycle)

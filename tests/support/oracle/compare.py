@@ -70,6 +70,7 @@ def _expected_node(oracle: Oracle, name: Name) -> Iterator[Fact]:
     yield f"{about}: facets", {key: msgspec.json.decode(text) for key, text in oracle.facets(name).items()}
     yield f"{about}: last write", oracle.last_write_us(name)
     yield f"{about}: hours written", oracle.written_hours(name)
+    yield f"{about}: hours started", oracle.started_hours(name)
     yield f"{about}: life cycle", change[1] if change else None
     yield f"{about}: is dropped", oracle.is_dropped(name)
     yield f"{about}: is found by its last word", True
@@ -82,6 +83,7 @@ def _found_node(view: View, record: NodeRecord) -> Iterator[Fact]:
     yield f"{about}: facets", {key: msgspec.json.decode(data) for key, data in record.facets.items()}
     yield f"{about}: last write", record.last_write_us
     yield f"{about}: hours written", record.written_hours
+    yield f"{about}: hours started", record.started_hours
     yield f"{about}: life cycle", record.lifecycle.state if record.lifecycle else None
     yield f"{about}: is dropped", record.dropped
     yield f"{about}: is found by its last word", record.node.id in view.found_by(word_id(last_word(record.node.name)))
