@@ -16,6 +16,7 @@ from processor.api.pages import page
 from processor.api.params import Cursor, Limit, given_node
 from processor.api.parts import TheApi
 from processor.api.problems import ProblemError, bad_parameter
+from processor.index.resolve import of_kind_or_any
 from processor.index.search import KINDS, Query, breathing
 from processor.model.alert import Alert, AlertKind, Severity, Status
 from processor.model.identity import Kind, Node
@@ -145,7 +146,7 @@ async def get_alert(
 def _near(index: Index, wanted: Query) -> Sequence[Node]:
     """What is spelled alike: of the kind that was asked for, where there is any."""
     catalog, breathe = index.catalog(), index.view.breathe
-    return catalog.near(wanted.text, wanted.kind, breathe) or catalog.near(wanted.text, breathe=breathe)
+    return of_kind_or_any(lambda kind: catalog.near(wanted.text, kind, breathe), wanted.kind)
 
 
 _SEVERITIES: Final = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]

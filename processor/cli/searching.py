@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,7 +47,7 @@ def search(  # noqa: PLR0917  a question has as many parameters
     output: ListOutputOption = ListOutput.TABLE,
 ) -> None:
     """Find datasets and jobs, whole names first; exit 1 with what is near if there is none."""
-    from processor.index.resolve import near
+    from processor.index.resolve import near, of_kind_or_any
     from processor.index.search import Query, entries, pick
     from processor.model.identity import Kind
 
@@ -55,7 +56,8 @@ def search(  # noqa: PLR0917  a question has as many parameters
     query = Query(text, None if kind is None else Kind(kind.value), namespace, owner, tag, prefix)
     with opened() as index:
         found = pick(entries(index.view), query, limit)
-        alike = (near(index.view, text, query.kind) or near(index.view, text)) if text and not found.total else ()
+        is_missed = text and not found.total
+        alike = of_kind_or_any(partial(near, index.view, text), query.kind) if is_missed else ()
         empty = "" if found.total or alike else emptiness(index.view)
     _print(found, output)
     if found.total > len(found.nodes):

@@ -134,19 +134,20 @@ def pack_week(*times_us: int) -> bytes:
     """The hours of one moment, or of several, as far as they lie within `STARTED_DAYS` days."""
     hours = {time_us // HOUR_US for time_us in times_us}
     newest = max(hours) // _DAY_HOURS
-    return _packed_week(newest, sum(1 << place for hour in hours if (place := _place_in_week(hour, newest)) >= 0))
+    first = _first_hour(newest)
+    return _packed_week(newest, sum(1 << hour - first for hour in hours if hour >= first))
 
 
 def unpack_week(data: bytes) -> tuple[int, ...]:
     """Inverse of `pack_week`, after any number of joins: hours since 1970, newest first."""
     newest, bits = _week_of(data)
-    first = (newest - STARTED_DAYS + 1) * _DAY_HOURS
+    first = _first_hour(newest)
     return tuple(first + place for place in range(_WEEK_BITS - 1, -1, -1) if bits >> place & 1)
 
 
-def _place_in_week(hour: int, newest: int) -> int:
-    """Which bit stands for it; a negative one is no longer kept."""
-    return hour - (newest - STARTED_DAYS + 1) * _DAY_HOURS
+def _first_hour(newest: int) -> int:
+    """The oldest hour that is kept where this is the newest day; the lowest bit stands for it."""
+    return (newest - STARTED_DAYS + 1) * _DAY_HOURS
 
 
 def _week_of(data: bytes) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from processor.model.text import quoted
 from processor.model.wording import nearest, wrong_node
 
 _WORDS = frozenset({Kind.DATASET.value, Kind.JOB.value, Kind.COLUMN.value})
-_NEAR = 5
+MOST_NEAR = 5
 """So many are told of what is near."""
 _COLONS_MAX = 32
 _SPLITS_MAX = 100
@@ -97,10 +97,15 @@ def _alike(view: View, text: str, nearby: Near) -> tuple[Node, ...]:
     """What is near a name that is not known: of the kind that was asked for, where there is any."""
     word, separator, rest = text.partition(":")
     if not separator or word not in _WORDS:
-        return (*_columns_alike(view, text), *nearby(view, text, None))[:_NEAR]
+        return (*_columns_alike(view, text), *nearby(view, text, None))[:MOST_NEAR]
     if word == Kind.COLUMN.value:
-        return _columns_alike(view, text)[:_NEAR] or nearby(view, rest.rpartition(":")[0] or rest, Kind.DATASET)
-    return nearby(view, rest, Kind(word)) or nearby(view, rest, None)
+        return _columns_alike(view, text)[:MOST_NEAR] or nearby(view, rest.rpartition(":")[0] or rest, Kind.DATASET)
+    return of_kind_or_any(lambda kind: nearby(view, rest, kind), Kind(word))
+
+
+def of_kind_or_any(find: Callable[[Kind | None], tuple[Node, ...]], kind: Kind | None) -> tuple[Node, ...]:
+    """What is near: of the kind that was asked for, where there is any."""
+    return find(kind) or (() if kind is None else find(None))
 
 
 def _columns_alike(view: View, text: str) -> tuple[Node, ...]:
@@ -224,5 +229,5 @@ def near(view: View, text: str, kind: Kind | None = None) -> tuple[Node, ...]:
             by_name.setdefault(record.node.name, record.node)
             by_name.setdefault(last_word(record.node.name), record.node)
     wanted = text.rpartition(":")[2]
-    matches = difflib.get_close_matches(wanted, by_name, n=2 * _NEAR, cutoff=0.6)
-    return tuple(dict.fromkeys(by_name[match] for match in matches))[:_NEAR]
+    matches = difflib.get_close_matches(wanted, by_name, n=2 * MOST_NEAR, cutoff=0.6)
+    return tuple(dict.fromkeys(by_name[match] for match in matches))[:MOST_NEAR]

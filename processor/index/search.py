@@ -19,6 +19,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from processor.index.impact import owners_of
 from processor.index.layout import last_word
+from processor.index.resolve import MOST_NEAR
 from processor.index.tags import Tag, tags_of
 from processor.index.view import View
 from processor.model.history import NodeRecord
@@ -30,8 +31,6 @@ KINDS: Final = (Kind.DATASET, Kind.JOB)
 _COMPARED: Final = 500
 _BESIDE: Final = 200
 _LIKE: Final = 0.6
-_NEAR: Final = 5
-"""So many are told of what is near."""
 _LONGEST: Final = 200
 """So much of a name is compared: what that costs grows with the square of it."""
 _AT_ONCE: Final = 10_000
@@ -302,8 +301,8 @@ class Catalog:
         for entry in self._alike(wanted, places, breathe):
             by_name.setdefault(entry.name, entry.node)
             by_name.setdefault(entry.word, entry.node)
-        matches = _closest(wanted, by_name, 2 * _NEAR, breathe)
-        return tuple(dict.fromkeys(by_name[match] for match in matches))[:_NEAR]
+        matches = _closest(wanted, by_name, 2 * MOST_NEAR, breathe)
+        return tuple(dict.fromkeys(by_name[match] for match in matches))[:MOST_NEAR]
 
     def _alike(self, wanted: str, places: range, breathe: Breathe) -> Iterable[Entry]:
         """Of many names only those are compared in full that share most of the beginning, or the end."""
