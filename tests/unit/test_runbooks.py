@@ -18,7 +18,7 @@ from processor.model.alert import AlertKind
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 PAGES = sorted(RUNBOOKS.glob("*.md"))
 RULES = [rule["alert"] for group in groups() for rule in group["rules"] if "alert" in rule]
-OTHERS = {"dead-letters"}
+OTHERS = {"README", "dead-letters"}
 COMMAND = typer.main.get_command(app)
 
 
