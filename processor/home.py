@@ -48,6 +48,7 @@ class Demo:
     pid: int
     redis_url: str
     bootstrap: str
+    api_port: int
 
 
 @contextmanager
@@ -112,7 +113,8 @@ def _at(demo: Demo, settings: Settings) -> Settings:
     kafka = {BOOTSTRAP: demo.bootstrap, **settings.kafka}
     if settings.redis_url:
         return settings.changed(kafka=kafka)
-    return settings.changed(redis_url=demo.redis_url, kafka=kafka, clock=DEMO_CLOCK)
+    api = settings.api.model_copy(update={"port": demo.api_port})
+    return settings.changed(redis_url=demo.redis_url, kafka=kafka, clock=DEMO_CLOCK, api=api)
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -26,6 +26,7 @@ from processor.demo.stage import Stage, staged
 from processor.demo.watch import Alerts, Gauges
 from processor.home import Demo, announced, refuse_second_demo
 from processor.local import LocalServiceError
+from processor.local.ports import HOST
 from processor.model.errors import DependencyError
 
 __all__ = ["Plan", "show"]
@@ -75,12 +76,12 @@ def show(plan: Plan, home: Path) -> None:
 def _run(plan: Plan, home: Path, screen: AnyScreen, interruption: _Interruption) -> None:
     with (
         staged(screen.progress) as stage,
-        announced(home, Demo(os.getpid(), stage.redis_url, stage.bootstrap)),
+        announced(home, Demo(os.getpid(), stage.redis_url, stage.bootstrap, stage.api_port)),
         closing(Alerts(stage.bootstrap, _ALERTS)) as alerts,
         closing(Producers(stage.bootstrap, _TOPIC)) as producers,
         closing(Gauges(stage)) as gauges,
     ):
-        screen.say(f"The HTTP API listens, too: {stage.api_url}/api/v2/alerts")
+        screen.say(f"The HTTP API listens, too: http://{HOST}:{stage.api_port}/api/v2/alerts")
         interruption.is_awaited = True
         _Performance(plan, screen, stage, alerts, producers, gauges).run(interruption)
 
@@ -169,6 +170,10 @@ def _commands() -> list[tuple[str, str]]:
     lineage = _spelling(sys.argv[0])
     return [
         (f"{lineage} alerts", "what fires, the gravest first"),
+        (
+            f"{lineage} why customer_features.lifetime_value --since 4d",
+            "what may have spoilt a feature, the likeliest first",
+        ),
         (f"{lineage} down raw.orders.discount", "what the dropped column breaks"),
         (f"{lineage} up churn_model", "where the model's data comes from"),
         (f"{lineage} show marts.fct_orders", "columns, writers, readers, schema history"),

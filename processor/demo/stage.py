@@ -41,7 +41,7 @@ class Stage:
     redis_url: str
     indexer_url: str
     alerter_url: str
-    api_url: str
+    api_port: int
     worker: ChildProcess
 
 
@@ -62,7 +62,7 @@ def staged(on_progress: OnProgress) -> Iterator[Stage]:
         indexer, alerter = (f"http://{HOST}:{port}" for port in ports[:2])
         for url in (indexer, alerter):
             _wait_until_ready(url, worker)
-        yield Stage(kafka.bootstrap, valkey.url, indexer, alerter, f"http://{HOST}:{ports[3]}", worker)
+        yield Stage(kafka.bootstrap, valkey.url, indexer, alerter, ports[3], worker)
 
 
 def _settings(bootstrap: str, redis_url: str, ports: list[int]) -> str:

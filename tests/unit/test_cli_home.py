@@ -12,7 +12,7 @@ from processor.index.progress import Clock
 from processor.model.errors import DependencyError, UsageError
 from processor.settings import Settings
 
-DEMO = Demo(os.getpid(), "redis://127.0.0.1:1111/0", "127.0.0.1:2222")
+DEMO = Demo(os.getpid(), "redis://127.0.0.1:1111/0", "127.0.0.1:2222", 3333)
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def test_a_demo_is_found_while_it_runs(settings: Settings) -> None:
             assert chosen.redis_url == DEMO.redis_url
             assert chosen.kafka == {"bootstrap.servers": DEMO.bootstrap}
             assert chosen.clock is Clock.STREAM
+            assert (chosen.api.host, chosen.api.port) == (settings.api.host, DEMO.api_port)
         assert with_kafka(settings).kafka == {"bootstrap.servers": DEMO.bootstrap}
     assert running_demo(settings.home) is None
     assert list(settings.home.iterdir()) == []
