@@ -100,7 +100,8 @@ class RedisStore:
         """Join a batch, each bucket atomically, all in one round trip. Raises `StoreWentBackError` too."""
         told = list(range(self.buckets) if covers else batch)
         tail = _tail(covers, self._keep)
-        calls = [self._call(bucket, batch.get(bucket, _NOTHING), tail) for bucket in told]
+        nothing = _packed(_NOTHING, tail)
+        calls = [self._call(bucket, _packed(batch[bucket], tail) if bucket in batch else nothing) for bucket in told]
         with as_dependency():
             replies = self._evaluate(calls)
         behind = sum(reply == [_GAP] for reply in replies)
@@ -239,10 +240,10 @@ class RedisStore:
     def _load_script(self) -> str:
         return cast("str", self._client.script_load(_SCRIPT))
 
-    def _call(self, bucket: int, part: BucketBatch, tail: tuple[int, bytes]) -> list[Any]:
+    def _call(self, bucket: int, packed: bytes) -> list[Any]:
         names = [self.name(Key(bucket, record)) for record in ("outbox", "offsets", "clock")]
         # As one argument: a client and a server that go over each of thousands cost more than all the joins.
-        return [len(names), *names, _packed(part, tail)]
+        return [len(names), *names, packed]
 
     def _evaluate(self, calls: list[list[Any]]) -> list[list[bytes]]:
         """Run the script for each bucket. What a server has not got is loaded, and only that is run again."""
@@ -284,7 +285,7 @@ def _packed(part: BucketBatch, tail: tuple[int, bytes]) -> bytes:
     size, parts = part.parts.packed()
     settles = _settles(part.settles)
     elements = size + len(settles) + tail[0] + 1
-    return b"".join((_ARRAY.pack(_ARRAY_32, elements), parts, pack_all(settles), tail[1], pack(int(part.is_silent))))
+    return b"".join((_ARRAY.pack(_ARRAY_32, elements), tail[1], pack(int(part.is_silent)), parts, pack_all(settles)))
 
 
 def _settles(settles: Sequence[Settle]) -> list[Any]:

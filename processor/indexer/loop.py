@@ -176,7 +176,7 @@ class Indexer:
             measured.counts = bool(fetched.records)
         self._reached(Point.COMMITTING)
         self._judge(fetched.records, result)
-        self._pace.took(len(fetched.records), time.monotonic() - begun_s, behind_s)
+        self._pace.took(fetched.messages, time.monotonic() - begun_s, behind_s)
         self._steadily(lambda: self._chores.count_overtaken(fetched))
         self._chores.note(fetched, result)
 

@@ -62,15 +62,20 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Fetched:
-    """What one fetch brought. `ends`: partitions whose end was reached, with the offset of that end."""
+    """What one fetch brought. `ends`: partitions whose end was reached, with the offset of that end.
+
+    `messages`: how many the client gave, the tellings of an end included, of which a busy topic has many.
+    """
 
     records: list[Record] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)
+    messages: int = 0
 
     def only(self, partitions: Collection[Partition]) -> Fetched:
         """What comes from these."""
         records = [record for record in self.records if record.partition in partitions]
-        return Fetched(records, {each: offset for each, offset in self.ends.items() if each in partitions})
+        ends = {each: offset for each, offset in self.ends.items() if each in partitions}
+        return Fetched(records, ends, self.messages)
 
 
 class Source:
@@ -112,7 +117,7 @@ class Source:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def fetch(self, count: int, wait_s: float, most_bytes: int = MOST_BYTES) -> Fetched:
-        """Return up to `count` records of about `most_bytes` together, waiting at most that long for one.
+        """Return up to `count` messages of about `most_bytes` together, waiting at most that long for one.
 
         Once there is one, it waits for more for a fifth of that.
         There may be more bytes by what one look at the queue brings: as many records as would fit by the mean size
@@ -284,8 +289,8 @@ class Source:
         metrics.ASSIGNED.set(len(self._owned))
         _log.info("partitions " + event, partitions=sorted(f"{each.topic}:{each.number}" for each in partitions))
 
-    def _sort(self, messages: Iterable[Message]) -> Fetched:
-        fetched = Fetched()
+    def _sort(self, messages: Sequence[Message]) -> Fetched:
+        fetched = Fetched(messages=len(messages))
         for message in messages:
             error = message.error()
             if error is None:

@@ -1,4 +1,4 @@
-"""How many records make a batch."""
+"""How many messages make a batch."""
 
 from __future__ import annotations
 
@@ -56,3 +56,13 @@ def test_who_keeps_up_takes_less_at_once_than_who_is_behind() -> None:
             pace.took(pace.count, pace.count / 4_000, behind_s)
         counts[behind_s] = pace.count
     assert counts[0.1] * 4 <= counts[60.0] == counts[None] <= 8_000
+
+
+@pytest.mark.parametrize(("behind_s", "count"), [(0.05, 800), (0.2, 800), (0.5, 2_000), (1.0, 4_000), (9.0, 4_000)])
+def test_who_only_just_keeps_up_takes_what_it_gets_done_in_the_time_that_it_is_behind(
+    behind_s: float, count: int
+) -> None:
+    pace = Pace(8_000)
+    for _ in range(20):
+        pace.took(pace.count, pace.count / 4_000, behind_s)
+    assert pace.count == count

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
+from processor.indexer.pace import Pace
 from processor.indexer.source import Source
 
 MIB = 1024 * 1024
@@ -73,6 +74,24 @@ def test_a_batch_is_bounded_in_records_and_in_bytes(size: int, records: int) -> 
     source.fetch(1, 60.0)
     fetched = source.fetch(2000, 60.0, 16 * MIB)
     assert len(fetched.records) == records
+
+
+class Busy(Queue):
+    """A client that tells of an end after each record, as it does where records keep coming, few at a time."""
+
+    def consume(self, count: int, wait_s: float) -> list[Message]:
+        found = super().consume(count, wait_s)
+        found[1::2] = [Message(0, KafkaError._PARTITION_EOF) for _ in found[1::2]]  # noqa: SLF001  a code of the client
+        return found
+
+
+def test_a_batch_that_is_full_of_ends_is_as_full_as_one_of_records() -> None:
+    source, pace = Source(lambda _: cast("Any", Busy(100)), ["events"]), Pace(8_000)
+    counts = []
+    for _ in range(3):
+        counts.append(pace.count)
+        pace.took(source.fetch(pace.count, 60.0).messages, 0.1, behind_s=5.0)
+    assert counts == [2_000, 4_000, 8_000]
 
 
 class Drip:

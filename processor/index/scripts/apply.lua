@@ -3,6 +3,9 @@
 -- KEYS: the outbox, the offsets, the clocks of the jobs (all of one bucket: one hash tag). Every other key is of the
 --       same bucket too; the argument names them without what the outbox has in front, or they are made here.
 -- ARGV: one argument, a MessagePack array of:
+--       number of partitions that the batch covers, each: field, first offset, next offset
+--       how many are kept: recent runs of a job, epochs of ended runs, epochs of open runs, versions;
+--       from how old an event is late, µs; whether to announce nothing (1)
 --       number of parts (see processor/index/wire.py), each: three causes, number of stems, stems, number of hashes,
 --           each: key, subject ("" = silent), number of joins, number of elements that follow, the joins' fields,
 --           each: letter, place of its stem, payload, which cause (0 = silent: then the item is left out),
@@ -11,9 +14,6 @@
 --           item, newest time of its events, number of its events, whether it has ended (1) by what is told here,
 --           the run's place among the recent (ended) or open runs if this is all of it, number of its fields,
 --           then for each field: field, value (its letter is that of RUN_JOINS; members sorted)
---       number of partitions that the batch covers, each: field, first offset, next offset
---       how many are kept: recent runs of a job, epochs of ended runs, epochs of open runs, versions;
---       from how old an event is late, µs; whether to announce nothing (1)
 -- Returns a flat list: how many run events were late, then
 --       entry id, payload, entry id, payload, … of what was put into the outbox;
 -- or the one word GAP, with nothing written, when this bucket lacks what came before the batch.
@@ -32,6 +32,55 @@ local function take()
   local value = arguments[position]
   position = position + 1
   return value
+end
+
+local CHUNK = 2000
+-- The values of the fields that stand in a list from one place to another.
+local function hmget(key, list, first, last)
+  if last - first < CHUNK then return call('HMGET', key, unpack(list, first, last)) end
+  local values = {}
+  for start = first, last, CHUNK do
+    local part = call('HMGET', key, unpack(list, start, min(start + CHUNK - 1, last)))
+    for i = 1, #part do values[start - first + i] = part[i] end
+  end
+  return values
+end
+
+-- Writes the fields and values that stand by turns in a list, from one place to another.
+local function hset(key, list, first, last)
+  for start = first, last, CHUNK do
+    call('HSET', key, unpack(list, start, min(start + CHUNK - 1, last)))
+  end
+end
+
+local outbox_key, offsets_key, clock_key = KEYS[1], KEYS[2], KEYS[3]
+local covered, starts, stops = {}, {}, {}
+for i = 1, take() do covered[i], starts[i], stops[i] = take(), take(), take() end
+local had = #covered > 0 and hmget(offsets_key, covered, 1, #covered) or {}
+for i, start in ipairs(starts) do
+  had[i] = tonumber(had[i] or '0')
+  if had[i] < start then return { 'GAP' } end
+end
+
+local function claim()
+  local put = {}
+  for i, stop in ipairs(stops) do
+    if had[i] < stop then
+      put[#put + 1] = covered[i]
+      put[#put + 1] = string.format('%.0f', stop)
+    end
+  end
+  hset(offsets_key, put, 1, #put)
+end
+
+local keep = take()
+local bucket = { runs = take(), open_runs = take(), versions = take(), late = take() }
+local is_silent = take() == 1
+
+-- Each bucket is told of each batch, and a small one has nothing else for most: what follows would cost them the most.
+if arguments[position] == 0 and arguments[position + 1] == 0 then
+  claim()
+  return { 0 }
 end
 
 -- Byte order, whatever the server's locale makes of "<" on strings.
@@ -108,7 +157,7 @@ local function frame(text)
 end
 
 -- News by subject: each piece is an item and what the join knows about it.
-local news, order, is_silent = {}, {}, false
+local news, order = {}, {}
 local function add_news(subject, piece)
   local pieces = news[subject]
   if pieces then
@@ -135,25 +184,6 @@ end
 local function is_news(letter, old, new)
   if not old then return letter ~= 'W' end
   return letter == 'L' and sub(old, 17) ~= sub(new, 17)
-end
-
-local CHUNK = 2000
--- The values of the fields that stand in a list from one place to another.
-local function hmget(key, list, first, last)
-  if last - first < CHUNK then return call('HMGET', key, unpack(list, first, last)) end
-  local values = {}
-  for start = first, last, CHUNK do
-    local part = call('HMGET', key, unpack(list, start, min(start + CHUNK - 1, last)))
-    for i = 1, #part do values[start - first + i] = part[i] end
-  end
-  return values
-end
-
--- Writes the fields and values that stand by turns in a list, from one place to another.
-local function hset(key, list, first, last)
-  for start = first, last, CHUNK do
-    call('HSET', key, unpack(list, start, min(start + CHUNK - 1, last)))
-  end
 end
 
 local function hgetall(key)
@@ -621,7 +651,6 @@ local function write_places(key, places)
   for start = 1, #gone, CHUNK do call('HDEL', key, unpack(gone, start, min(start + CHUNK - 1, #gone))) end
 end
 
-local outbox_key, offsets_key, clock_key = KEYS[1], KEYS[2], KEYS[3]
 local prefix = sub(outbox_key, 1, -#'outbox' - 1)
 local work, by_key = {}, {}
 -- Takes note of what a statement joins into a hash.
@@ -651,7 +680,7 @@ end
 
 for _ = 1, take() do read_part() end
 local settles = {}
-for i = 1, tonumber(take()) do
+for i = 1, take() do
   local job, id, name = take(), take(), take()
   local settle = {
     id = job, job_field = id, member = name, key = prefix .. 'r:' .. job .. name, subject = take(), run_field = take(),
@@ -660,18 +689,6 @@ for i = 1, tonumber(take()) do
   }
   position = position + 2 * settle.count
   settles[i] = settle
-end
-local offsets = {}
-for i = 1, tonumber(take()) do offsets[i] = { field = take(), start = tonumber(take()), stop = tonumber(take()) } end
-local keep = tonumber(take())
-local bucket = {
-  runs = tonumber(take()), open_runs = tonumber(take()), versions = tonumber(take()), late = tonumber(take()),
-}
-is_silent = take() == 1
-
-for _, each in ipairs(offsets) do
-  each.had = tonumber(call('HGET', offsets_key, each.field) or '0')
-  if each.had < each.start then return { 'GAP' } end
 end
 
 local function open_job(hex, field)
@@ -761,7 +778,5 @@ if not written then
   return redis.error_reply(failure)
 end
 
-for _, each in ipairs(offsets) do
-  if each.had < each.stop then call('HSET', offsets_key, each.field, string.format('%.0f', each.stop)) end
-end
+claim()
 return reply
